@@ -1,0 +1,6 @@
+"""Graph[ops] and a board -> Schedule: each operator's folding and each link's depth, with what they cost."""
+
+from .folding import plan
+from .schedule import Link, Schedule, Shortfall
+
+__all__ = ["Link", "Schedule", "Shortfall", "plan"]

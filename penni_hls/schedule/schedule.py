@@ -1,0 +1,125 @@
+"""Schedule: the network with every decision made. Emitters and reports read it; nothing is decided after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..boards import Board
+from ..graph import Graph, Node
+from ..ops import BasisConv, SparseMac
+from ..ops.base import Folding, HardwareOp, Resources, ram_cost
+
+
+@dataclass(frozen=True)
+class Link:
+    """The FIFO of a map edge: `depth` words of `width` bits into input `port` of `dst`."""
+
+    src: str
+    dst: str
+    port: int
+    depth: int
+    width: int
+
+    def cost(self) -> Resources:
+        pointer = self.depth.bit_length()
+        return Resources(lut=3 * pointer + 4, ff=3 * pointer + self.width + 2) + ram_cost(self.depth, self.width)
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """A resource the board has too little of."""
+
+    resource: str
+    needed: float
+    available: float
+
+    def __str__(self) -> str:
+        return f"{self.resource.upper()}: needs {self.needed:,.0f}, the board has {self.available:,.0f}"
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """graph: integer operators; foldings: by node name; links: every map edge but the top's input, in graph order."""
+
+    graph: Graph[HardwareOp]
+    board: Board
+    foldings: dict[str, Folding]
+    links: tuple[Link, ...]
+
+    @property
+    def instances(self) -> tuple[Node[HardwareOp], ...]:
+        """The nodes that are hardware: all but the input."""
+        return self.graph.nodes[1:]
+
+    @cached_property
+    def cycles(self) -> dict[str, int]:
+        """Predicted clock cycles between frames, by node name."""
+        return {node.name: node.op.cycles(self.foldings[node.name]) for node in self.instances}
+
+    @property
+    def cycles_per_image(self) -> int:
+        """The slowest operator sets the rate of the pipeline."""
+        return max(self.cycles.values())
+
+    @property
+    def slowest(self) -> str:
+        return max(self.cycles, key=self.cycles.__getitem__)
+
+    @cached_property
+    def resources(self) -> dict[str, Resources]:
+        """Estimated resources by node name; the FIFOs at a node's inputs are counted with it."""
+        cost = {node.name: node.op.cost(self.foldings[node.name]) for node in self.instances}
+        for link in self.links:
+            cost[link.dst] = cost[link.dst] + link.cost()
+        return cost
+
+    @cached_property
+    def total(self) -> Resources:
+        return sum(self.resources.values(), Resources())
+
+    @cached_property
+    def shortfalls(self) -> tuple[Shortfall, ...]:
+        """What the whole board lacks; empty when the design fits by the estimate."""
+        have = self.total.as_dict()
+        limits = {"lut": self.board.lut, "ff": self.board.ff, "dsp": self.board.dsp, "bram36": self.board.bram36}
+        return tuple(Shortfall(name, have[name], limit) for name, limit in limits.items() if have[name] > limit)
+
+    @cached_property
+    def mac_lanes(self) -> int:
+        """Multiply-accumulators of all sparse products."""
+        macs = (node for node in self.instances if isinstance(node.op, SparseMac))
+        return sum(self.foldings[node.name].q * self.foldings[node.name].p for node in macs)
+
+    @cached_property
+    def sparse_macs(self) -> int:
+        """Multiplications by a non-zero coefficient in one image."""
+        macs = (node.op for node in self.instances if isinstance(node.op, SparseMac))
+        return sum(int((op.coefs != 0).sum()) * op.pixels for op in macs)
+
+    @property
+    def mac_bound(self) -> float:
+        """Cycles an image if every multiplier worked in every cycle."""
+        return self.sparse_macs / self.mac_lanes if self.mac_lanes else 0.0
+
+    @property
+    def stream_bound(self) -> int:
+        """Cycles an image that the widest map takes at one value a cycle."""
+        maps = (spec for node in self.instances for spec in node.op.in_specs if not spec.tiled)
+        return max(spec.pixels * spec.shape[2] for spec in maps)
+
+    @property
+    def images_per_second(self) -> float:
+        """At the board's clock, by the predicted cycles."""
+        return self.board.clock_mhz * 1e6 / self.cycles_per_image
+
+
+def held_pixels(node: Node[HardwareOp], folding: Folding) -> float:
+    """Output pixels' worth of input that an operator can take in before it must give out any."""
+    op = node.op
+    if isinstance(op, BasisConv):
+        return op.rows(folding.q) * op.x.shape[1] * op.out_spec.pixels / op.x.pixels + folding.q
+    return HELD_GROUPS * folding.q
+
+
+HELD_GROUPS = 5  # two banks of z, two of sums, one on its way between them
