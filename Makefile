@@ -1,0 +1,46 @@
+# make setup   a virtual environment in .venv with everything that penni-hls needs
+# make test    the tests: quick ones first, slow ones after; the last line is pytest's
+# make demo    examples/resnet8.pt -> project -> C++ and RTL simulation -> verdict
+# make lint    ruff, and Verilator over the hardware of the demo
+#
+# On a machine without CUDA, torch's CPU build saves gigabytes:
+#   make setup PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PIP_ARGS ?=
+PYTEST_ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := build/demo
+BOARD ?= pynq-z2
+
+.PHONY: setup test demo lint clean
+.DELETE_ON_ERROR:
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "penni-hls needs Python 3.11 or later; set PYTHON=/path/to/python3.11" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev]'
+	@touch $@
+
+test: setup
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+demo: setup
+	$(BIN)/penni-hls generate examples/resnet8.pt --board $(BOARD) -o $(DEMO)
+	$(BIN)/penni-hls simulate $(DEMO) --engine csim --images examples/demo_input.npz
+	$(BIN)/penni-hls simulate $(DEMO) --engine rtl --images examples/demo_input.npz --count 2
+	@echo
+	@echo "PASS: reference = C++ = RTL, bit for bit. The project is in $(DEMO); its README.md says what to do with it."
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/penni-hls generate examples/resnet8.pt --board $(BOARD) -o $(DEMO)
+	$(BIN)/python $(DEMO)/sim/run.py --lint
+
+clean:
+	rm -rf build .pytest_cache .ruff_cache .mypy_cache .hypothesis
