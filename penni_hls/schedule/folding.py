@@ -1,4 +1,4 @@
-"""Which folding each operator gets: the slowest stage as fast as the board allows, every other one as cheap as it may be.
+"""Which folding each operator gets: the slowest stage as fast as the board's usable share allows, every other one as cheap as it may be.
 
 For a rate T each stage takes its cheapest folding that needs at most T cycles, cheapest by the sum of its shares of the
 board. The smallest T whose sum fits is taken.
@@ -14,8 +14,6 @@ from ..ops.base import Folding, HardwareOp, Resources
 from .links import links
 from .schedule import Schedule
 
-SHARE = {"lut": 0.75, "ff": 0.9, "dsp": 0.92, "bram36": 0.92}  # of the board: the rest is for the DMA and for routing
-
 
 @dataclass(frozen=True)
 class _Option:
@@ -27,7 +25,7 @@ class _Option:
 
 def plan(graph: Graph[HardwareOp], board: Board) -> Schedule:
     """Fold `graph` for `board`. Where nothing fits, the smallest design is returned; its `shortfalls` say what is missing."""
-    budget = {name: share * getattr(board, name) for name, share in SHARE.items()}
+    budget = board.budget.as_dict()
     stages = [_options(graph, names, budget) for names in _stages(graph)]
     rates = sorted({option.cycles for stage in stages for option in stage})
     slowest = max(min(option.cycles for option in stage) for stage in stages)

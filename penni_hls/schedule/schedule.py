@@ -81,8 +81,7 @@ class Schedule:
     @cached_property
     def shortfalls(self) -> tuple[Shortfall, ...]:
         """What the whole board lacks; empty when the design fits by the estimate."""
-        have = self.total.as_dict()
-        limits = {"lut": self.board.lut, "ff": self.board.ff, "dsp": self.board.dsp, "bram36": self.board.bram36}
+        have, limits = self.total.as_dict(), self.board.device.as_dict()
         return tuple(Shortfall(name, have[name], limit) for name, limit in limits.items() if have[name] > limit)
 
     @cached_property
