@@ -1,0 +1,65 @@
+"""Where output goes: results on stdout, notes and progress on stderr; with --json one object on stdout and no tables."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+WIDTH = 100  # columns: a table never needs more
+
+Advance = Callable[[int, int], None]  # (done, total)
+
+
+def _console(**options) -> Console:
+    console = Console(highlight=False, **options)
+    return console if console.is_terminal and console.width <= WIDTH else Console(highlight=False, width=WIDTH, **options)
+
+
+class Reporter:
+    """One per command. `as_json`: everything for people goes to stderr or is left out, and `result` prints the object."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self._out, self._err = _console(), _console(stderr=True)
+
+    def table(self, table: Table) -> None:
+        if not self.as_json:
+            self._out.print(table)
+
+    def say(self, text: str = "") -> None:
+        """A line of the result."""
+        if not self.as_json:
+            self._out.print(text, markup=False, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """Something worth knowing beside the result."""
+        self._err.print(f"note: {text}", markup=False, soft_wrap=True)
+
+    def result(self, payload: dict) -> None:
+        if self.as_json:
+            print(json.dumps(payload, allow_nan=False))
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Advance]:
+        """A bar on stderr while the block runs, where stderr is a terminal. The block calls advance(done, total)."""
+        columns = (
+            TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )  # fmt: skip
+        with Progress(*columns, console=self._err, transient=True, disable=not sys.stderr.isatty()) as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+    @contextmanager
+    def stages(self, what: str) -> Iterator[Callable[[str], None]]:
+        """A spinner on stderr with the name of the stage at work, where stderr is a terminal."""
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), TimeElapsedColumn())
+        with Progress(*columns, console=self._err, transient=True, disable=not sys.stderr.isatty()) as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda stage: bar.update(task, description=f"{what}: {stage}")
