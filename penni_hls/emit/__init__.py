@@ -1,0 +1,1 @@
+"""Schedule -> Bundle: the files of a generated project, in memory."""

@@ -1,0 +1,1 @@
+"""Outside tools: the only subprocess calls of the project."""
