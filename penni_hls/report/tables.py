@@ -13,7 +13,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, left: int
     result = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
     for index, name in enumerate(columns):
         text = index < left
-        result.add_column(name, justify="left" if text else "right", no_wrap=not text, overflow="fold")
+        result.add_column(name, justify="left" if text else "right", no_wrap=index == 0 or not text, overflow="fold")
     for row in rows:
         result.add_row(*(cell(value) for value in row))
     return result

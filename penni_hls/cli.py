@@ -1,0 +1,89 @@
+"""The command line. Exit code 0: done. 1: a check failed (a mismatch, a budget exceeded). 2: bad input or usage."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from . import __version__
+from .commands.boards import boards
+from .commands.doctor import doctor
+from .commands.inspect import inspect
+from .errors import PenniError
+
+INTERRUPTED = 130
+ClickException = typer.BadParameter.__mro__[2]  # the base of usage errors; typer does not export it
+
+app = typer.Typer(
+    name="penni-hls",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+for command in (inspect, boards, doctor):
+    app.command()(command)
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"penni-hls {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Turn PENNI-compressed CNNs into streaming FPGA accelerators, equal to the last bit in Python, C++ and RTL.
+
+    \b
+    Typical use:
+      penni-hls inspect  r20_penni.pt
+      penni-hls generate r20_penni.pt --board pynq-z2 -o build/r20
+      penni-hls simulate build/r20 --engine rtl --count 2
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit."""
+    args = list(sys.argv[1:] if arguments is None else arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that a kill, too, leaves nothing half-written
+    sys.exit(_run(args, as_json="--json" in args))
+
+
+def _run(args: list[str], as_json: bool) -> int:
+    try:
+        return app(args=args, prog_name="penni-hls", standalone_mode=False) or 0
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", as_json, INTERRUPTED)
+    except ClickException as error:
+        context = getattr(error, "ctx", None)
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message(), file=sys.stderr)
+            return 2
+        where = f"; try '{context.command_path} --help'" if context else ""
+        return _fail(error.format_message().rstrip(".") + where, as_json)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: no complaint at exit
+        return 1
+    except PenniError as error:
+        return _fail(str(error), as_json)
+    except OSError as error:
+        return _fail(f"{error.filename or 'file access'}: {error.strerror or error}", as_json)
+
+
+def _fail(message: str, as_json: bool, code: int = 2) -> int:
+    """One line on stderr, or one JSON object on stdout."""
+    line = " ".join(message.split())
+    if as_json:
+        print(json.dumps({"error": line}))
+    else:
+        print(f"penni-hls: error: {line}", file=sys.stderr)
+    return code

@@ -1,0 +1,31 @@
+"""`penni-hls boards`: the boards known."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from .. import boards as known
+from ..report.console import Reporter
+from ..report.tables import table
+from .options import Json
+
+
+def boards(as_json: Json = False) -> int:
+    """List the boards known. Any other: copy one's TOML file, change it, and give its path to --board.
+
+    \b
+    Examples:
+      penni-hls boards
+      penni-hls generate r20_penni.pt --board my_board.toml -o build/r20
+    """
+    report = Reporter(as_json)
+    found = [known.load(name) for name in known.names()]
+    report.table(
+        table(
+            ("board", "device", "LUT", "FF", "DSP", "BRAM36", "MHz"),
+            ((b.name, b.part, b.lut, b.ff, b.dsp, b.bram36, b.clock_mhz) for b in found),
+            left=2,
+        )
+    )
+    report.result({"boards": [dataclasses.asdict(board) for board in found]})
+    return 0

@@ -1,0 +1,38 @@
+"""`penni-hls doctor`: which outside tools are here, and what is missing without them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from ..report.console import Reporter
+from ..report.tables import table
+from ..tools.probe import probe_all
+from .options import Json
+
+
+def doctor(as_json: Json = False) -> int:
+    """Show which outside tools are here, and what is missing without each. Exit 1 where a needed one is not here.
+
+    \b
+    Examples:
+      penni-hls doctor
+      penni-hls doctor --json
+    """
+    report = Reporter(as_json)
+    found = probe_all()
+    rows = []
+    for tool in found:
+        state = (tool.version or "found") if tool.found else "MISSING" if tool.needed else "not here"
+        rows.append((tool.name, state, _near(tool.where) if tool.found else tool.without))
+    report.table(table(("tool", "state", "where, or what is missing without it"), rows, left=3))
+    missing = [tool.name for tool in found if tool.needed and not tool.found]
+    report.say(f"Missing: {', '.join(missing)}." if missing else "Everything is here but for what is marked 'not here'.")
+    report.result({"ok": not missing, "tools": [dataclasses.asdict(tool) | {"found": tool.found} for tool in found]})
+    return 1 if missing else 0
+
+
+def _near(where: str) -> str:
+    """A path as seen from the working directory where it lies below it."""
+    path = Path(where)
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

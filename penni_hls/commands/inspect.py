@@ -1,0 +1,79 @@
+"""`penni-hls inspect`: what a checkpoint holds."""
+
+from __future__ import annotations
+
+from ..layers import Conv, Linear, PenniConv, Size
+from ..report.console import Reporter
+from ..report.tables import percent, table
+from .options import Checkpoint, Json
+
+COUNTED = (Conv, PenniConv, Linear)
+
+
+def inspect(checkpoint: Checkpoint, as_json: Json = False) -> int:
+    """Show the layers of a checkpoint: shapes, bases, non-zero parameters and multiply-accumulates (MACs).
+
+    \b
+    Examples:
+      penni-hls inspect r20_penni.pt
+      penni-hls inspect r20_penni.pt --json
+    """
+    from .. import checkpoint as reader  # imports torch, which takes a second
+
+    report = Reporter(as_json)
+    graph = reader.read(checkpoint)
+    layers = [_layer(node) for node in graph if isinstance(node.op, COUNTED)]
+    total = sum((node.op.size for node in graph), Size())
+    macs = total.basis_macs + total.sparse_macs
+    report.say(f"{checkpoint.name}: {reader.describe(graph)}")
+    report.table(
+        table(
+            ("layer", "input", "output", "d", "dense weights", "stored", "dense MACs", "PENNI MACs"),
+            (
+                (row["name"], *("x".join(map(str, row[key])) for key in ("input", "output")), row["d"],
+                 row["parameters_dense"], row["parameters_stored"], row["macs_dense"], row["macs_basis"] + row["macs_sparse"])
+                for row in layers
+            ),
+        )
+    )  # fmt: skip
+    report.say(
+        f"Parameters: {total.dense_parameters:,} dense, {total.nonzeros:,} stored "
+        f"({percent(total.nonzeros, total.dense_parameters)}; biases and BatchNorm included)"
+    )
+    report.say(
+        f"MACs an image: {total.dense_macs:,} dense, {macs:,} PENNI ({percent(macs, total.dense_macs)}): "
+        f"{total.basis_macs:,} basis + {total.sparse_macs:,} sparse"
+    )
+    report.result(
+        {
+            "checkpoint": str(checkpoint),
+            "network": reader.describe(graph),
+            "input": list(graph.input.op.out_spec.shape),
+            "classes": graph.output.op.out_spec.shape[2],
+            "layers": layers,
+            **_counts(total),
+        }
+    )
+    return 0
+
+
+def _layer(node) -> dict:
+    size = node.op.size
+    return {
+        "name": node.name,
+        "kind": type(node.op).__name__,
+        "input": list(node.op.in_specs[0].shape),
+        "output": list(node.op.out_spec.shape),
+        "d": node.op.basis.shape[0] if isinstance(node.op, PenniConv) else None,
+        **_counts(size),
+    }
+
+
+def _counts(size: Size) -> dict[str, int]:
+    return {
+        "parameters_dense": size.dense_parameters,
+        "parameters_stored": size.nonzeros,
+        "macs_dense": size.dense_macs,
+        "macs_basis": size.basis_macs,
+        "macs_sparse": size.sparse_macs,
+    }

@@ -1,0 +1,32 @@
+"""Options that several commands take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import UsageError
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; everything else goes to stderr.")]
+Checkpoint = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A checkpoint: a PyTorch state dict (.pt, .pth, .th).", show_default=False)]
+ProjectDir = Annotated[Path, typer.Argument(metavar="PROJECT", help="A directory made by 'generate'.", show_default=False)]
+Mean = Annotated[
+    str, typer.Option(metavar="R,G,B", help="Mean of the pixels 0..1 that the network was trained with.")
+]
+Std = Annotated[str, typer.Option(metavar="R,G,B", help="Standard deviation of the same.")]
+
+CIFAR10_MEAN = ".4914,.4822,.4465"
+CIFAR10_STD = ".2023,.1994,.2010"
+
+
+def numbers(option: str, text: str) -> tuple[float, ...]:
+    """`.485,.456,.406` -> three floats."""
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"{option} {text}: give numbers with commas between them, such as .485,.456,.406") from None
+    if not all(abs(value) < 1e6 for value in values):
+        raise UsageError(f"{option} {text}: the numbers are not finite or far too large; they are in units of 0..1")
+    return values
