@@ -13,16 +13,14 @@ from typing import ClassVar
 
 import numpy as np
 
+from .errors import DataError
+
 SIDE = 32
 PIXELS = 3 * SIDE * SIDE
 RECORD = 1 + PIXELS
 CLASSES = 10
 MAX_BATCH_BYTES = 1 << 30
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-
-
-class DataError(ValueError):
-    """Data that cannot be used: one line that says what, where and what to do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +34,7 @@ class Images:
         if self.images.dtype != np.uint8 or self.images.ndim != 4:
             raise DataError(f"images must be uint8 (N, H, W, C), not {self.images.dtype} {self.images.shape}")
         if self.labels is not None and (self.labels.dtype != np.uint8 or self.labels.shape != self.images.shape[:1]):
-            raise DataError(
-                f"labels must be uint8 ({len(self.images)},), not {self.labels.dtype} {self.labels.shape}"
-            )
+            raise DataError(f"labels must be uint8 ({len(self.images)},), not {self.labels.dtype} {self.labels.shape}")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -87,7 +83,9 @@ def load_images(path: str | Path) -> Images:
     except DataError:
         raise
     except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: not a readable .npz of plain arrays ({_line(error)}); write it with numpy.savez") from error
+        raise DataError(
+            f"{path}: not a readable .npz of plain arrays ({_line(error)}); write it with numpy.savez"
+        ) from error
     if images.dtype != np.uint8 or images.ndim != 4 or len(images) == 0:
         raise DataError(f"{path}: images are {images.dtype} {images.shape}; they must be uint8 (N, H, W, C), N >= 1")
     if labels is not None:
@@ -143,7 +141,9 @@ def _batch(path: Path, planar: np.ndarray, labels: np.ndarray) -> Images:
         raise DataError(f"{path}: holds no image; fetch the file again")
     bad = np.flatnonzero((labels < 0) | (labels >= CLASSES))
     if bad.size:
-        raise DataError(f"{path}: record {bad[0]} has label {labels[bad[0]]}; CIFAR-10 has 0 to 9, fetch the file again")
+        raise DataError(
+            f"{path}: record {bad[0]} has label {labels[bad[0]]}; CIFAR-10 has 0 to 9, fetch the file again"
+        )
     images = planar.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
     return Images(np.ascontiguousarray(images), labels.astype(np.uint8))
 
@@ -177,7 +177,11 @@ class _Dtype:
         self.order = state[1].decode("latin-1") if isinstance(state[1], bytes) else state[1]
 
     def dtype(self) -> np.dtype:
-        if not isinstance(self.code, str) or not re.fullmatch("[iu][1248]", self.code) or self.order not in tuple("=|<>"):
+        if (
+            not isinstance(self.code, str)
+            or not re.fullmatch("[iu][1248]", self.code)
+            or self.order not in tuple("=|<>")
+        ):
             raise DataError(f"the pickle holds an array of dtype {self.code!r}; refused")
         return np.dtype(self.order + self.code)
 

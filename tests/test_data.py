@@ -30,7 +30,9 @@ def planar(images: np.ndarray) -> np.ndarray:
 
 def write_binary(path: Path, images: np.ndarray, labels: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"".join(bytes([label]) + row.tobytes() for label, row in zip(labels, planar(images), strict=True)))
+    path.write_bytes(
+        b"".join(bytes([label]) + row.tobytes() for label, row in zip(labels, planar(images), strict=True))
+    )
 
 
 def write_pickle(path: Path, content: object, protocol: int = 2) -> None:
@@ -60,7 +62,12 @@ def test_train_takes_the_batches_present_in_order(tmp_path):
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4])
 def test_pickle(tmp_path, folder, protocol):
     images, labels = made(3, 1)
-    content = {b"batch_label": b"testing", b"data": planar(images), b"labels": labels.tolist(), b"filenames": [b"a"] * 3}
+    content = {
+        b"batch_label": b"testing",
+        b"data": planar(images),
+        b"labels": labels.tolist(),
+        b"filenames": [b"a"] * 3,
+    }
     write_pickle(tmp_path / folder / "test_batch", content, protocol)
     got = load_cifar10(tmp_path)
     assert np.array_equal(got.images, images) and np.array_equal(got.labels, labels)

@@ -1,0 +1,252 @@
+"""The epoch loop: seeded, resumable after each epoch to the same result, metrics as JSON lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from math import cos, pi
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..errors import UsageError
+
+FIRST_LR = 0.04  # of the peak, where the warm-up begins
+
+
+class Loader(Protocol):
+    """Gives (x, y) batches and says how many; `set_epoch(epoch)` is called where it exists."""
+
+    def __iter__(self) -> Any: ...
+
+    def __len__(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """SGD with Nesterov momentum; the rate rises linearly over the share `warmup` of all steps, then falls as a cosine to 0."""
+
+    epochs: int
+    lr: float = 0.1
+    warmup: float = 0.15
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    label_smoothing: float = 0.0
+    bf16: bool = False
+    seed: int = 0
+
+    def rate(self, progress: float) -> float:
+        """The learning rate where `progress` (0 to 1) of the steps are done."""
+        if progress < self.warmup:
+            return self.lr * (FIRST_LR + (1 - FIRST_LR) * progress / self.warmup)
+        return self.lr * 0.5 * (1 + cos(pi * (progress - self.warmup) / (1 - self.warmup)))
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """One epoch. Accuracies in percent (of the training batches as seen, of the test set), sparsity the share of zero weights."""
+
+    stage: str
+    epoch: int
+    epochs: int
+    loss: float
+    train_accuracy: float
+    accuracy: float | None
+    sparsity: float
+    nonzero: int
+    lr: float
+    seconds: float
+    left_s: float
+
+    def line(self) -> str:
+        accuracy = "" if self.accuracy is None else f"  test {self.accuracy:5.2f} %"
+        return (
+            f"{self.stage} {self.epoch}/{self.epochs}  loss {self.loss:.4f}  train {self.train_accuracy:5.2f} %{accuracy}  "
+            f"zeros {100 * self.sparsity:5.2f} %  {self.seconds:.0f} s, {self.left_s / 60:.1f} min left"
+        )
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a stage adds to the plain loop.
+
+    epoch(e): before epoch e (from 0), e.g. freezes parameters. penalty(): added to the loss. gradient(): after backward, before
+    the step. step(): after the step.
+    """
+
+    epoch: Callable[[int], None] | None = None
+    penalty: Callable[[], Tensor] | None = None
+    gradient: Callable[[], None] | None = None
+    step: Callable[[], None] | None = None
+
+
+def fit(
+    model: nn.Module,
+    train_loader: Loader,
+    test_loader: Iterable[tuple[Tensor, Tensor]] | None,
+    config: TrainConfig,
+    *,
+    stage: str = "train",
+    hooks: Hooks = Hooks(),  # noqa: B008 (frozen)
+    teacher: nn.Module | None = None,
+    directory: Path | None = None,
+    report: Callable[[Metrics], None] | None = None,
+) -> list[Metrics]:
+    """Train `model` in place; return a Metrics for each epoch.
+
+    With a `directory`, `<stage>.ckpt` there is replaced after each epoch and `<stage>.jsonl` holds the metrics; where it exists
+    already, training goes on from it. With a `teacher`, the loss is the mean of the labels' and the teacher's cross entropy.
+    """
+    path = directory / f"{stage}.ckpt" if directory else None
+    optimizer = torch.optim.SGD(
+        _groups(model, config.weight_decay), config.lr, momentum=config.momentum, nesterov=config.momentum > 0
+    )
+    done: list[Metrics] = []
+    if path and path.exists():
+        done = _resume(path, model, optimizer, config)
+    for epoch in range(len(done), config.epochs):
+        begin = time.perf_counter()
+        torch.manual_seed(config.seed * 1_000_003 + epoch)  # for loaders and layers that draw from the global generator
+        if hasattr(train_loader, "set_epoch"):
+            train_loader.set_epoch(epoch)
+        if hooks.epoch:
+            hooks.epoch(epoch)
+        for parameter in model.parameters():
+            if not parameter.requires_grad:  # frozen: neither gradient nor momentum may move it now or when it thaws
+                parameter.grad = None
+                optimizer.state.pop(parameter, None)
+        loss, train_accuracy, lr = _epoch(model, train_loader, optimizer, config, epoch, hooks, teacher)
+        accuracy = evaluate(model, test_loader) if test_loader is not None else None
+        seconds = time.perf_counter() - begin
+        zeros, total = _zeros(model)
+        done.append(
+            Metrics(
+                stage=stage,
+                epoch=epoch + 1,
+                epochs=config.epochs,
+                loss=loss,
+                train_accuracy=train_accuracy,
+                accuracy=accuracy,
+                sparsity=zeros / total,
+                nonzero=total - zeros,
+                lr=lr,
+                seconds=seconds,
+                left_s=seconds * (config.epochs - epoch - 1),
+            )
+        )
+        if path:
+            _save(path, model, optimizer, config, done)
+        if report:
+            report(done[-1])
+    return done
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, loader: Iterable[tuple[Tensor, Tensor]]) -> float:
+    """Top-1 in percent, in float32."""
+    training = model.training
+    model.eval()
+    right = count = 0
+    for x, y in loader:
+        right += int((model(x).argmax(1) == y).sum())
+        count += len(y)
+    model.train(training)
+    return 100 * right / count
+
+
+def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
+    """Call `write` with a temporary name beside `path`, then rename: the file is whole or the old one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    write(temporary)
+    os.replace(temporary, path)
+
+
+def _epoch(
+    model: nn.Module,
+    loader: Loader,
+    optimizer: torch.optim.Optimizer,
+    config: TrainConfig,
+    epoch: int,
+    hooks: Hooks,
+    teacher: nn.Module | None,
+) -> tuple[float, float, float]:
+    """One pass over the loader: mean loss, accuracy in percent, last learning rate."""
+    model.train()
+    losses, right, count, lr = [], torch.zeros((), dtype=torch.long), 0, 0.0
+    for i, (x, y) in enumerate(loader):
+        lr = config.rate((epoch + i / len(loader)) / config.epochs)
+        for group in optimizer.param_groups:
+            group["lr"] = lr
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=config.bf16):
+            logits = model(x)
+            if teacher is not None:
+                with torch.no_grad():
+                    soft = teacher(x).float().softmax(1)
+        logits = logits.float()
+        loss = F.cross_entropy(logits, y, label_smoothing=config.label_smoothing)
+        if teacher is not None:
+            loss = 0.5 * (loss + F.cross_entropy(logits, soft))
+        losses.append(loss.detach())
+        if hooks.penalty:
+            loss = loss + hooks.penalty()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if hooks.gradient:
+            hooks.gradient()
+        optimizer.step()
+        if hooks.step:
+            hooks.step()
+        right = right + (logits.detach().argmax(1) == y).sum().cpu()
+        count += len(y)
+    return float(torch.stack(losses).mean()), 100 * int(right) / count, lr
+
+
+def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Weight decay on matrices and kernels only, not on BatchNorm's scale and shift or on biases."""
+    parameters = list(model.parameters())
+    return [
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _zeros(model: nn.Module) -> tuple[int, int]:
+    """Zero weights and all weights, over the parameters with more than one dimension."""
+    weights = [p.detach() for p in model.parameters() if p.dim() > 1]
+    return sum(int((w == 0).sum()) for w in weights), sum(w.numel() for w in weights)
+
+
+def _save(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, config: TrainConfig, done: Sequence[Metrics]
+) -> None:
+    content = {
+        "config": asdict(config),
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "metrics": [asdict(metrics) for metrics in done],
+    }
+    write_atomic(path, lambda part: torch.save(content, part))
+    lines = "".join(json.dumps(asdict(metrics)) + "\n" for metrics in done)
+    write_atomic(path.with_suffix(".jsonl"), lambda part: part.write_text(lines) and None)
+
+
+def _resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, config: TrainConfig) -> list[Metrics]:
+    """Load what `_save` wrote. A run with other settings is not gone on with: its result would be neither's."""
+    device = next(model.parameters()).device
+    try:
+        content = torch.load(path, weights_only=True, map_location=device)
+        model.load_state_dict(content["model"])
+        optimizer.load_state_dict(content["optimizer"])
+    except Exception as error:
+        text = str(error).splitlines()[0]
+        raise UsageError(f"{path}: does not fit this run ({text}); remove it to begin anew") from error
+    if content["config"] != asdict(config):
+        raise UsageError(f"{path}: was made with other settings ({content['config']}); remove it to begin anew")
+    return [Metrics(**metrics) for metrics in content["metrics"]]
