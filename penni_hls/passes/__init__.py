@@ -1,0 +1,55 @@
+"""Passes: Graph -> Graph, pure, one per file, in the order of the lists below; the graph is verified after each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..graph import Graph, verify
+from ..layers import Layer
+from ..ops.base import HardwareOp
+from .calibrate import calibration as choose_calibration
+from .drop_bases import drop_bases
+from .fold_batchnorm import fold_batchnorm
+from .fuse import fuse
+from .insert_forks import insert_forks
+from .lower import Bits, lower
+
+FLOAT_PASSES = (fold_batchnorm, fuse, drop_bases)
+INTEGER_PASSES = (insert_forks,)
+WEIGHT_BITS = range(2, 9)
+
+__all__ = ["FLOAT_PASSES", "INTEGER_PASSES", "Quantized", "quantize"]
+
+
+@dataclass(frozen=True, eq=False)
+class Quantized:
+    """graph: the integer network. logit_scale: what one step of its output is worth. notes: what the user should know."""
+
+    graph: Graph[HardwareOp]
+    logit_scale: float
+    notes: tuple[str, ...]
+
+
+def quantize(
+    float_graph: Graph[Layer], *, basis_bits: int = 8, coef_bits: int = 8, calibration: np.ndarray | None = None
+) -> Quantized:
+    """The integer network of a float one.
+
+    calibration: uint8 (N, H, W, C) images like those of the task, 256 are plenty; None: ranges come from the statistics
+    that the BatchNorm layers recorded.
+    """
+    for name, bits in (("basis", basis_bits), ("coefficient", coef_bits)):
+        if bits not in WEIGHT_BITS:
+            raise ValueError(f"{bits} {name} bits; {WEIGHT_BITS.start} to {WEIGHT_BITS.stop - 1} are possible")
+    batch = choose_calibration(float_graph, calibration)
+    graph: Graph = float_graph
+    for run_pass in FLOAT_PASSES:
+        graph = verify(run_pass(graph))
+    graph, logit_scale = lower(graph, batch, Bits(basis_bits, coef_bits))
+    verify(graph)
+    for run_pass in INTEGER_PASSES:
+        graph = verify(run_pass(graph))
+    notes = ("no calibration images: ranges come from the BatchNorm statistics",) if batch.synthetic else ()
+    return Quantized(graph, logit_scale, notes)

@@ -1,0 +1,66 @@
+"""fuse: the residual add and the ReLU behind a convolution become part of it: the requantizer does them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..graph import Graph, Node
+from ..layers import Add, Conv, Linear, PenniConv, Relu
+from .fused import Fused
+
+
+def fuse(graph: Graph) -> Graph:
+    """Wrap bare convolutions and linear layers, then merge Add and Relu into the only node that feeds them.
+
+    An add goes into the first of its two inputs that ends in a bare convolution; that node moves to the add's place, since it
+    now waits for the residual too.
+    """
+    return _merge_relus(_merge_adds(_wrap(graph)))
+
+
+def _wrap(graph: Graph) -> Graph:
+    return Graph(tuple(replace(n, op=Fused(n.op)) if isinstance(n.op, Conv | PenniConv | Linear) else n for n in graph))
+
+
+def _merge_adds(graph: Graph) -> Graph:
+    hosts: dict[str, tuple[str, str]] = {}  # add -> (the node that takes it in, the residual)
+    for node in graph:
+        if isinstance(node.op, Add):
+            for host, skip in (node.inputs, node.inputs[::-1]):
+                op = graph.by_name[host].op
+                if isinstance(op, Fused) and not op.skip and not op.relu and len(graph.readers[host]) == 1:
+                    hosts[node.name] = (host, skip)
+                    break
+            else:
+                raise ValueError(f"{node.name}: neither of the maps it adds comes straight from a convolution")
+    moved = {host for host, _ in hosts.values()}
+    renamed = {add: host for add, (host, _) in hosts.items()}
+    nodes = []
+    for node in graph:
+        if node.name in hosts:
+            host, skip = hosts[node.name]
+            old = graph.by_name[host]
+            inputs = (*old.inputs, skip)
+            nodes.append(Node(host, replace(old.op, skip=True), tuple(renamed.get(i, i) for i in inputs)))
+        elif node.name not in moved:
+            nodes.append(replace(node, inputs=tuple(renamed.get(i, i) for i in node.inputs)))
+    return Graph(tuple(nodes))
+
+
+def _merge_relus(graph: Graph) -> Graph:
+    renamed: dict[str, str] = {}
+    rectified: set[str] = set()
+    for node in graph:
+        if isinstance(node.op, Relu):
+            source = node.inputs[0]
+            if not isinstance(graph.by_name[source].op, Fused) or len(graph.readers[source]) != 1:
+                raise ValueError(f"{node.name}: a ReLU must follow a convolution, linear layer or add that nothing else reads")
+            renamed[node.name] = source
+            rectified.add(source)
+    nodes = []
+    for node in graph:
+        if node.name in renamed:
+            continue
+        op = replace(node.op, relu=True) if node.name in rectified else node.op
+        nodes.append(Node(node.name, op, tuple(renamed.get(i, i) for i in node.inputs)))
+    return Graph(tuple(nodes))

@@ -1,0 +1,53 @@
+"""The vocabulary between float layers and integer operators: what one requantizer computes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..layers import Conv, Linear, MapSpec, PenniConv, Size
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """Mean and standard deviation of a result before skip and ReLU, as its BatchNorm recorded them; float32 (C_out,)."""
+
+    mean: np.ndarray
+    std: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Fused:
+    """A convolution or linear layer, then the residual where there is one, then ReLU where there is one."""
+
+    linear: Conv | PenniConv | Linear
+    skip: bool = False
+    relu: bool = False
+    recorded: Recorded | None = None
+
+    @property
+    def in_specs(self) -> tuple[MapSpec, ...]:
+        return (*self.linear.in_specs, self.out_spec) if self.skip else self.linear.in_specs
+
+    @property
+    def out_spec(self) -> MapSpec:
+        return self.linear.out_spec
+
+    @property
+    def size(self) -> Size:
+        return self.linear.size
+
+    def reference(self, x: np.ndarray, skip: np.ndarray | None = None, as_recorded: bool = False) -> np.ndarray:
+        """x (N, H, W, C_in), skip (N, Ho, Wo, C_out) -> (N, Ho, Wo, C_out) float32.
+
+        as_recorded: normalise each channel over this batch to the mean and deviation that its BatchNorm recorded.
+        """
+        y = self.linear.reference(x)
+        if as_recorded and self.recorded is not None:
+            std = y.std(axis=(0, 1, 2))
+            gain = np.divide(self.recorded.std, std, out=np.zeros_like(std), where=std > 0)
+            y = (y - y.mean(axis=(0, 1, 2))) * gain + self.recorded.mean
+        if skip is not None:
+            y = y + skip
+        return np.maximum(y, np.float32(0)) if self.relu else y

@@ -1,0 +1,34 @@
+"""insert_forks: a stream has one reader; where a map has several, a fork stands between."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..graph import Graph, Node
+from ..ops import Fork
+
+
+def insert_forks(graph: Graph) -> Graph:
+    """Each map with several readers gets a Fork right behind it, named after the block that its readers share."""
+    fork_of: dict[str, str] = {}
+    taken = set(graph.by_name)
+    nodes: list[Node] = []
+    for node in graph:
+        nodes.append(replace(node, inputs=tuple(fork_of.get(name, name) for name in node.inputs)))
+        readers = graph.readers[node.name]
+        if len(readers) > 1:
+            name = _fork_name(node.name, readers, taken)
+            taken.add(name)
+            fork_of[node.name] = name
+            nodes.append(Node(name, Fork(node.op.out_spec, len(readers)), (node.name,)))
+    return Graph(tuple(nodes))
+
+
+def _fork_name(source: str, readers: tuple[str, ...], taken: set[str]) -> str:
+    shared = []
+    for parts in zip(*(reader.split(".") for reader in readers)):
+        if len(set(parts)) > 1:
+            break
+        shared.append(parts[0])
+    name = ".".join([*(shared or [source]), "fork"])
+    return name if name not in taken else f"{source}.fork"
