@@ -7,14 +7,11 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from ..errors import CheckpointError
 from ..graph import Node
 from ..layers import BatchNorm, Conv, Layer, Linear, MapSpec, PenniConv
 
 NAMED = 4  # so many keys an error names; the rest it counts
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be read: one line that says what stands in the way."""
 
 
 def some(keys: Iterable[str]) -> str:
