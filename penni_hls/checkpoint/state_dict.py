@@ -20,9 +20,11 @@ def _load(path: Path) -> object:
     if not path.is_file():
         raise CheckpointError("there is no such file")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        path.open("rb").close()
     except OSError as error:
-        raise CheckpointError(f"it cannot be opened: {error.strerror or error}") from error
+        raise CheckpointError(f"it cannot be opened: {error.strerror}") from error
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a hostile or broken file may make the unpickler raise anything
         asked = re.search(r"(?:GLOBAL|global|class|type) ([\w.]+\.[\w.]+)", str(error))
         if asked:
