@@ -13,6 +13,8 @@ import typer
 from . import __version__
 from .commands.boards import boards
 from .commands.doctor import doctor
+from .commands.evaluate import evaluate
+from .commands.generate import generate
 from .commands.inspect import inspect
 from .errors import PenniError
 
@@ -27,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (inspect, boards, doctor):
+for command in (inspect, generate, evaluate, boards, doctor):
     app.command()(command)
 
 

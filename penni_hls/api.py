@@ -1,0 +1,188 @@
+"""The library's front: checkpoint -> project on disk -> answers about it. The commands call this and only print."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from . import __version__, boards
+from .data import Images, load_cifar10, load_images
+from .errors import CheckpointError, DataError, UsageError
+from .evaluate import predict_float, predict_integer, top1
+from .graph import Graph
+from .passes import Quantized, quantize
+from .project import ARRAYS, FLOAT, FORMAT, INTEGER, MANIFEST, VERSION, Bundle, Project, check_target, digest, read, write
+from .schedule import Schedule, plan
+from .serialize import to_json, to_npz
+
+CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
+CIFAR10_STD = (0.2023, 0.1994, 0.2010)
+
+Stage = Callable[[str], None]
+Progress = Callable[[int, int], None]
+
+
+def load(directory: str | Path) -> Project:
+    """Read a directory that `generate` made."""
+    return read(directory)
+
+
+def generate(
+    checkpoint: str | Path,
+    output: str | Path,
+    *,
+    board: str = "pynq-z2",
+    mean: tuple[float, ...] = CIFAR10_MEAN,
+    std: tuple[float, ...] = CIFAR10_STD,
+    basis_bits: int = 8,
+    coef_bits: int = 8,
+    calibration: str | Path | np.ndarray | None = None,
+    stage: Stage = lambda name: None,
+) -> Project:
+    """Make a project for `board` (a name, or the path of a .toml file) from a checkpoint and write it to `output`.
+
+    mean, std: of the pixels 0..1 that the network was trained with. calibration: an .npz file, or uint8 (N, H, W, C), of
+    images like those of the task; without them ranges come from the BatchNorm statistics. stage: called with what is being
+    done. A design too large for the board is written all the same: see `project.schedule.shortfalls`.
+    """
+    target = boards.load(board)
+    check_target(output)
+    checkpoint = Path(checkpoint)
+    images = load_images(calibration).images if isinstance(calibration, (str, Path)) else calibration
+    stage("reading the checkpoint")
+    float_graph, network, source = _read_checkpoint(checkpoint, mean, std)
+    if images is not None:
+        check_images(images, float_graph, "calibration images")
+    stage("quantizing")
+    try:
+        quantized = quantize(float_graph, basis_bits=basis_bits, coef_bits=coef_bits, calibration=images)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    stage("planning")
+    schedule = plan(quantized.graph, target)
+    options = {
+        "board": target.name, "mean": list(mean), "std": list(std), "basis_bits": basis_bits, "coef_bits": coef_bits,
+        "calibration_sha256": None if images is None else digest(images.tobytes()),
+    }  # fmt: skip
+    stage("writing C++ and RTL")
+    name = checkpoint.stem
+    files = _emit(schedule, name, network, quantized)
+    origin = {"checkpoint": checkpoint.name, "sha256": source, "network": network}
+    write(_with_model(files, name, origin, options, schedule, float_graph, quantized), output)
+    return load(output)
+
+
+def _read_checkpoint(path: Path, mean: tuple[float, ...], std: tuple[float, ...]) -> tuple[Graph, str, str]:
+    """The float network, a line that describes it, and the file's sha256."""
+    from . import checkpoint as reader  # imports torch, which only this needs
+
+    try:
+        graph = reader.read(path, mean=mean, std=std)
+    except ValueError as error:  # numbers that do not go with the network: --mean, --std
+        raise CheckpointError(f"{path}: {error}") from None
+    return graph, reader.describe(graph), digest(path.read_bytes())
+
+
+def _emit(schedule: Schedule, name: str, network: str, quantized: Quantized) -> dict[str, bytes]:
+    from .emit.driver import emit_driver
+    from .emit.hls import emit_hls
+    from .emit.readme import emit_readme
+    from .emit.rtl import emit_rtl
+    from .emit.sim import emit_sim
+    from .emit.vivado import emit_vivado
+
+    parts = (
+        emit_hls(schedule), emit_rtl(schedule), emit_sim(schedule), emit_vivado(schedule, name),
+        emit_driver(schedule, name, quantized.logit_scale), emit_readme(schedule, name, network, quantized.notes),
+    )  # fmt: skip
+    return {path: text.encode() if isinstance(text, str) else text for part in parts for path, text in part.items()}
+
+
+def _with_model(
+    files: Bundle, name: str, source: dict, options: dict, schedule: Schedule, float_graph: Graph, quantized: Quantized
+) -> Bundle:
+    """`files` and the model: its arrays, and the manifest that names everything."""
+    arrays: dict[str, np.ndarray] = {}
+    encoded = {"schedule": INTEGER.encode(schedule, arrays), "float": FLOAT.encode(float_graph, arrays)}
+    complete = {**files, ARRAYS: to_npz(arrays)}
+    spec, out = schedule.graph.input.op.out_spec, schedule.graph.output.op.out_spec
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": name,
+        "made_by": {"penni-hls": __version__, "alkaid": importlib.metadata.version("alkaid")},
+        "source": source,
+        "options": options,
+        "notes": list(quantized.notes),
+        "input": {"shape": list(spec.shape), "type": str(spec.qtype), "order": "NHWC"},
+        "output": {"classes": out.shape[2], "type": str(out.qtype), "logit_scale": quantized.logit_scale},
+        "performance": performance(schedule),
+        "layers": layers(schedule),
+        **encoded,
+        "files": {path: digest(complete[path]) for path in sorted(complete)},
+    }
+    return {**complete, MANIFEST: to_json(manifest)}
+
+
+def performance(schedule: Schedule) -> dict:
+    """What the schedule promises, for manifests and scripts."""
+    return {
+        "cycles_per_image": schedule.cycles_per_image,
+        "slowest": schedule.slowest,
+        "mac_bound": round(schedule.mac_bound, 1),
+        "stream_bound": schedule.stream_bound,
+        "clock_mhz": schedule.board.clock_mhz,
+        "images_per_second": round(schedule.images_per_second, 1),
+        "mac_lanes": schedule.mac_lanes,
+        "resources": _rounded(schedule.total.as_dict()),
+        "shortfalls": {lack.resource: round(lack.needed - lack.available, 1) for lack in schedule.shortfalls},
+    }
+
+
+def layers(schedule: Schedule) -> list[dict]:
+    """One entry an operator: what it is, how it is folded, what it costs."""
+    return [
+        {
+            "name": node.name,
+            "operator": node.op.stem,
+            "output": list(node.op.out_spec.shape),
+            "type": str(node.op.out_spec.qtype),
+            "q": schedule.foldings[node.name].q,
+            "p": schedule.foldings[node.name].p,
+            "cycles": schedule.cycles[node.name],
+            **_rounded(schedule.resources[node.name].as_dict()),
+        }
+        for node in schedule.instances
+    ]
+
+
+def _rounded(resources: dict[str, float]) -> dict[str, float]:
+    return {name: round(float(value), 1) for name, value in resources.items()}
+
+
+def check_images(images: np.ndarray, graph: Graph, what: str = "images") -> np.ndarray:
+    """`images`, or DataError where they are not what the network takes."""
+    shape = graph.input.op.out_spec.shape
+    if images.dtype != np.uint8 or images.shape[1:] != shape or not len(images):
+        have = f"{images.dtype} {'x'.join(map(str, images.shape[1:]))}"
+        raise DataError(f"{what} are {have}; the network takes uint8 {'x'.join(map(str, shape))} (H x W x C)")
+    return images
+
+
+def evaluate(
+    project: Project, data: str | Path | Images, *, count: int | None = None, progress: Progress | None = None
+) -> dict:
+    """Top-1 of the integer and of the float network, in percent. data: a directory with CIFAR-10, or labelled images."""
+    images = data if isinstance(data, Images) else load_cifar10(data)
+    if images.labels is None:
+        raise DataError("the images have no labels; evaluation needs them")
+    pixels, labels = check_images(images.images[:count], project.graph), images.labels[:count]
+    total = 2 * len(pixels)
+    notify = progress or (lambda done, of: None)
+    integer = top1(partial(predict_integer, project.graph), pixels, labels, lambda done, of: notify(done, total))
+    real = top1(partial(predict_float, project.float_graph), pixels, labels, lambda done, of: notify(of + done, total))
+    return {"images": len(pixels), "top1_integer": round(integer, 2), "top1_float": round(real, 2)}

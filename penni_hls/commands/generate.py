@@ -1,0 +1,83 @@
+"""`penni-hls generate`: a checkpoint -> a project on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import api
+from ..project import Project
+from ..report.console import Reporter
+from ..report.tables import percent, table
+from .options import CIFAR10_MEAN, CIFAR10_STD, Checkpoint, Json, Mean, Std, numbers
+
+
+def generate(
+    checkpoint: Checkpoint,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The directory to make.", show_default=False)],
+    board: Annotated[str, typer.Option(help="A board by name (see 'boards'), or a .toml file.")] = "pynq-z2",
+    mean: Mean = CIFAR10_MEAN,
+    std: Std = CIFAR10_STD,
+    basis_bits: Annotated[int, typer.Option(min=2, max=8, help="Bits of the basis kernels.")] = 8,
+    coef_bits: Annotated[int, typer.Option(min=2, max=8, help="Bits of the coefficients.")] = 8,
+    calibration: Annotated[
+        Path | None, typer.Option(metavar="FILE.npz", help="Images to take ranges from (array 'images', uint8 NHWC).")
+    ] = None,
+    allow_oversize: Annotated[bool, typer.Option("--allow-oversize", help="Exit 0 even if the board is too small.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Generate a project: C++, RTL, test benches and scripts. Exit 1 where the design does not fit the board.
+
+    \b
+    Examples:
+      penni-hls generate r20_penni.pt --board pynq-z2 -o build/r20 \\
+          --mean .485,.456,.406 --std .229,.224,.225
+      penni-hls generate r18_penni.pt --board zcu104 --calibration images.npz -o build/r18
+    """
+    report = Reporter(as_json)
+    with report.stages(f"generate {checkpoint.name}") as stage:
+        project = api.generate(
+            checkpoint, output, board=board, mean=numbers("--mean", mean), std=numbers("--std", std), basis_bits=basis_bits,
+            coef_bits=coef_bits, calibration=calibration, stage=stage,
+        )  # fmt: skip
+    for note in project.manifest["notes"]:
+        report.note(note)
+    fits = not project.schedule.shortfalls
+    _print(report, project, output, allow_oversize)
+    performance = project.manifest["performance"]
+    report.result({"output": str(output), "fits": fits, **performance, "layers": project.manifest["layers"]})
+    return 0 if fits or allow_oversize else 1
+
+
+def _print(report: Reporter, project: Project, output: Path, allow_oversize: bool) -> None:
+    schedule, board = project.schedule, project.schedule.board
+    rows = [
+        (row["name"], row["operator"], "x".join(map(str, row["output"])), f"{row['q']}x{row['p']}", row["cycles"],
+         round(row["lut"]), round(row["ff"]), round(row["dsp"]), row["bram36"])
+        for row in project.manifest["layers"]
+    ]  # fmt: skip
+    total = schedule.total
+    rows.append(
+        ("all", "", "", "", schedule.cycles_per_image, round(total.lut), round(total.ff), round(total.dsp), total.bram36)
+    )
+    share = [percent(total.as_dict()[name], board.device.as_dict()[name]) for name in total.as_dict()]
+    rows.append((f"of {board.name}", "", "", "", "", *share))
+    columns = ("layer", "operator", "output", "QxP", "cycles", "LUT", "FF", "DSP", "BRAM36")
+    report.table(table(columns, rows, left=2))
+    report.say(
+        f"{schedule.cycles_per_image:,} cycles an image, set by {schedule.slowest}: "
+        f"{schedule.images_per_second:,.0f} images/s at {board.clock_mhz:g} MHz."
+    )
+    report.say(
+        f"Bounds: {schedule.mac_bound:,.0f} cycles if all {schedule.mac_lanes} multipliers always worked; "
+        f"{schedule.stream_bound:,} by the widest map at one value a cycle."
+    )
+    if schedule.shortfalls:
+        lacks = "; ".join(map(str, schedule.shortfalls))
+        report.say(f"It does not fit {board.name} (estimated). {lacks}." + ("" if allow_oversize else " Exit 1; --allow-oversize accepts it."))
+        report.say("A larger board (see 'penni-hls boards') or fewer --basis-bits may do.")
+    else:
+        report.say(f"It fits {board.name} (estimated; 'penni-hls synth {output}' asks yosys).")
+    report.say(f"Written: {output} (its README.md says what to do with it)")

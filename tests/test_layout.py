@@ -1,0 +1,141 @@
+"""The house: every operator has its files on every shelf and no file is an orphan; imports point one way."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from penni_hls.ops import OPERATORS
+from penni_hls.paths import HW
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "penni_hls"
+STEMS = sorted(op.stem for op in OPERATORS)
+
+SHELVES = {
+    "penni_hls/ops": "{stem}.py",
+    "hw/rtl": "penni_{stem}.sv",
+    "hw/hls": "penni_{stem}.hpp",
+    "tests/ops": "test_{stem}.py",
+}
+# Files of a shelf that are no operator: what operators are made of.
+HELD_BY_OPERATORS = {
+    "penni_hls/ops": {"__init__", "base", "stream", "input", "adder_graph", "program"},
+    "tests/ops": {"__init__", "cases"},
+}
+
+# Part -> its layer. A module imports from its own layer or from lower ones, never upwards.
+LAYERS = (
+    ("errors", "fixed", "paths"),
+    ("graph",),
+    ("layers", "ops"),
+    ("boards", "data"),
+    ("checkpoint", "passes", "golden"),
+    ("evaluate", "schedule"),
+    ("emit", "serialize"),
+    ("project",),
+    ("tools", "report"),
+    ("api",),
+    ("compress",),
+    ("commands",),
+    ("cli",),
+)
+RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
+
+# Library -> the only parts that import it.
+ONLY_IN = {
+    "torch": ("checkpoint", "compress"),
+    "subprocess": ("tools",),
+    "jinja2": ("emit",),
+    "typer": ("commands", "cli"),
+    "rich": ("report",),
+    "pickle": ("data",),
+}
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    """(part, file) of every module: the part is the file or folder right under penni_hls/."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        relative = path.relative_to(PACKAGE)
+        if relative.parts[0] != "__init__.py":
+            yield relative.parts[0].removesuffix(".py"), path
+
+
+def imported(path: Path) -> Iterator[tuple[str, bool]]:
+    """(name, inside) of each import: the part of penni_hls where `inside`, else the library."""
+    package = path.relative_to(ROOT).parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name.split(".") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            base = [*package[: len(package) - node.level + 1], *(node.module.split(".") if node.module else [])]
+            names = [base] if len(base) > 1 else [[*base, alias.name] for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module.split(".")]
+        else:
+            continue
+        for name in names:
+            if name[0] == PACKAGE.name:
+                if len(name) > 1 and name[1] != "__version__":
+                    yield name[1], True
+            else:
+                yield name[0], False
+
+
+@pytest.mark.parametrize("stem", STEMS)
+@pytest.mark.parametrize("shelf", SHELVES)
+def test_every_operator_is_on_every_shelf(stem: str, shelf: str) -> None:
+    assert (ROOT / shelf / SHELVES[shelf].format(stem=stem)).is_file()
+
+
+@pytest.mark.parametrize("shelf", sorted(HELD_BY_OPERATORS))
+def test_no_file_of_a_shelf_is_an_orphan(shelf: str) -> None:
+    known = {SHELVES[shelf].format(stem=stem).removesuffix(".py") for stem in STEMS} | HELD_BY_OPERATORS[shelf]
+    assert {path.stem for path in (ROOT / shelf).glob("*.py")} == known
+
+
+def test_every_hardware_file_is_used() -> None:
+    """Each file of hw/ is named by another one there, or by what emits it."""
+    users = [*HW.rglob("*.sv"), *HW.rglob("*.hpp"), *HW.rglob("*.cpp"), *(ROOT / "templates").rglob("*.j2"), *PACKAGE.rglob("*.py")]
+    texts = {path: path.read_text(encoding="utf-8") for path in users}
+    operators = {SHELVES[shelf].format(stem=stem) for shelf in ("hw/rtl", "hw/hls") for stem in STEMS}
+    for path in (*HW.rglob("*.sv"), *HW.rglob("*.hpp")):
+        if path.name not in operators:
+            assert any(path.stem in text for other, text in texts.items() if other != path), f"{path} is an orphan"
+
+
+def test_every_part_has_a_layer() -> None:
+    assert {part for part, _ in modules()} == set(RANK)
+
+
+def test_imports_point_one_way() -> None:
+    upwards = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for part, path in modules()
+        for name, inside in imported(path)
+        if inside and RANK[name] > RANK[part]
+    ]
+    assert not upwards
+
+
+def test_libraries_stay_where_they_belong() -> None:
+    strays = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for part, path in modules()
+        for name, inside in imported(path)
+        if not inside and name in ONLY_IN and part not in ONLY_IN[name]
+    ]
+    assert not strays
+
+
+def test_no_template_does_arithmetic_or_assigns() -> None:
+    """Templates hold wiring: no `set`, no `macro`, no operator on numbers."""
+    for path in (ROOT / "templates").rglob("*.j2"):
+        text = path.read_text(encoding="utf-8")
+        for statement in text.split("{%")[1:]:
+            assert statement.split("%}")[0].strip(" -").split()[0] not in ("set", "macro", "call"), path
+        for expression in text.split("{{")[1:]:
+            assert not any(f" {operator} " in expression.split("}}")[0] for operator in "+-*/%"), path
