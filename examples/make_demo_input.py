@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Draw the demo's eight pictures, 32 x 32 RGB, by formula: `python make_demo_input.py [OUT.npz]` (default: demo_input.npz here).
+"""Draw the demo's eight pictures by formula: `python make_demo_input.py [OUT.npz]` (default: demo_input.npz here).
 
-Sky and ground, sea and ship, a road and a car … as flat shapes with a little shading: nothing is taken from any data set,
-and every pixel is computed in integers, so the file's images are the same everywhere. They go as `images`, uint8 (8, 32, 32, 3).
+Sky and ground, sea and ship, a road and a car … as flat shapes with a little shading: nothing is taken from any data
+set, and every pixel is computed in integers, so the file's images are the same everywhere. They go as `images`, uint8
+(8, 32, 32, 3).
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Images from disk: CIFAR-10 in its binary and Python-batch forms, and plain `.npz` files. No code of a file is ever run."""
+"""Images from disk: CIFAR-10 (binary or Python batches) and plain `.npz` files. No code of a file is ever run."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class Images:
 
 
 def load_cifar10(directory: str | Path, split: str = "test") -> Images:
-    """Read the "test" or "train" images of CIFAR-10 below `directory`: images uint8 (N, 32, 32, 3), labels uint8 (N,).
+    """Read the "test" or "train" split of CIFAR-10: images uint8 (N, 32, 32, 3), labels uint8 (N,).
 
-    Takes the binary form (`*.bin`) and the Python-batch form, there or one folder below under their usual names. "train"
-    takes those of the five batches that are present, in order.
+    Takes the binary form (`*.bin`) and the Python-batch form, in `directory` or one folder below under their usual names.
+    "train" takes those of the five batches that are present, in order.
     """
     if split not in ("test", "train"):
         raise DataError(f'split "{split}" is not known; use "test" or "train"')
@@ -68,7 +68,7 @@ def load_cifar10(directory: str | Path, split: str = "test") -> Images:
 
 
 def load_images(path: str | Path) -> Images:
-    """Read an `.npz`: images from key `images` (or the only array), uint8 (N, H, W, C); labels from key `labels` if any."""
+    """Read an `.npz`: key `images` (or the only array), uint8 (N, H, W, C), and key `labels` if there is one."""
     path = Path(path)
     try:
         loaded = np.load(path, allow_pickle=False)
@@ -165,7 +165,7 @@ class _Encode:
 
 
 class _Dtype:
-    """Stands for numpy.dtype: takes the code ("u1") and, by `__setstate__`, the byte order; numpy itself sees neither."""
+    """Stands for numpy.dtype: takes the code ("u1") and, by `__setstate__`, the byte order."""
 
     __slots__ = ("code", "order")
 

@@ -19,8 +19,9 @@ CROP = 4
 class Batches:
     """An iterable of (x, y): x float32 (N, C, H, W) in channels_last, normalised; y int64 (N,).
 
-    With `train` the order, crops (`CROP` zero pixels on each side) and flips are drawn from `seed` and the epoch alone, so a
-    run that goes on from a checkpoint sees the batches that it would have seen; the last short batch is left out.
+    With `train` the order, crops (`CROP` zero pixels on each side) and flips are drawn from `seed` and the epoch
+    alone, so a run that goes on from a checkpoint sees the batches that it would have seen; the last short batch is
+    left out.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Batches:
 
 
 def _augment(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Each image of (N, C, H, W) shifted by -CROP .. CROP in both directions, zeros coming in, and flipped by chance."""
+    """Each image of (N, C, H, W) shifted by -CROP .. CROP both ways, zeros coming in, and flipped by chance."""
     n, c, h, w = x.shape
     flip = torch.rand(n, generator=generator) < 0.5
     top, left = torch.randint(0, 2 * CROP + 1, (2, n), generator=generator)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isqrt
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +16,8 @@ Rank = int | float | Mapping[str, int | float]
 class PenniConv2d(nn.Module):
     """A convolution whose weight is `coefs @ basis`.
 
-    basis (d, k*k): the layer's basis kernels, row by row. coefs (C_out*C_in, d): row o*C_in + i belongs to output channel o
-    and input channel i, so W[o, i] = (coefs[o*C_in + i] @ basis).reshape(k, k). bias (C_out,) or None.
+    basis (d, k*k): the layer's basis kernels, row by row. coefs (C_out*C_in, d): row o*C_in + i belongs to output
+    channel o and input channel i, so W[o, i] = (coefs[o*C_in + i] @ basis).reshape(k, k). bias (C_out,) or None.
     """
 
     def __init__(
@@ -53,16 +52,16 @@ class PenniConv2d(nn.Module):
 
     def extra_repr(self) -> str:
         return (
-            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, d={self.d}, stride={self.stride}, "
-            f"padding={self.padding}, bias={self.bias is not None}"
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, d={self.d}, "
+            f"stride={self.stride}, padding={self.padding}, bias={self.bias is not None}"
         )
 
 
 def factors(weight: Tensor, d: int | float) -> tuple[Tensor, Tensor]:
     """weight (C_out, C_in, k, k) -> coefs (C_out*C_in, d), basis (d, k*k) with orthonormal rows, largest share first.
 
-    `d` an int is the number of bases; a float in (0, 1] is the share of the energy (squared norm) that they must hold. No
-    mean is taken off. Each basis is signed so that its largest entry is positive: the SVD leaves that open.
+    `d` an int is the number of bases; a float in (0, 1] is the share of the energy (squared norm) that they must
+    hold. No mean is taken off. Each basis is signed so that its largest entry is positive: the SVD leaves that open.
     """
     matrix = weight.detach().double().flatten(0, 1).flatten(1)
     u, s, vt = torch.linalg.svd(matrix, full_matrices=False)
@@ -112,7 +111,7 @@ def decompose(model: nn.Module, d: Rank = 5) -> nn.Module:
 
 
 def as_dense(model: nn.Module) -> nn.Module:
-    """The way back, in place: each PenniConv2d becomes an nn.Conv2d with the weight `coefs @ basis`; return the model."""
+    """The way back, in place: each PenniConv2d becomes an nn.Conv2d of weight `coefs @ basis`; return the model."""
     for name, module in list(model.named_modules()):
         if isinstance(module, PenniConv2d):
             dense = nn.Conv2d(
@@ -133,7 +132,7 @@ def as_dense(model: nn.Module) -> nn.Module:
 
 
 def load_penni(model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
-    """Load a PENNI state dict into a fresh dense `model`: layers with `.coefs` become PenniConv2d of its d; return the model."""
+    """Load a PENNI state dict into a fresh dense `model`, whose layers become PenniConv2d of the same d; return it."""
     ranks = {key.removesuffix(".basis"): len(value) for key, value in state.items() if key.endswith(".basis")}
     decompose(model, ranks)
     model.load_state_dict(dict(state))

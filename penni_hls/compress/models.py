@@ -7,6 +7,7 @@ ResNets, `features.N, classifier` for VGG. Inputs are float (N, 3, 32, 32), norm
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,7 +52,8 @@ class BasicBlock(nn.Module):
 class ResNet(nn.Module):
     """A 3x3 stem, one stage of `blocks[i]` BasicBlocks of `planes[i]` channels each, global average, linear.
 
-    The first block of every stage but the first has stride 2. `option` is the kind of shortcut where shapes differ: "A" or "B".
+    The first block of every stage but the first has stride 2. `option` is the kind of shortcut where shapes differ:
+    "A" or "B".
     """
 
     def __init__(self, blocks: tuple[int, ...], planes: tuple[int, ...], option: str, classes: int = 10) -> None:
@@ -142,8 +144,8 @@ def build(arch: str, classes: int = 10) -> nn.Module:
     return ARCHITECTURES[arch](classes)
 
 
-def dense_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A checkpoint's tensors as float32 under plain keys: without `module.`, taken out of `state_dict` where it is nested."""
+def dense_state(state: dict[str, Any]) -> dict[str, Tensor]:
+    """A checkpoint's tensors as float32, taken out of `state_dict` where nested, keys without `module.`."""
     inner = state.get("state_dict", state)
     plain = {key.removeprefix("module."): value for key, value in inner.items() if isinstance(value, torch.Tensor)}
     return {key: value.float() if value.is_floating_point() else value for key, value in plain.items()}

@@ -1,85 +1,125 @@
-"""Step C: which weights go, and masks that hold them at zero while the rest is trained."""
+"""Step C: which weights go, and masks that hold them at zero while the rest is trained.
+
+The sparse matrix of a layer is (C_out, columns): a row for each output channel, a column for each basis map (C_in*d,
+basis the faster index) of a decomposed layer or for each input channel of a 1x1 convolution. It is the parameter's
+own memory order.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import UsageError
+from .count import Count
 from .decompose import PenniConv2d
 from .train import Hooks
 
-Masks = dict[str, Tensor]  # name of the parameter -> bool, True where it stays
+Masks = dict[str, Tensor]  # name of the parameter -> bool (C_out, columns), True where a weight stays
+BISECTIONS = 60
 
 
 def sparse_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
     """What PENNI makes sparse: the coefficients of decomposed layers and the weights of 1x1 convolutions, by name."""
-    found = {}
+    found: dict[str, nn.Parameter] = {}
     for name, module in model.named_modules():
         prefix = f"{name}." if name else ""
         if isinstance(module, PenniConv2d):
             found[f"{prefix}coefs"] = module.coefs
         elif isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.groups == 1:
-            found[f"{prefix}weight"] = module.weight
+            found[f"{prefix}weight"] = module.get_parameter("weight")
     return found
 
 
+def sparse_matrices(model: nn.Module) -> dict[str, Tensor]:
+    """The same as views (C_out, columns), without gradient."""
+    modules = dict(model.named_modules())
+    matrices = {}
+    for name, parameter in sparse_parameters(model).items():
+        module = modules[name.rpartition(".")[0]]
+        matrices[name] = parameter.detach().view(int(module.out_channels), -1)  # type: ignore[arg-type]
+    return matrices
+
+
 def by_deviation(model: nn.Module, s: float) -> Masks:
-    """Keep |a| >= s * std(a), std over the layer's own weights (zeros among them)."""
+    """Keep |a| >= s * std(a), std over all weights of the layer, zeros among them."""
     if s < 0:
         raise UsageError(f"prune threshold {s}: it must be 0 or more")
+    return {name: (a.abs() >= s * a.std(correction=0)) & (a != 0) for name, a in sparse_matrices(model).items()}
+
+
+def held(model: nn.Module) -> Masks:
+    """The masks of the zeros that are there now."""
+    return {name: a != 0 for name, a in sparse_matrices(model).items()}
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a layer's sparse matrix costs, in parameters or in MACs.
+
+    weight: each weight that stays. column: each column that any weight reads, for a basis map must be computed then.
+    """
+
+    weight: float = 1.0
+    column: float = 0.0
+
+
+def parameter_prices(count: Count) -> dict[str, Price]:
+    """By layer name: a weight costs one parameter."""
+    return {layer.name: Price() for layer in count.layers}
+
+
+def mac_prices(count: Count) -> dict[str, Price]:
+    """By layer name: a weight costs a MAC for each output pixel, a basis map k*k."""
     return {
-        name: (p.detach().abs() >= s * p.detach().std(correction=0)) & (p.detach() != 0)
-        for name, p in sparse_parameters(model).items()
+        layer.name: Price(layer.pixels, layer.pixels * layer.kernel**2 if layer.basis_maps else 0)
+        for layer in count.layers
     }
 
 
-def by_score(
-    scores: Mapping[str, Tensor], target: float, cost: Mapping[str, float] | None = None, floor: float = 0.0
-) -> Masks:
-    """Keep the weights with the highest score per unit of cost while the cost of all that are kept is at most `target`.
+def by_score(scores: Mapping[str, Tensor], prices: Mapping[str, Price], target: float) -> Masks:
+    """The masks that keep the most score while what they keep costs at most `target`. Prices go by layer name.
 
-    `cost`: what one weight of a layer costs (1 for parameters, its output pixels for MACs). `floor`: the share of each layer
-    that stays whatever its scores, so that none dies whole. Weights with score 0 always go.
+    For a rate r (score per cost) the best choice has a closed form: a weight is worth its score - r*weight, a column
+    the sum of its weights' worths above 0, less r*column; what is worth more than 0 stays. The rate is found by
+    bisection. Weights with score 0 go; the best weight of each layer stays, so that none is cut off, even where that
+    alone exceeds the target.
     """
     if target < 0:
         raise UsageError(f"prune target {target}: it must be 0 or more")
-    names = list(scores)
-    price = torch.cat(
-        [torch.full((scores[n].numel(),), float(cost[n] if cost else 1), dtype=torch.double) for n in names]
-    )
-    value = torch.cat([scores[n].detach().double().flatten().cpu() for n in names])
-    rank = value / price
-    start = 0
-    for n in names:  # the floor: the best of each layer come before everything else
-        size = scores[n].numel()
-        best = value[start : start + size].topk(min(size, round(floor * size))).indices + start
-        rank[best[value[best] > 0]] = torch.inf
-        start += size
-    order = torch.sort(rank, descending=True, stable=True).indices
-    keep = torch.zeros(len(rank), dtype=torch.bool)
-    keep[order] = (price[order].cumsum(0) <= target) & (value[order] > 0)
-    parts = keep.split([scores[n].numel() for n in names])
-    return {n: part.view_as(scores[n]).to(scores[n].device) for n, part in zip(names, parts, strict=True)}
+    rows = {name: score.double().cpu() for name, score in scores.items()}
+    price = {name: prices[name.rpartition(".")[0]] for name in scores}
+    best = _at_rate(rows, price, 0.0)
+    if _cost(best, price) > target:
+        high = max(float(score.max()) / price[name].weight for name, score in rows.items()) * 2
+        low, best = high * 2.0**-BISECTIONS, _at_rate(rows, price, high)
+        for _ in range(BISECTIONS):
+            middle = (low * high) ** 0.5
+            masks = _at_rate(rows, price, middle)
+            if _cost(masks, price) > target:
+                low = middle
+            else:
+                high, best = middle, masks
+    return {name: mask.to(scores[name].device) for name, mask in best.items()}
 
 
 def magnitude_scores(model: nn.Module) -> dict[str, Tensor]:
     """(a / std(a))^2 per layer: comparable between layers without data."""
-    return {
-        n: (p.detach() / p.detach().std(correction=0).clamp_min(1e-30)) ** 2
-        for n, p in sparse_parameters(model).items()
-    }
+    return {name: (a / a.std(correction=0).clamp_min(1e-30)) ** 2 for name, a in sparse_matrices(model).items()}
 
 
 def fisher_scores(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
-    """a^2 * mean(g^2), g the loss gradient of each batch: to second order, what the loss rises by when a is set to 0."""
+    """a^2 * mean(g^2), g the gradient of each batch's loss: about what the loss rises by when a is set to 0."""
     parameters = sparse_parameters(model)
     squares = {name: torch.zeros_like(p) for name, p in parameters.items()}
-    training = model.training
+    training, frozen = model.training, [p for p in parameters.values() if not p.requires_grad]
     model.eval()
+    for parameter in frozen:
+        parameter.requires_grad_(True)
     count = 0
     for x, y in batches:
         loss = F.cross_entropy(model(x).float(), y)
@@ -87,43 +127,87 @@ def fisher_scores(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) ->
         for square, gradient in zip(squares.values(), gradients, strict=True):
             square += gradient**2
         count += 1
+    for parameter in frozen:
+        parameter.requires_grad_(False)
     model.train(training)
     if not count:
         raise UsageError("no batch to score the weights on; give a loader that is not empty")
-    return {name: p.detach() ** 2 * squares[name] / count for name, p in parameters.items()}
+    return {name: a**2 * squares[name].view_as(a) / count for name, a in sparse_matrices(model).items()}
 
 
 @torch.no_grad()
 def apply_masks(model: nn.Module, masks: Masks) -> None:
     """Set to zero, in place, what the masks do not keep."""
-    parameters = dict(model.named_parameters())
-    for name, mask in masks.items():
-        parameters[name].mul_(mask)
+    for name, matrix in sparse_matrices(model).items():
+        if name in masks:
+            matrix.masked_fill_(~masks[name], 0)
 
 
-def masked(model: nn.Module, masks: Masks) -> Hooks:
-    """Hooks that hold the zeros.
+class Mask:
+    """Masks that a training loop holds; `set` exchanges them between epochs.
 
-    The gradient is masked too, so that momentum never gathers anything for a pruned weight; after the step the weight is
-    masked again, which makes it exact whatever the optimizer did.
+    The gradient is masked, so that momentum gathers nothing for a pruned weight; after each step the weight is masked
+    as well, which makes the zeros exact whatever the optimizer adds.
     """
-    parameters = dict(model.named_parameters())
-    pairs = [(parameters[name], mask) for name, mask in masks.items()]
 
-    def gradient() -> None:
-        for parameter, mask in pairs:
+    def __init__(self, model: nn.Module) -> None:
+        self.model, self.masks = model, held(model)
+
+    def set(self, masks: Masks) -> None:
+        self.masks = masks
+        apply_masks(self.model, masks)
+
+    def gradient(self) -> None:
+        for name, parameter in sparse_parameters(self.model).items():
             if parameter.grad is not None:
-                parameter.grad.mul_(mask)
+                parameter.grad.masked_fill_(~self.masks[name].view_as(parameter), 0)
 
-    @torch.no_grad()
-    def step() -> None:
-        for parameter, mask in pairs:
-            parameter.mul_(mask)
+    def step(self) -> None:
+        apply_masks(self.model, self.masks)
 
-    return Hooks(gradient=gradient, step=step)
+
+def holding(model: nn.Module) -> Hooks:
+    """Hooks that hold the zeros that are there now."""
+    mask = Mask(model)
+    return Hooks(gradient=mask.gradient, step=mask.step)
+
+
+def gradually(model: nn.Module, choose: Callable[[float], Masks], epochs: int) -> Hooks:
+    """Hooks that prune at the beginning of each of the first `epochs` epochs, then hold.
+
+    `choose(share)` gives the masks where `share` (0 to 1) of the way is gone: it rises fast at first, 1 - (1 - t)^3,
+    so that most goes while the learning rate is still high. Zeros stay zero from epoch to epoch, and all state is in
+    the weights, so an interrupted run can go on.
+    """
+    mask = Mask(model)
+
+    def epoch(number: int) -> None:
+        now = held(model)
+        if number < epochs:
+            wanted = choose(1 - (1 - (number + 1) / epochs) ** 3)
+            now = {name: wanted[name] & now[name] for name in now}
+        mask.set(now)
+
+    return Hooks(epoch=epoch, gradient=mask.gradient, step=mask.step)
 
 
 def sparsity(masks: Masks) -> float:
     """The share of weights that go."""
-    total = sum(mask.numel() for mask in masks.values())
-    return 1 - sum(int(mask.sum()) for mask in masks.values()) / total
+    return 1 - sum(int(mask.sum()) for mask in masks.values()) / sum(mask.numel() for mask in masks.values())
+
+
+def _at_rate(rows: Mapping[str, Tensor], price: Mapping[str, Price], rate: float) -> Masks:
+    masks = {}
+    for name, score in rows.items():
+        worth = (score - rate * price[name].weight).clamp_min(0)
+        mask = (worth > 0) & (worth.sum(0) > rate * price[name].column)
+        mask.view(-1)[score.argmax()] = bool(score.max() > 0)
+        masks[name] = mask
+    return masks
+
+
+def _cost(masks: Masks, price: Mapping[str, Price]) -> float:
+    return sum(
+        float(mask.sum()) * price[name].weight + float(mask.any(0).sum()) * price[name].column
+        for name, mask in masks.items()
+    )

@@ -30,7 +30,7 @@ class Loader(Protocol):
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """SGD with Nesterov momentum; the rate rises linearly over the share `warmup` of all steps, then falls as a cosine to 0."""
+    """SGD, Nesterov: the rate rises linearly over the share `warmup` of all steps, then falls as a cosine to 0."""
 
     epochs: int
     lr: float = 0.1
@@ -50,7 +50,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Metrics:
-    """One epoch. Accuracies in percent (of the training batches as seen, of the test set), sparsity the share of zero weights."""
+    """One epoch. Accuracies in percent (training batches as seen; test set); sparsity: the share of zero weights."""
 
     stage: str
     epoch: int
@@ -67,8 +67,8 @@ class Metrics:
     def line(self) -> str:
         accuracy = "" if self.accuracy is None else f"  test {self.accuracy:5.2f} %"
         return (
-            f"{self.stage} {self.epoch}/{self.epochs}  loss {self.loss:.4f}  train {self.train_accuracy:5.2f} %{accuracy}  "
-            f"zeros {100 * self.sparsity:5.2f} %  {self.seconds:.0f} s, {self.left_s / 60:.1f} min left"
+            f"{self.stage} {self.epoch}/{self.epochs}  loss {self.loss:.4f}  train {self.train_accuracy:5.2f} %{accuracy}"
+            f"  zeros {100 * self.sparsity:5.2f} %  {self.seconds:.0f} s, {self.left_s / 60:.1f} min left"
         )
 
 
@@ -76,8 +76,8 @@ class Metrics:
 class Hooks:
     """What a stage adds to the plain loop.
 
-    epoch(e): before epoch e (from 0), e.g. freezes parameters. penalty(): added to the loss. gradient(): after backward, before
-    the step. step(): after the step.
+    epoch(e): before epoch e (from 0), e.g. freezes parameters. penalty(): added to the loss. gradient(): after
+    backward, before the step. step(): after the step.
     """
 
     epoch: Callable[[int], None] | None = None
@@ -100,8 +100,9 @@ def fit(
 ) -> list[Metrics]:
     """Train `model` in place; return a Metrics for each epoch.
 
-    With a `directory`, `<stage>.ckpt` there is replaced after each epoch and `<stage>.jsonl` holds the metrics; where it exists
-    already, training goes on from it. With a `teacher`, the loss is the mean of the labels' and the teacher's cross entropy.
+    With a `directory`, `<stage>.ckpt` there is replaced after each epoch and `<stage>.jsonl` holds the metrics; where
+    it exists already, training goes on from it. With a `teacher`, the loss is the mean of the labels' and the
+    teacher's cross entropy.
     """
     path = directory / f"{stage}.ckpt" if directory else None
     optimizer = torch.optim.SGD(
@@ -234,7 +235,11 @@ def _save(
     }
     write_atomic(path, lambda part: torch.save(content, part))
     lines = "".join(json.dumps(asdict(metrics)) + "\n" for metrics in done)
-    write_atomic(path.with_suffix(".jsonl"), lambda part: part.write_text(lines) and None)
+    write_atomic(path.with_suffix(".jsonl"), lambda part: _write_text(part, lines))
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text)
 
 
 def _resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, config: TrainConfig) -> list[Metrics]:

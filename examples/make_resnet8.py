@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Train ResNet-8 on CIFAR-10 from scratch, compress it, write `resnet8.pt`: the demo's network.
+
+python examples/make_resnet8.py --data DIR --work DIR [--out resnet8.pt]
+
+DIR of --data holds CIFAR-10 (binary or Python form). --work keeps checkpoints: an interrupted run goes on from its
+last epoch. The result is a plain state dict in half precision for `torch.load(weights_only=True)`.
+"""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from penni_hls.compress import CompressConfig, compress
+from penni_hls.compress.batches import Batches
+from penni_hls.compress.count import table
+from penni_hls.compress.models import build
+from penni_hls.compress.train import Metrics, TrainConfig, evaluate, fit, write_atomic
+from penni_hls.data import load_cifar10
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings behind the committed file."""
+
+    dense: TrainConfig = TrainConfig(epochs=40, lr=0.2, weight_decay=2e-4, bf16=True, seed=1)
+    compress: CompressConfig = CompressConfig(
+        d=5,
+        epochs=6,
+        every=1,
+        l1=1e-4,
+        parameters=0.2,
+        macs=0.25,
+        gradual=10,
+        finetune=36,
+        train=TrainConfig(epochs=0, lr=0.1, weight_decay=1e-4, bf16=True, seed=2),
+    )
+
+
+def show(metrics: Metrics) -> None:
+    print(metrics.line(), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("resnet8.pt"))
+    options = parser.parse_args()
+    recipe = Recipe()
+
+    train = Batches(load_cifar10(options.data, "train"), 128, train=True, seed=recipe.dense.seed)
+    test = Batches(load_cifar10(options.data), 500, train=False)
+    torch.manual_seed(recipe.dense.seed)
+    dense = build("resnet8").to(memory_format=torch.channels_last)
+    fit(dense, train, test, recipe.dense, stage="dense", directory=options.work, report=show)
+    print(f"dense: {evaluate(dense, test):.2f} %")
+
+    result = compress(dense, train, test, recipe.compress, directory=options.work, report=show)
+    print(table(result.before, result.after))
+    state = {k: v.half() if v.is_floating_point() else v for k, v in result.model.state_dict().items()}
+    write_atomic(options.out, lambda part: torch.save(state, part))
+    result.model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+    print(f"compressed: {result.accuracy:.2f} %, as stored {evaluate(result.model, test):.2f} %: {options.out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""All steps in order: decompose, alternate, prune, fine-tune with the zeros held, shrink, count."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import UsageError
+from .alternate import alternating, freeze, normalise
+from .channels import trace
+from .count import Count, count
+from .decompose import Rank, decompose
+from .prune import (
+    Masks,
+    by_deviation,
+    by_score,
+    fisher_scores,
+    gradually,
+    mac_prices,
+    magnitude_scores,
+    parameter_prices,
+    sparse_parameters,
+)
+from .shrink import shrink
+from .train import Hooks, Loader, Metrics, TrainConfig, evaluate, fit
+
+
+@dataclass(frozen=True)
+class CompressConfig:
+    """What `compress` does.
+
+    d: bases per layer (see `decompose`). epochs: of alternation, changing sides every `every`, with `l1` * sum |a| in
+    the loss. Then prune (|a| < prune*std(a) goes), or targets as shares of the dense network: parameters, macs or
+    both (basis maps that nothing reads do not count); in steps over the first `gradual` of the `finetune` epochs.
+    score: "fisher" or "magnitude", for the targets. distill: the dense network teaches. train: rates, seed and the
+    like; its epochs are not used.
+    """
+
+    d: Rank = 5
+    epochs: int = 8
+    every: int = 1
+    l1: float = 1e-4
+    prune: float | None = None
+    parameters: float | None = None
+    macs: float | None = None
+    gradual: int = 1
+    finetune: int = 6
+    score: str = "fisher"
+    score_batches: int = 40
+    distill: bool = False
+    shrink: bool = True
+    train: TrainConfig = TrainConfig(epochs=0, lr=0.05, weight_decay=1e-4)
+
+    def __post_init__(self) -> None:
+        if self.prune is not None and (self.parameters is not None or self.macs is not None):
+            raise UsageError("a threshold (prune) and a target (parameters, macs) exclude each other; give one")
+        for name in ("parameters", "macs"):
+            share = getattr(self, name)
+            if share is not None and not 0 < share <= 1:
+                raise UsageError(f"{name} target {share}: it is a share of the dense network, above 0 and at most 1")
+        if self.score not in ("fisher", "magnitude"):
+            raise UsageError(f'score "{self.score}" is not known; use "fisher" or "magnitude"')
+        if self.finetune and not 1 <= self.gradual <= self.finetune:
+            raise UsageError(f"pruning over {self.gradual} epochs: it must be 1 to the {self.finetune} of fine-tuning")
+
+
+@dataclass(frozen=True, eq=False)
+class Compressed:
+    """The compressed model, its top-1 in percent (None without test data), counts of the dense and this network."""
+
+    model: nn.Module
+    accuracy: float | None
+    before: Count
+    after: Count
+    metrics: tuple[Metrics, ...]
+
+
+def compress(
+    model: nn.Module,
+    train_loader: Loader,
+    test_loader: Iterable[tuple[Tensor, Tensor]] | None = None,
+    config: CompressConfig = CompressConfig(),
+    *,
+    directory: Path | str | None = None,
+    report: Callable[[Metrics], None] | None = None,
+) -> Compressed:
+    """Compress a trained dense `model` (it is left as it is). Loaders give (x, y) batches on the model's device.
+
+    With a `directory`, each stage keeps a checkpoint there and an interrupted run goes on from its last epoch; the
+    directory belongs to one model and one config.
+    """
+    if config.shrink:
+        trace(model)  # an untraceable network is told of now, not after hours of training
+    directory = Path(directory) if directory is not None else None
+    teacher = copy.deepcopy(model).eval() if config.distill else None
+    shape = _shape(train_loader)
+    before = count(model, shape)
+    work = decompose(copy.deepcopy(model), config.d)
+    metrics: list[Metrics] = []
+
+    def stage(name: str, epochs: int, hooks: Hooks) -> None:
+        settings = replace(config.train, epochs=epochs)
+        metrics.extend(
+            fit(
+                work,
+                train_loader,
+                test_loader,
+                settings,
+                stage=name,
+                hooks=hooks,
+                teacher=teacher,
+                directory=directory,
+                report=report,
+            )
+        )
+
+    if config.epochs:
+        stage("alternate", config.epochs, alternating(work, config.l1, config.every))
+    freeze(work, None)
+    normalise(work)
+    choose = _chooser(work, train_loader, config, before, shape)
+    if config.finetune:
+        stage("finetune", config.finetune, gradually(work, choose, config.gradual))
+    else:
+        hooks = gradually(work, choose, 1)
+        assert hooks.epoch
+        hooks.epoch(0)
+    if config.shrink:
+        work = shrink(work, torch.zeros(1, *shape))
+    accuracy = evaluate(work, test_loader) if test_loader is not None else None
+    return Compressed(work, accuracy, before, count(work, shape), tuple(metrics))
+
+
+def _chooser(
+    model: nn.Module, loader: Loader, config: CompressConfig, dense: Count, shape: tuple[int, int, int]
+) -> Callable[[float], Masks]:
+    """share -> masks for `gradually`. Budgets fall from what the unpruned network costs to the wanted cost."""
+    sparse = {name.rpartition(".")[0] for name in sparse_parameters(model)}
+    full = count(model, shape)
+    budgets = []
+    if config.parameters is not None:
+        fixed = full.other + sum(layer.basis + (layer.name not in sparse) * layer.weights for layer in full.layers)
+        most = sum(layer.stored for layer in full.layers if layer.name in sparse)
+        budgets.append(("parameters", parameter_prices(full), most, config.parameters * dense.parameters - fixed))
+    if config.macs is not None:
+        fixed = sum(layer.dense_macs for layer in full.layers if layer.name not in sparse)
+        most = sum(layer.pixels * layer.stored + layer.basis_macs for layer in full.layers if layer.name in sparse)
+        budgets.append(("MACs", mac_prices(full), most, config.macs * dense.macs - fixed))
+    for name, _, _, end in budgets:
+        if end <= 0:
+            raise UsageError(f"the target for {name} cannot be reached: what is never pruned needs {-end:.0f} more")
+
+    def choose(share: float) -> Masks:
+        if not budgets:
+            return by_deviation(model, share * (config.prune or 0.0))
+        scores = _scores(model, loader, config)
+        for _, prices, most, end in budgets:
+            masks = by_score(scores, prices, most + share * (min(end, most) - most))
+            scores = {name: score * masks[name] for name, score in scores.items()}
+        return masks
+
+    return choose
+
+
+def _scores(model: nn.Module, loader: Loader, config: CompressConfig) -> dict[str, Tensor]:
+    if config.score == "magnitude":
+        return magnitude_scores(model)
+    return fisher_scores(model, islice(_batches(loader), config.score_batches))
+
+
+def _batches(loader: Loader) -> Iterator[tuple[Tensor, Tensor]]:
+    yield from loader
+
+
+def _shape(loader: Loader) -> tuple[int, int, int]:
+    x, _ = next(iter(loader))
+    return tuple(x.shape[1:])
