@@ -107,6 +107,11 @@ def ram_style(depth: int, width: int) -> str:
     return "distributed" if depth <= 64 or depth * width <= LUTRAM_BITS and depth <= 256 else "block"
 
 
+def in_block_ram(depth: int, width: int) -> int:
+    """`ram_style` as a hardware parameter: 1 for block RAM."""
+    return int(ram_style(depth, width) == "block")
+
+
 def ram_cost(depth: int, width: int) -> Resources:
     """A simple dual-port RAM: RAM64M (3 bits x 64 words in 4 LUTs) or RAMB18/RAMB36 by the widths they come in."""
     if ram_style(depth, width) == "distributed":

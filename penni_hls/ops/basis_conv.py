@@ -7,6 +7,7 @@ at once, and q neighbours of one (channel, basis) leave as one beat.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +18,7 @@ import numpy as np
 from ..fixed import IntTensor, QType, exact_dtype, rshift, sat
 from ..graph import TensorSpec
 from . import adder_graph
-from .base import Folding, Memory, Resources, check_input, ram_cost
+from .base import Folding, Memory, Resources, check_input, in_block_ram, ram_cost
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,16 +86,10 @@ class BasisConv:
         pixels = self.out_spec.pixels
         return tuple(Folding(q) for q in (1, 2, 4, 8, 16, 32) if q < 2 * pixels)
 
-    def _groups(self, q: int) -> list[list[int]]:
-        """For each group of q output pixels: how many of them lie in each output row it touches."""
-        ho, wo = self.out_spec.shape[:2]
-        result = []
-        for start in range(0, ho * wo, q):
-            rows = np.arange(start, min(start + q, ho * wo)) // wo
-            result.append(np.unique(rows, return_counts=True)[1].tolist())
-        return result
+    def _groups(self, q: int) -> tuple[tuple[int, ...], ...]:
+        return row_segments(*self.out_spec.shape[:2], q)
 
-    def columns(self, segments: list[int], q: int) -> int:
+    def columns(self, segments: tuple[int, ...], q: int) -> int:
         """Cycles to walk one channel of a group: k columns bring the first window of a row, `stride` each further one;
         a short group repeats its last window up to q."""
         walk = sum(n * self.stride + self.kernel - self.stride for n in segments) + q - sum(segments)
@@ -128,6 +123,7 @@ class BasisConv:
             "D": d, "Q": folding.q, "ROWS": self.rows(folding.q), "XW": self.x.qtype.bits,
             "X_SIGNED": int(self.x.qtype.signed), "ZW": self.z_type.bits, "LATENCY": self.latency,
             "PAD_ZERO": int(not self.pad_value.any()),
+            "BLOCK": in_block_ram(w * c, self.rows(folding.q) * self.x.qtype.bits),
         }  # fmt: skip
 
     @property
@@ -138,3 +134,14 @@ class BasisConv:
     def memories(self, folding: Folding) -> dict[str, Memory]:
         mask = (1 << self.x.qtype.bits) - 1
         return {"pad": Memory(self.x.qtype.bits, tuple(int(v) & mask for v in self.pad_value))}
+
+
+@functools.cache
+def row_segments(rows: int, width: int, q: int) -> tuple[tuple[int, ...], ...]:
+    """For each group of q pixels of a rows x width map: how many of them lie in each row that the group touches."""
+    groups = []
+    for start in range(0, rows * width, q):
+        end = min(start + q, rows * width)
+        edges = [start, *range((start // width + 1) * width, end, width), end]
+        groups.append(tuple(b - a for a, b in zip(edges, edges[1:])))
+    return tuple(groups)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..fixed import IntTensor, smallest_qtype
 from ..graph import TensorSpec
-from .base import Folding, Memory, Resources, address_bits, check_input, ram_cost
+from .base import Folding, Memory, Resources, address_bits, check_input, in_block_ram, ram_cost
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class GlobalPool:
         return {
             "PIXELS": self.x.pixels, "C": self.x.shape[2], "XW": self.x.qtype.bits,
             "X_SIGNED": int(self.x.qtype.signed), "YW": self.out_spec.qtype.bits,
+            "BLOCK": in_block_ram(self.x.shape[2], self.out_spec.qtype.bits),
         }  # fmt: skip
 
     def memories(self, folding: Folding) -> dict[str, Memory]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..fixed import IntTensor
 from ..graph import TensorSpec
-from .base import Folding, Memory, Resources, address_bits, check_input, ram_cost
+from .base import Folding, Memory, Resources, address_bits, check_input, in_block_ram, ram_cost
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,11 @@ class MaxPool:
         h, w, c = self.x.shape
         ho, wo, _ = self.out_spec.shape
         rows, columns = self.walked
+        word = max(1, self.kernel - 1) * self.x.qtype.bits
         return {
             "H": h, "W": w, "C": c, "HO": ho, "WO": wo, "K": self.kernel, "STRIDE": self.stride, "PAD": self.pad,
             "ROWS": rows, "COLUMNS": columns, "XW": self.x.qtype.bits, "X_SIGNED": int(self.x.qtype.signed),
+            "ROW_BLOCK": in_block_ram(c, word), "COLUMN_BLOCK": in_block_ram(wo * c, word),
         }  # fmt: skip
 
     def memories(self, folding: Folding) -> dict[str, Memory]:

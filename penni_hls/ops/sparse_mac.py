@@ -18,7 +18,7 @@ import numpy as np
 
 from ..fixed import MULTIPLIER, IntTensor, QType, Requant, exact_dtype, smallest_qtype
 from ..graph import TensorSpec
-from .base import Folding, Memory, Resources, address_bits, check_input, ram_cost, to_word
+from .base import Folding, Memory, Resources, address_bits, check_input, in_block_ram, ram_cost, to_word
 from .program import Program, pack
 
 GROUP_OVERHEAD = 1  # clearing the accumulators
@@ -127,6 +127,10 @@ class SparseMac:
         bias = self.requant.rounded_bias()
         return smallest_qtype(min(-1, int(bias.min())), int(bias.max())).bits
 
+    def _constant_bits(self, lanes: int) -> int:
+        """Width of the requant memory: multiplier, bias, lane."""
+        return MULTIPLIER.bits + self._bias_bits() + address_bits(lanes)
+
     def lane_rows(self, lanes: int) -> int:
         """Rows of the longest lane: the depth of one bank of a lane's sum memory."""
         return max(len(rows) for rows in self.program(lanes).rows)
@@ -163,6 +167,10 @@ class SparseMac:
             "YW": self.requant.out.bits, "Y_SIGNED": int(self.requant.out.signed),
             "SKIP": int(self.skip is not None), "SKIPW": skip.bits, "SKIP_SIGNED": int(skip.signed),
             "SKIP_K": self.requant.skip_multiplier,
+            "Z_BLOCK": in_block_ram(2 << address_bits(self.depth), folding.q * self.z.qtype.bits),
+            "SUM_BLOCK": in_block_ram(2 << address_bits(self.lane_rows(folding.p)), folding.q * self.acc_type.bits),
+            "PROGRAM_BLOCK": in_block_ram(len(program.words), folding.p * self._entry_bits()),
+            "REQUANT_BLOCK": in_block_ram(self.channels, self._constant_bits(folding.p)),
         }  # fmt: skip
 
     def memories(self, folding: Folding) -> dict[str, Memory]:
@@ -179,5 +187,5 @@ class SparseMac:
         )
         return {
             "program": Memory(folding.p * self._entry_bits(), words),
-            "requant": Memory(MULTIPLIER.bits + bw + lw, constants),
+            "requant": Memory(self._constant_bits(folding.p), constants),
         }

@@ -1,0 +1,198 @@
+/// Walks the row buffers of a basis convolution: group of Q output pixels, channel, column of K values.
+///
+/// Says each cycle which column is read, which window ends with it, and when rows are no longer needed. Positions count from the
+/// padded corner: row or column v is inside the map when PAD <= v < PAD + H (or W). One cycle goes to the start of each group.
+/// A short last group holds its last window until Q are counted; where a channel takes fewer than D cycles, the walker waits.
+/// Outputs are functions of registers; freed_o also of en_i.
+module penni_basis_walker #(
+    parameter int unsigned H = 8,
+    parameter int unsigned W = 8,
+    parameter int unsigned C = 4,
+    parameter int unsigned HO = 8,
+    parameter int unsigned WO = 8,
+    parameter int unsigned K = 3,
+    parameter int unsigned STRIDE = 1,
+    parameter int unsigned PAD = 1,
+    parameter int unsigned D = 5,
+    parameter int unsigned Q = 4,
+    parameter int unsigned ROWS = 4,
+    parameter int unsigned AW = 5,
+    parameter int unsigned BW = 2,
+    parameter int unsigned NW = 3,
+    parameter int unsigned CW = 2
+) (
+    input  logic            clk_i,
+    input  logic            rst_ni,
+    input  logic            en_i,
+    input  logic            row_written_i,
+    output logic [NW-1:0]   freed_o,
+    output logic            read_o,
+    output logic [AW-1:0]   address_o,
+    output logic [CW-1:0]   channel_o,
+    output logic            column_inside_o,
+    output logic [K-1:0]    row_inside_o,
+    output logic [K*BW-1:0] row_bank_o,
+    output logic            window_ends_o,
+    output logic            window_is_last_o
+);
+  localparam int unsigned XCW = $clog2(W + 2 * PAD + STRIDE + 1);
+  localparam int unsigned YCW = $clog2(H + 2 * PAD + STRIDE + 1);
+  localparam int unsigned RW = $clog2(H + ROWS + 2);
+  localparam int unsigned KW = (K > 1) ? $clog2(K) : 1;
+  localparam int unsigned QW = (Q > 1) ? $clog2(Q) : 1;
+  localparam int unsigned LAST_Y = (HO - 1) * STRIDE;          // top row of the last windows
+  localparam int unsigned LAST_X = (WO - 1) * STRIDE + K - 1;  // column that ends a row's last window
+  localparam logic [AW-1:0] LEFT = AW'(0) - AW'(PAD * C);      // address of column 0; outside where PAD > 0
+  // To the next group in the same row: back from the last column of the last channel to the next window, channel 0.
+  localparam logic [AW-1:0] BACK = AW'(STRIDE * C) - AW'((K - 1) * C) - AW'(C - 1);
+  localparam int unsigned STEP_BANK = STRIDE % ROWS;
+  localparam int unsigned FRAME_BANK = (H + (ROWS - 1) * LAST_Y) % ROWS;  // H - LAST_Y modulo ROWS
+  localparam int unsigned FRAME_FREES = (LAST_Y > PAD) ? H - (LAST_Y - PAD) : H;
+  localparam bit ROWS_LEFT = LAST_Y + K < PAD + H;  // rows below the last windows: they must arrive to be freed
+
+  /* verilator lint_off UNSIGNED */  // PAD may be 0
+
+  // ---- State -------------------------------------------------------------------------------------------------------------
+  logic           run_q, hold_q, wait_q;
+  logic [CW-1:0]  channel_q;
+  logic [XCW-1:0] x_q, x_start_q;
+  logic [YCW-1:0] y_q, y_start_q;
+  logic [AW-1:0]  address_q, address_start_q;
+  logic [BW-1:0]  bank_q, bank_start_q;  // bank of row y, counted on through frames (also where y is outside)
+  logic [KW-1:0]  missing_q;             // columns still missing to the window's end
+  logic [QW-1:0]  pixel_q;
+  logic [RW-1:0]  arrived_q;             // rows of this frame that have arrived; more than H: rows of the next
+
+  // ---- This cycle --------------------------------------------------------------------------------------------------------
+  logic arrived, step, ends, row_end, frame_end, last_channel, channel_end, finish, load;
+  logic [BW-1:0] bank_next, bank_frame;
+
+  assign arrived      = 32'(arrived_q) >= H
+                        || (32'(arrived_q) + PAD >= 32'(y_q) + K && !(ROWS_LEFT && 32'(y_q) == LAST_Y));
+  assign step         = run_q && (hold_q || wait_q || arrived);
+  assign read_o       = run_q && arrived && !hold_q && !wait_q;
+  assign ends         = step && !wait_q && (hold_q || missing_q == '0);
+  assign row_end      = 32'(x_q) == LAST_X;
+  assign frame_end    = row_end && 32'(y_q) == LAST_Y;
+  assign last_channel = channel_q == CW'(C - 1);
+  assign channel_end  = ends && pixel_q == QW'(Q - 1);
+  assign load         = !run_q || (finish && !last_channel);
+
+  assign address_o        = address_q;
+  assign channel_o        = channel_q;
+  assign column_inside_o  = 32'(x_q) >= PAD && 32'(x_q) < PAD + W;
+  assign window_ends_o    = ends;
+  assign window_is_last_o = pixel_q == QW'(Q - 1);
+  for (genvar i = 0; i < K; i++) begin : gen_row
+    assign row_inside_o[i]         = 32'(y_q) + i >= PAD && 32'(y_q) + i < PAD + H;
+    assign row_bank_o[i*BW+:BW] = (32'(bank_q) + i >= ROWS) ? BW'(32'(bank_q) + i - ROWS) : BW'(32'(bank_q) + i);
+  end
+
+  assign bank_next  = (32'(bank_q) + STEP_BANK >= ROWS) ? BW'(32'(bank_q) + STEP_BANK - ROWS)
+                                                        : BW'(32'(bank_q) + STEP_BANK);
+  assign bank_frame = (32'(bank_q) + FRAME_BANK >= ROWS) ? BW'(32'(bank_q) + FRAME_BANK - ROWS)
+                                                         : BW'(32'(bank_q) + FRAME_BANK);
+
+  // A channel takes at least D cycles, so that its D words can leave.
+  if (Q + K - 1 < D) begin : gen_wait
+    localparam int unsigned DW = $clog2(D);
+    logic [DW-1:0] slack_q;
+    always_ff @(posedge clk_i) begin
+      if (en_i) begin
+        if (load) slack_q <= DW'(D - 1);
+        else if (step && slack_q != '0) slack_q <= slack_q - 1'b1;
+      end
+    end
+    assign finish = (channel_end || (step && wait_q)) && slack_q == '0;
+  end else begin : gen_no_wait
+    assign finish = channel_end;
+  end
+
+  // Rows leave when the last channel has done the output row that needed them.
+  logic row_done;
+  assign row_done = en_i && ends && !hold_q && row_end && last_channel;
+  always_comb begin
+    freed_o = '0;
+    if (row_done) begin
+      if (frame_end) freed_o = NW'(FRAME_FREES);
+      else if (32'(y_q) >= PAD) freed_o = NW'(STRIDE);
+      else if (32'(y_q) + STRIDE > PAD) freed_o = NW'(32'(y_q) + STRIDE - PAD);
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) arrived_q <= '0;
+    else arrived_q <= arrived_q + RW'(row_written_i) - ((row_done && frame_end) ? RW'(H) : '0);
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      run_q           <= 1'b0;
+      hold_q          <= 1'b0;
+      wait_q          <= 1'b0;
+      channel_q       <= '0;
+      x_start_q       <= '0;
+      y_start_q       <= '0;
+      address_start_q <= LEFT;
+      bank_start_q    <= BW'((ROWS * PAD - PAD) % ROWS);
+    end else if (en_i) begin
+      if (load) begin
+        run_q           <= 1'b1;
+        address_start_q <= address_start_q + 1'b1;
+      end
+      if (ends && !hold_q && frame_end && pixel_q != QW'(Q - 1)) hold_q <= 1'b1;
+      if (channel_end && !finish) wait_q <= 1'b1;
+      if (finish) begin
+        hold_q    <= 1'b0;
+        wait_q    <= 1'b0;
+        channel_q <= channel_q + 1'b1;
+        if (last_channel) begin
+          run_q           <= 1'b0;
+          channel_q       <= '0;
+          x_start_q       <= row_end ? '0 : x_q + XCW'(STRIDE) - XCW'(K - 1);
+          address_start_q <= row_end ? LEFT : address_q + BACK;
+          if (row_end) begin
+            y_start_q    <= frame_end ? '0 : y_q + YCW'(STRIDE);
+            bank_start_q <= frame_end ? bank_frame : bank_next;
+          end else begin
+            y_start_q    <= y_q;
+            bank_start_q <= bank_q;
+          end
+        end
+      end
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (en_i) begin
+      if (step && !hold_q && !wait_q) begin
+        if (missing_q != '0) begin
+          missing_q <= missing_q - 1'b1;
+          x_q       <= x_q + 1'b1;
+          address_q <= address_q + AW'(C);
+        end else if (!frame_end && !channel_end) begin
+          missing_q <= KW'(STRIDE - 1);
+          x_q       <= x_q + 1'b1;
+          address_q <= address_q + AW'(C);
+          if (row_end) begin
+            missing_q <= KW'(K - 1);
+            x_q       <= '0;
+            address_q <= LEFT + AW'(channel_q);
+            y_q       <= y_q + YCW'(STRIDE);
+            bank_q    <= bank_next;
+          end
+        end
+      end
+      if (ends) pixel_q <= pixel_q + 1'b1;
+      if (load) begin
+        missing_q <= KW'(K - 1);
+        pixel_q   <= '0;
+        x_q       <= x_start_q;
+        y_q       <= y_start_q;
+        address_q <= address_start_q;
+        bank_q    <= bank_start_q;
+      end
+    end
+  end
+  /* verilator lint_on UNSIGNED */
+endmodule

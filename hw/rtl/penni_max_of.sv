@@ -1,0 +1,23 @@
+/// max(x, those of N others that are known). Combinational.
+module penni_max_of #(
+    parameter int unsigned N = 1,
+    parameter int unsigned XW = 8,
+    parameter bit X_SIGNED = 1'b0
+) (
+    input  logic [XW-1:0]   x_i,
+    input  logic [N*XW-1:0] others_i,
+    input  logic [N-1:0]    known_i,
+    output logic [XW-1:0]   max_o
+);
+  // Offset binary: with the sign bit inverted, signed numbers compare as unsigned ones.
+  localparam logic [XW-1:0] SIGN = {X_SIGNED, {(XW - 1) {1'b0}}};
+  logic [XW-1:0] best[N+1];
+
+  assign best[0] = x_i ^ SIGN;
+  for (genvar i = 0; i < N; i++) begin : gen_other
+    logic [XW-1:0] other;
+    assign other     = others_i[i*XW+:XW] ^ SIGN;
+    assign best[i+1] = (known_i[i] && other > best[i]) ? other : best[i];
+  end
+  assign max_o = best[N] ^ SIGN;
+endmodule

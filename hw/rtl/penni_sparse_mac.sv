@@ -1,0 +1,211 @@
+/// y[o,p] = sat((acc[o,p]*M[o] + skip*SKIP_K + bias'[o]) >>> SHIFT), acc[o,p] = sum_a A[o,a] * z[a,p], A mostly zero.
+///
+/// Three stages, each a group of Q pixels behind the other: load z into one half of the z memory; walk the program (one word a
+/// cycle, P lanes in lockstep) and store the running sums at each row's end; drain the sums pixel by pixel, channel by channel,
+/// as differences within a lane (exact modulo 2^ACCW), through one requantizer.
+///
+/// In: TILED: for each group, channel and basis one word of Q values; else one value a beat, NHWC. Out: one value a beat, NHWC.
+/// Cycles a group: the longest of the beats of its load, LEN + 1 and Q*CO; out_valid_o follows 8 cycles after the drain begins.
+/// in_ready_o, out_valid_o and out_data_o come from registers; skip_ready_o depends on out_ready_i, and without the residual's
+/// beat the drain waits.
+module penni_sparse_mac #(
+    parameter int unsigned PIXELS = 16,
+    parameter int unsigned DEPTH = 20,
+    parameter int unsigned CO = 4,
+    parameter int unsigned Q = 4,
+    parameter int unsigned P = 1,
+    parameter bit TILED = 1'b1,
+    parameter int unsigned ZW = 8,
+    parameter bit Z_SIGNED = 1'b1,
+    parameter int unsigned CW = 8,
+    parameter int unsigned ADDRW = 5,
+    parameter int unsigned LEN = 16,
+    parameter int unsigned LANE_ROWS = 4,
+    parameter int unsigned ACCW = 20,
+    parameter int unsigned MW = 16,
+    parameter int unsigned BW = 32,
+    parameter int unsigned TOTALW = 40,
+    parameter int unsigned SHIFT = 20,
+    parameter int unsigned YW = 8,
+    parameter bit Y_SIGNED = 1'b0,
+    parameter bit SKIP = 1'b0,
+    parameter int unsigned SKIPW = 8,
+    parameter bit SKIP_SIGNED = 1'b0,
+    parameter int unsigned SKIP_K = 0,
+    parameter bit Z_BLOCK = 1'b1,
+    parameter bit SUM_BLOCK = 1'b0,
+    parameter bit PROGRAM_BLOCK = 1'b0,
+    parameter bit REQUANT_BLOCK = 1'b0,
+    parameter PROGRAM_FILE = "",
+    parameter REQUANT_FILE = ""
+) (
+    input  logic                          clk_i,
+    input  logic                          rst_ni,
+    input  logic                          in_valid_i,
+    output logic                          in_ready_o,
+    input  logic [(TILED ? Q*ZW : ZW)-1:0] in_data_i,
+    input  logic                          skip_valid_i,
+    output logic                          skip_ready_o,
+    input  logic [SKIPW-1:0]              skip_data_i,
+    output logic                          out_valid_o,
+    input  logic                          out_ready_i,
+    output logic [YW-1:0]                 out_data_o
+);
+  localparam int unsigned GROUPS = (PIXELS + Q - 1) / Q;
+  localparam int unsigned LAST_Q = PIXELS - (GROUPS - 1) * Q;  // pixels of a frame's last group
+  localparam int unsigned ENTRYW = CW + ADDRW + 1;
+  localparam int unsigned PCW = (LEN > 1) ? $clog2(LEN) : 1;
+  localparam int unsigned ROWAW = (LANE_ROWS > 1) ? $clog2(LANE_ROWS) : 1;
+  localparam int unsigned Z_LANES = TILED ? 1 : Q;
+
+  // ---- Load --------------------------------------------------------------------------------------------------------------
+  logic               z_written, load_half_q, z_released;
+  logic [1:0]         z_full_q;
+  logic [ADDRW-1:0]   load_address_q;
+  logic [Z_LANES-1:0] z_we;
+  logic [Q*ZW-1:0]    z_wdata;
+  logic               load, word_end, group_loaded;
+
+  assign in_ready_o   = !z_full_q[load_half_q];
+  assign load         = in_valid_i && in_ready_o;
+  assign word_end     = load_address_q == ADDRW'(DEPTH - 1);
+  assign z_written    = load && group_loaded;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      load_address_q <= '0;
+      load_half_q    <= 1'b0;
+    end else if (load) begin
+      load_address_q <= word_end ? '0 : load_address_q + 1'b1;
+      if (group_loaded) load_half_q <= !load_half_q;
+    end
+  end
+
+  if (TILED) begin : gen_tiles
+    assign z_we         = load;
+    assign z_wdata      = in_data_i;
+    assign group_loaded = word_end;
+  end else begin : gen_map
+    logic [Q-1:0] lane_q;  // one-hot: the pixel of the group that comes in
+    logic         last_pixel;
+    assign z_we         = lane_q & {Q{load}};
+    assign z_wdata      = {Q{in_data_i}};
+    assign group_loaded = word_end && last_pixel;
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) lane_q <= Q'(1);
+      else if (load && word_end) lane_q <= last_pixel ? Q'(1) : lane_q << 1;
+    end
+    if (LAST_Q == Q) begin : gen_whole
+      assign last_pixel = lane_q[Q-1];
+    end else begin : gen_short
+      logic last_group;
+      penni_frame_last #(.BEATS(GROUPS)) u_last (
+          .clk_i, .rst_ni, .valid_i(z_written), .ready_i(1'b1), .last_o(last_group)
+      );
+      assign last_pixel = last_group ? lane_q[LAST_Q-1] : lane_q[Q-1];
+    end
+  end
+
+  // ---- Compute -----------------------------------------------------------------------------------------------------------
+  logic           run_q, z_half_q, sum_half_q, start, program_end, drain_released;
+  logic [PCW-1:0] counter_q;
+  logic [1:0]     sum_used_q, sum_full_q;  // used: from the start of its program; full: to be drained
+  logic           drain_release_half;
+
+  assign start       = !run_q && z_full_q[z_half_q] && !sum_used_q[sum_half_q];
+  assign program_end = run_q && counter_q == PCW'(LEN - 1);
+  assign z_released  = program_end;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      run_q      <= 1'b0;
+      counter_q  <= '0;
+      z_half_q   <= 1'b0;
+      sum_half_q <= 1'b0;
+    end else begin
+      if (start) run_q <= 1'b1;
+      if (run_q) counter_q <= counter_q + 1'b1;
+      if (program_end) begin
+        run_q      <= 1'b0;
+        counter_q  <= '0;
+        z_half_q   <= !z_half_q;
+        sum_half_q <= !sum_half_q;
+      end
+    end
+  end
+
+  // running_q[0]: the program word is there; [1] z, [2] operands, [3] product, [4] sums.
+  logic       running_q, half_s1_q;
+  logic [4:0] done_q;
+  logic [P*ENTRYW-1:0] entries;
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      running_q <= 1'b0;
+      done_q    <= '0;
+    end else begin
+      running_q <= run_q;
+      done_q    <= {done_q[3:0], program_end};
+    end
+  end
+  always_ff @(posedge clk_i) half_s1_q <= z_half_q;
+
+  penni_rom #(
+      .WIDTH(P * ENTRYW), .DEPTH(LEN), .AW(PCW), .BLOCK(PROGRAM_BLOCK), .FILE(PROGRAM_FILE)
+  ) u_program (
+      .clk_i, .re_i(1'b1), .raddr_i(counter_q), .rdata_o(entries)
+  );
+
+  logic                sum_re;
+  logic [P*Q*ACCW-1:0] sum_words;
+  logic [P*ROWAW-1:0]  sum_rows;
+  logic                sum_read_half;
+  for (genvar p = 0; p < P; p++) begin : gen_lane
+    penni_mac_lane #(
+        .Q(Q), .ZW(ZW), .Z_SIGNED(Z_SIGNED), .CW(CW), .ADDRW(ADDRW), .ACCW(ACCW), .ROWAW(ROWAW),
+        .Z_BLOCK(Z_BLOCK), .SUM_BLOCK(SUM_BLOCK), .Z_LANES(Z_LANES)
+    ) u_lane (
+        .clk_i, .rst_ni,
+        .z_we_i(z_we), .z_waddr_i({load_half_q, load_address_q}), .z_wdata_i(z_wdata),
+        .valid_i(running_q), .half_i(half_s1_q),
+        .coef_i(entries[p*ENTRYW+:CW]), .address_i(entries[p*ENTRYW+CW+:ADDRW]), .last_i(entries[p*ENTRYW+CW+ADDRW]),
+        .done_i(done_q[4]),
+        .sum_re_i(sum_re), .sum_raddr_i({sum_read_half, sum_rows[p*ROWAW+:ROWAW]}),
+        .sum_rdata_o(sum_words[p*Q*ACCW+:Q*ACCW])
+    );
+  end
+
+  // ---- Who holds which half ----------------------------------------------------------------------------------------------
+  logic full_half_q;
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      z_full_q    <= '0;
+      sum_used_q  <= '0;
+      sum_full_q  <= '0;
+      full_half_q <= 1'b0;
+    end else begin
+      if (z_written) z_full_q[load_half_q] <= 1'b1;
+      if (z_released) z_full_q[z_half_q] <= 1'b0;
+      if (start) sum_used_q[sum_half_q] <= 1'b1;
+      if (done_q[4]) begin
+        sum_full_q[full_half_q] <= 1'b1;
+        full_half_q             <= !full_half_q;
+      end
+      if (drain_released) begin
+        sum_used_q[drain_release_half] <= 1'b0;
+        sum_full_q[drain_release_half] <= 1'b0;
+      end
+    end
+  end
+
+  // ---- Drain and requantize ----------------------------------------------------------------------------------------------
+  penni_requant #(
+      .GROUPS(GROUPS), .LAST_Q(LAST_Q), .CO(CO), .Q(Q), .P(P), .ACCW(ACCW), .ROWAW(ROWAW), .MW(MW), .BW(BW), .TOTALW(TOTALW),
+      .SHIFT(SHIFT), .YW(YW), .Y_SIGNED(Y_SIGNED), .SKIP(SKIP), .SKIPW(SKIPW), .SKIP_SIGNED(SKIP_SIGNED),
+      .SKIP_K(SKIP_K), .BLOCK(REQUANT_BLOCK), .FILE(REQUANT_FILE)
+  ) u_requant (
+      .clk_i, .rst_ni,
+      .full_i(sum_full_q), .released_o(drain_released), .released_half_o(drain_release_half),
+      .sum_re_o(sum_re), .sum_half_o(sum_read_half), .sum_rows_o(sum_rows), .sum_words_i(sum_words),
+      .skip_valid_i, .skip_ready_o, .skip_data_i, .out_valid_o, .out_ready_i, .out_data_o
+  );
+endmodule
