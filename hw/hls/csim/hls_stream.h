@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+/// hls::stream for C simulation with g++: unbounded by default, with PENNI_BOUNDED as deep as it is declared.
+///
+/// Unbounded, the functions of a dataflow region run one after the other. Bounded, each is a coroutine: reading an empty
+/// stream or writing a full one lets the others go on, and where none can, the run ends with the names of the streams.
+/// With a trace folder set (penni_csim::trace_to) every word written is also appended to the file <folder>/<name>.bin.
+#ifndef PENNI_CSIM_HLS_STREAM_H
+#define PENNI_CSIM_HLS_STREAM_H
+
+#include <stddef.h>
+
+#include <vector>
+
+#include "penni_csim.hpp"
+
+namespace hls {
+
+template <typename T, int DEPTH = 0>
+class stream {
+public:
+    stream() : queue_("unnamed", 0) {}
+    explicit stream(const char* name, int depth = DEPTH) : queue_(name, depth) {}
+    stream(const stream&) = delete;
+    stream& operator=(const stream&) = delete;
+    ~stream() { queue_.close(size()); }
+
+    bool empty() const { return head_ == words_.size(); }
+    bool full() const { return queue_.depth() != 0 && size() >= queue_.depth(); }
+    size_t size() const { return words_.size() - head_; }
+
+    void write(const T& word) {
+#ifdef PENNI_BOUNDED
+        while (full()) penni_csim::wait(queue_, true);
+        penni_csim::moved();
+#endif
+        words_.push_back(word);
+        queue_.count(size());
+        if (queue_.trace()) penni_csim::record(queue_.trace(), word);
+    }
+
+    T read() {
+#ifdef PENNI_BOUNDED
+        while (empty()) penni_csim::wait(queue_, false);
+        penni_csim::moved();
+#else
+        if (empty()) penni_csim::underflow(queue_);
+#endif
+        const T word = words_[head_++];
+        if (head_ == words_.size()) {
+            words_.clear();
+            head_ = 0;
+        } else if (head_ >= 4096 && 2 * head_ >= words_.size()) {
+            words_.erase(words_.begin(), words_.begin() + head_);
+            head_ = 0;
+        }
+        return word;
+    }
+
+    void read(T& word) { word = read(); }
+    stream& operator<<(const T& word) {
+        write(word);
+        return *this;
+    }
+    stream& operator>>(T& word) {
+        word = read();
+        return *this;
+    }
+
+private:
+    penni_csim::queue queue_;
+    std::vector<T> words_;
+    size_t head_ = 0;
+};
+
+}  // namespace hls
+
+#endif

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+/// What the C simulation knows of streams and processes: statistics, traces, coroutines. Used by hls_stream.h.
+#ifndef PENNI_CSIM_HPP
+#define PENNI_CSIM_HPP
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <functional>
+#include <string>
+
+#include "penni_bytes.hpp"
+
+namespace penni_csim {
+
+/// Exit statuses of the test bench.
+enum status { OK = 0, MISMATCH = 1, USAGE = 2, DEADLOCK = 3, STREAM_MISUSE = 4 };
+
+/// What is kept of a stream by its name, over all frames.
+struct statistics {
+    size_t depth = 0;  ///< words it can hold; 0: any number
+    size_t most = 0;   ///< most words it has held at once
+    FILE* trace = nullptr;
+};
+
+/// One stream's part that does not depend on the type of its words.
+class queue {
+public:
+    queue(const char* name, int depth);
+    /// The end of the stream: words still in it are an error.
+    void close(size_t left) const;
+    size_t depth() const { return depth_; }
+    const char* name() const { return name_; }
+    FILE* trace() const { return statistics_->trace; }
+    void count(size_t size) {
+        if (size > statistics_->most) statistics_->most = size;
+    }
+
+private:
+    const char* name_;
+    size_t depth_;
+    statistics* statistics_;
+};
+
+/// Record every word of every stream made from now on in a file of its own in `folder`.
+void trace_to(const std::string& folder);
+/// Print {"name": {"depth": …, "most": …}, …}.
+void print_statistics(FILE* file);
+/// End the run: a read from an empty stream while no other function can fill it.
+[[noreturn]] void underflow(const queue& stream);
+
+/// Processes of the next `join` run their function this many times.
+void set_frames(size_t frames);
+void spawn(const char* name, std::function<void()> function);
+/// Run all processes to their end, or end the run where none can go on.
+void join();
+/// Called in a process: let the others go on, because `stream` is full or empty.
+void wait(const queue& stream, bool full);
+/// Called in a process: a word has moved.
+void moved();
+
+/// Append a word to a trace.
+template <typename T>
+void record(FILE* file, const T& word) {
+    uint8_t bytes[codec<T>::BYTES];
+    codec<T>::store(word, bytes);
+    fwrite(bytes, 1, codec<T>::BYTES, file);
+}
+
+}  // namespace penni_csim
+
+#endif

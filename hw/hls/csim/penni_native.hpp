@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The types of penni_types.hpp as the machine's own, for fast C simulation (PENNI_NATIVE).
+#ifndef PENNI_NATIVE_HPP
+#define PENNI_NATIVE_HPP
+
+#include "penni_pragmas.hpp"
+
+namespace penni {
+
+/// More than 128 bits: only fields can be read and written.
+template <int W>
+struct limbs {
+    static const int COUNT = (W + 63) / 64;
+    uint64_t limb[COUNT];
+    limbs() : limb() {}
+};
+
+template <int BYTES, bool SIGNED>
+struct machine;
+template <> struct machine<1, true> { typedef int8_t type; };
+template <> struct machine<2, true> { typedef int16_t type; };
+template <> struct machine<4, true> { typedef int32_t type; };
+template <> struct machine<8, true> { typedef int64_t type; };
+template <> struct machine<1, false> { typedef uint8_t type; };
+template <> struct machine<2, false> { typedef uint16_t type; };
+template <> struct machine<4, false> { typedef uint32_t type; };
+template <> struct machine<8, false> { typedef uint64_t type; };
+
+constexpr int bytes_for(int width) { return width <= 8 ? 1 : width <= 16 ? 2 : width <= 32 ? 4 : 8; }
+
+template <int W, bool SIGNED>
+struct integer_of {
+    static_assert(W <= 64, "numbers have at most 64 bits");
+    typedef typename machine<bytes_for(W), SIGNED>::type type;
+};
+template <int W, bool SIGNED>
+using integer = typename integer_of<W, SIGNED>::type;
+/// Unsigned, so that it wraps; never below 32 bits, so that products are not made in a signed int.
+template <int W>
+using modular = integer<(W <= 32 ? 32 : 64), false>;
+
+template <int W, int CLASS = (W <= 64 ? 0 : W <= 128 ? 1 : 2)>
+struct word_of {
+    typedef integer<W, false> type;
+};
+template <int W>
+struct word_of<W, 1> {
+    typedef unsigned __int128 type;
+};
+template <int W>
+struct word_of<W, 2> {
+    typedef limbs<W> type;
+};
+template <int W>
+using word = typename word_of<W>::type;
+
+template <int N>
+constexpr uint64_t mask() {
+    static_assert(N <= 64, "a field has at most 64 bits");
+    return ~uint64_t(0) >> (64 - N);
+}
+
+template <typename R, typename A, typename B>
+R multiply(const A& a, const B& b) {
+    return R(a) * R(b);
+}
+
+template <int W, bool SIGNED>
+integer<W, SIGNED> from_bits(const word<W>& bits) {
+    if (SIGNED) return integer<W, SIGNED>(int64_t(uint64_t(bits) << (64 - W)) >> (64 - W));
+    return integer<W, SIGNED>(bits);
+}
+
+template <int W, typename T>
+word<W> to_bits(const T& value) {
+    return word<W>(uint64_t(value) & mask<W>());
+}
+
+template <int N, typename T>
+word<N> field(const T& from, int low) {
+    return word<N>(uint64_t(from >> low) & mask<N>());
+}
+
+template <int N, int W>
+word<N> field(const limbs<W>& from, int low) {
+    const int limb = low / 64, bit = low % 64;
+    uint64_t value = from.limb[limb] >> bit;
+    if (bit + N > 64) value |= from.limb[limb + 1] << (64 - bit);
+    return word<N>(value & mask<N>());
+}
+
+template <int N, typename T>
+void put(T& into, int low, uint64_t value) {
+    into = T((into & ~(T(mask<N>()) << low)) | (T(value) << low));
+}
+
+template <int N, int W>
+void put(limbs<W>& into, int low, uint64_t value) {
+    const int limb = low / 64, bit = low % 64;
+    into.limb[limb] = (into.limb[limb] & ~(mask<N>() << bit)) | (value << bit);
+    if (bit + N > 64) {
+        into.limb[limb + 1] = (into.limb[limb + 1] & ~(mask<N>() >> (64 - bit))) | (value >> (64 - bit));
+    }
+}
+
+template <int N, int W>
+word<N> bits_at(const word<W>& from, int low) {
+    return field<N>(from, low);
+}
+
+template <int N, int W>
+word<N> get(const word<W>& from, int index) {
+    return field<N>(from, index * N);
+}
+
+template <int N, int W>
+void set(word<W>& into, int index, const word<N>& bits) {
+    put<N>(into, index * N, uint64_t(bits));
+}
+
+template <int W, int PARTS, int DEPTH, typename T>
+word<W> rom_word(const T (&parts)[PARTS][DEPTH], int index) {
+    static_assert(W <= 128, "a memory word has at most 128 bits");
+    constexpr int PIECE = (W + PARTS - 1) / PARTS;
+    word<W> all = 0;
+    for (int part = 0; part < PARTS; ++part) all |= word<W>(parts[part][index]) << (part * PIECE);
+    return all;
+}
+
+}  // namespace penni
+
+#endif

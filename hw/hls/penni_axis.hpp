@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The accelerator's output port: COUNT values a frame, sign-extended to 32 bits, TLAST with the last.
+///
+/// C gives COUNT, XW and X_SIGNED. bambu knows no side signals: there the word is the data alone.
+#ifndef PENNI_AXIS_HPP
+#define PENNI_AXIS_HPP
+
+#include <hls_stream.h>
+
+#include "penni_pragmas.hpp"
+#include "penni_types.hpp"
+
+#ifdef __BAMBU__
+#include <ap_int.h>
+#else
+#include <ap_axi_sdata.h>
+#endif
+
+namespace penni {
+
+#ifdef __BAMBU__
+typedef ap_int<32> logit;
+inline logit logit_beat(int value, bool) { return logit(value); }
+#else
+typedef ap_axis<32, 0, 0, 0> logit;
+inline logit logit_beat(int value, bool last) {
+    PENNI_INLINE
+    logit beat;
+    beat.data = value;
+    beat.keep = -1;
+    beat.strb = -1;
+    beat.last = last ? 1 : 0;
+    return beat;
+}
+#endif
+
+template <typename C>
+void send_logits(hls::stream<word<C::XW> >& in, hls::stream<logit>& m_axis) {
+    static_assert(C::XW <= 32, "a logit fits the port");
+Beats:
+    for (int beat = 0; beat < C::COUNT; ++beat) {
+        PENNI_PIPELINE(1)
+        const integer<C::XW, C::X_SIGNED> value = from_bits<C::XW, C::X_SIGNED>(in.read());
+        m_axis.write(logit_beat(int(value), beat == C::COUNT - 1));
+    }
+}
+
+}  // namespace penni
+
+#endif

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+/// basis_conv: z[c,b,p] = sat(rshift(sum_t B[b,t] * x[c, p*STRIDE + t - PAD], s_b), Z), in tile order.
+///
+/// One loop, one step a cycle, three things side by side in each step:
+///   - a value of the stream goes into the row buffer: input row r lies in bank r mod ROWS;
+///   - the walker reads one column of K values; when a window is complete, C::basis (a constant adder graph) gives all D
+///     results, which are gathered until Q neighbours of this channel are there;
+///   - one of the D words of the channel before leaves.
+/// The walker takes for each group of Q output pixels, for each channel: K columns for the first window of an output row,
+/// STRIDE more for each further one; a short last group holds its last window until Q are counted; at least D steps for a
+/// channel. A group begins when its rows have arrived; what comes in beyond them stays within the ROWS rows from the first
+/// that the group reads. All of that depends on the step alone, never on who waits, so STEPS is a constant.
+#ifndef PENNI_BASIS_CONV_HPP
+#define PENNI_BASIS_CONV_HPP
+
+#include <hls_stream.h>
+
+#include "penni_pragmas.hpp"
+#include "penni_types.hpp"
+
+namespace penni {
+
+/// The rows that the group of Q pixels from (y, x) on reads, and where the next group begins.
+template <typename C>
+struct basis_conv_group {
+    int y, x;
+
+    constexpr int first_row() const { return y * C::STRIDE > C::PAD ? y * C::STRIDE - C::PAD : 0; }
+    /// One more than the last row.
+    constexpr int end_row() const {
+        const int over = x + (C::Q - 1) % C::WO >= C::WO ? 1 : 0;
+        const int last = y + (C::Q - 1) / C::WO + over;
+        const int end = (last < C::HO ? last : C::HO - 1) * C::STRIDE - C::PAD + C::K;
+        return end < C::H ? end : C::H;
+    }
+    /// One more than the last row that the buffer may hold meanwhile.
+    constexpr int limit_row() const { return first_row() + C::ROWS < C::H ? first_row() + C::ROWS : C::H; }
+    constexpr basis_conv_group next() const {
+        const bool wraps = x + C::Q % C::WO >= C::WO;
+        return basis_conv_group{y + C::Q / C::WO + (wraps ? 1 : 0), x + C::Q % C::WO - (wraps ? C::WO : 0)};
+    }
+};
+
+/// Steps to walk one channel of the group of Q pixels from (y, x) on.
+template <typename C>
+constexpr int basis_conv_columns(int y, int x) {
+    int steps = 0, column = x;
+    bool first_of_row = true;
+    for (int pixel = 0; pixel < C::Q; ++pixel) {
+        if (y * C::WO + x + pixel >= C::HO * C::WO) {
+            ++steps;
+            continue;
+        }
+        steps += first_of_row ? C::K : C::STRIDE;
+        first_of_row = ++column == C::WO;
+        if (first_of_row) column = 0;
+    }
+    return steps > C::D ? steps : C::D;
+}
+
+/// Steps for a frame: the loop below, counted group by group.
+template <typename C>
+constexpr int basis_conv_steps() {
+    constexpr int ROW = C::W * C::C;
+    int steps = 0, written = 0;
+    basis_conv_group<C> group{0, 0};
+    for (int index = 0; index < (C::HO * C::WO + C::Q - 1) / C::Q; ++index) {
+        if (group.end_row() * ROW > written) {
+            steps += group.end_row() * ROW - written;
+            written = group.end_row() * ROW;
+        }
+        const int walk = C::C * basis_conv_columns<C>(group.y, group.x);
+        steps += walk;
+        const int limit = group.limit_row() * ROW;
+        written = written + walk < limit ? written + walk : limit;
+        group = group.next();
+    }
+    const int rest = C::H * ROW - written;
+    return steps + (rest > C::D ? rest : C::D);
+}
+
+template <typename C>
+void basis_conv(hls::stream<word<C::XW> >& in, hls::stream<word<C::Q * C::ZW> >& out) {
+    typedef integer<C::XW, C::X_SIGNED> x_t;
+    typedef typename C::z_t z_t;
+    constexpr int STEPS = basis_conv_steps<C>();
+    constexpr int PIXELS = C::HO * C::WO;
+    static_assert(C::STRIDE <= C::K && C::PAD < C::K, "a window shares columns with the one before, and holds a real one");
+    static_assert((C::HO - 1) * C::STRIDE - C::PAD + C::K <= C::H + C::PAD, "windows end within the padded map");
+    static_assert((C::WO - 1) * C::STRIDE - C::PAD + C::K <= C::W + C::PAD, "windows end within the padded map");
+
+    x_t buffer[C::ROWS][C::W * C::C];
+    x_t window[C::K * C::K];
+    z_t gathered[C::D][C::Q];
+    word<C::Q * C::ZW> leaving[C::D];
+    PENNI_PARTITION(buffer, 1)
+    PENNI_PARTITION(window, 0)
+    PENNI_PARTITION(gathered, 0)
+    PENNI_PARTITION(leaving, 0)
+
+    // The writer: bank and address of the next value, and its row.
+    counter<C::H> write_row = 0;
+    counter<C::ROWS> write_bank = 0;
+    counter<C::W * C::C> write_address = 0;
+    // The group, and the rows it reads.
+    basis_conv_group<C> group{0, 0};
+    counter<PIXELS> pixels_left = PIXELS;  // from the group's first pixel on
+    counter<C::H> end_row = group.end_row(), limit_row = group.limit_row();
+    bool all_walked = false;
+    // The walker: channel, column within the window, windows done, pixels of the group done, steps of the channel.
+    counter<C::C> channel = 0;
+    counter<C::K> tap = 0;
+    counter<C::Q> windows = 0;
+    counter<C::D> spent = 0;
+    position<C::H + C::K> in_row = -C::PAD;  // of the window's first row
+    position<C::W + C::K> in_column = -C::PAD;
+    counter<2 * C::ROWS> bank = (C::ROWS - C::PAD) % C::ROWS;  // of in_row
+    counter<C::WO> out_column = 0;
+    // The first column's bank and row, to begin the next channel again there.
+    counter<2 * C::ROWS> group_bank = bank;
+    // Words of the channel before that have not left.
+    counter<C::D> to_send = 0;
+
+Steps:
+    for (int step = 0; step < STEPS; ++step) {
+        PENNI_PIPELINE_FLUSH(1)
+        const bool walking = !all_walked && write_row >= end_row;
+
+        if (to_send != 0) {
+            out.write(leaving[C::D - int(to_send)]);
+            --to_send;
+        }
+
+        const bool writing = write_row < limit_row;
+        if (writing) {
+            const x_t value = from_bits<C::XW, C::X_SIGNED>(in.read());
+            buffer[write_bank][write_address] = value;
+            if (write_address == C::W * C::C - 1) {
+                write_address = 0;
+                write_bank = write_bank == C::ROWS - 1 ? 0 : int(write_bank) + 1;
+                ++write_row;
+            } else {
+                ++write_address;
+            }
+        }
+
+        if (!walking) continue;
+
+        if (windows < C::Q) {
+            const bool holding = windows >= pixels_left;
+            if (!holding) {
+                // A column: every bank is read at one address, then K of them are taken in order.
+                const bool inside = in_column >= 0 && in_column < C::W;
+                const int address = inside ? int(in_column) * C::C + int(channel) : 0;
+                x_t column[C::ROWS];
+                PENNI_PARTITION(column, 0)
+                const x_t pad = from_bits<C::XW, C::X_SIGNED>(C::pad(channel));
+            Banks:
+                for (int row = 0; row < C::ROWS; ++row) {
+                    PENNI_UNROLL
+                    column[row] = buffer[row][address];
+                }
+            Window:
+                for (int row = 0; row < C::K; ++row) {
+                    PENNI_UNROLL
+                Shift:
+                    for (int i = 0; i < C::K - 1; ++i) {
+                        PENNI_UNROLL
+                        window[row * C::K + i] = window[row * C::K + i + 1];
+                    }
+                    const int at = int(bank) + row;
+                    const int y = int(in_row) + row;
+                    const bool real = inside && y >= 0 && y < C::H;
+                    window[row * C::K + C::K - 1] = real ? column[at < C::ROWS ? at : at - C::ROWS] : pad;
+                }
+            }
+            if (holding || tap == C::K - 1) {
+                z_t z[C::D];
+                PENNI_PARTITION(z, 0)
+                C::basis(window, z);
+            Gather:
+                for (int basis = 0; basis < C::D; ++basis) {
+                    PENNI_UNROLL
+                    gathered[basis][windows] = z[basis];
+                }
+                ++windows;
+                if (out_column == C::WO - 1) {  // the next window begins an output row
+                    out_column = 0;
+                    tap = 0;
+                    in_column = -C::PAD;
+                    in_row = int(in_row) + C::STRIDE;
+                    const int moved = int(bank) + C::STRIDE;
+                    bank = moved < C::ROWS ? moved : moved - C::ROWS;
+                } else {
+                    ++out_column;
+                    tap = C::K - C::STRIDE;
+                    in_column = int(in_column) + 1;
+                }
+            } else {
+                ++tap;
+                in_column = int(in_column) + 1;
+            }
+        }
+
+        if (spent < C::D) ++spent;
+        if (windows < C::Q || spent < C::D) continue;
+
+        // The channel is done: its words leave from the next step on.
+    Leave:
+        for (int basis = 0; basis < C::D; ++basis) {
+            PENNI_UNROLL
+        Pack:
+            for (int pixel = 0; pixel < C::Q; ++pixel) {
+                PENNI_UNROLL
+                set<C::ZW, C::Q * C::ZW>(leaving[basis], pixel, to_bits<C::ZW>(gathered[basis][pixel]));
+            }
+        }
+        to_send = C::D;
+        if (channel == C::C - 1) {
+            channel = 0;
+            all_walked = pixels_left <= C::Q;
+            const basis_conv_group<C> before = group;
+            if (!all_walked) {
+                pixels_left = int(pixels_left) - C::Q;
+                group = before.next();
+                end_row = group.end_row();
+                limit_row = group.limit_row();
+                int moved = int(group_bank) + (group.y - before.y) * C::STRIDE;
+                moved = moved < C::ROWS ? moved : moved - C::ROWS;
+                group_bank = moved;
+            } else {
+                limit_row = C::H;
+            }
+        } else {
+            ++channel;
+        }
+        windows = 0;
+        spent = 0;
+        tap = 0;
+        out_column = group.x;
+        in_row = group.y * C::STRIDE - C::PAD;
+        in_column = group.x * C::STRIDE - C::PAD;
+        bank = group_bank;
+    }
+}
+
+}  // namespace penni
+
+#endif

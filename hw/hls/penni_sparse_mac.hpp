@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+/// sparse_mac: y[o,p] = sat((acc[o,p]*M[o] + skip*SKIP_K + bias'[o]) >> SHIFT), acc[o,p] = sum_a A[o,a] * z[a,p].
+///
+/// For each group of Q pixels three functions in a dataflow region, joined by ping-pong arrays:
+///   load    z of the group into one memory a lane, one address a step
+///   walk    the program, one word a step: P lanes, each one coefficient for Q pixels; accumulators are cleared once a
+///           group and run on over rows; at a row's end the Q running sums are kept
+///   drain   pixel by pixel, channel by channel: a row's sum is its running sum minus the one before it in its lane, exact
+///           modulo 2^ACCW; then the requantizer, and the residual where there is one
+/// Program word: for each lane {last, address, coefficient}, lane 0 and the coefficient lowest. Requant word: {lane, bias
+/// with its rounding half, multiplier}, the multiplier lowest.
+#ifndef PENNI_SPARSE_MAC_HPP
+#define PENNI_SPARSE_MAC_HPP
+
+#include <hls_stream.h>
+
+#include "penni_pragmas.hpp"
+#include "penni_types.hpp"
+
+namespace penni {
+
+template <typename C>
+struct sparse_mac_types {
+    typedef integer<C::ZW, C::Z_SIGNED> z_t;
+    typedef modular<C::ACCW> running_t;
+    typedef integer<C::ACCW, true> acc_t;
+    typedef integer<C::TOTALW, true> total_t;
+    static const int BEAT_VALUES = C::TILED ? C::Q : 1;
+    static const int BEAT = BEAT_VALUES * C::ZW;  ///< width of an input word
+    static const int GROUPS = (C::PIXELS + C::Q - 1) / C::Q;
+    static_assert(C::TOTALW <= 62, "totals are proven to fit 62 bits");
+    static_assert(C::ADDRW == address_bits(C::DEPTH), "an address reaches every z and no further");
+};
+
+/// The value of a residual's pixel; 0 where there is none.
+template <typename C>
+integer<C::SKIPW, C::SKIP_SIGNED> sparse_mac_skip() {
+    PENNI_INLINE
+    return 0;
+}
+
+template <typename C>
+integer<C::SKIPW, C::SKIP_SIGNED> sparse_mac_skip(hls::stream<word<C::SKIPW> >& skip) {
+    PENNI_INLINE
+    return from_bits<C::SKIPW, C::SKIP_SIGNED>(skip.read());
+}
+
+template <typename C>
+void sparse_mac_load(int group, hls::stream<word<sparse_mac_types<C>::BEAT> >& in,
+                     typename sparse_mac_types<C>::z_t (&z)[C::P][C::DEPTH][C::Q]) {
+    typedef typename sparse_mac_types<C>::z_t z_t;
+    constexpr int VALUES = sparse_mac_types<C>::BEAT_VALUES;
+Pixels:
+    for (int first = 0; first < C::Q; first += VALUES) {
+    Addresses:
+        for (int address = 0; address < C::DEPTH; ++address) {
+            PENNI_PIPELINE(1)
+            // Tiles are always Q wide; of a map a short last group has no more pixels.
+            word<sparse_mac_types<C>::BEAT> beat = word<sparse_mac_types<C>::BEAT>();
+            if (C::TILED || group * C::Q + first < C::PIXELS) beat = in.read();
+        Values:
+            for (int i = 0; i < VALUES; ++i) {
+                PENNI_UNROLL
+                const z_t value = from_bits<C::ZW, C::Z_SIGNED>(get<C::ZW, sparse_mac_types<C>::BEAT>(beat, i));
+            Lanes:
+                for (int lane = 0; lane < C::P; ++lane) {
+                    PENNI_UNROLL
+                    z[lane][address][first + i] = value;
+                }
+            }
+        }
+    }
+}
+
+template <typename C>
+void sparse_mac_walk(const typename sparse_mac_types<C>::z_t (&z)[C::P][C::DEPTH][C::Q],
+                     typename sparse_mac_types<C>::running_t (&sums)[C::P][C::LANE_ROWS][C::Q]) {
+    typedef typename sparse_mac_types<C>::running_t running_t;
+    constexpr int ENTRY = C::CW + C::ADDRW + 1;
+    running_t accumulators[C::P][C::Q];
+    counter<C::LANE_ROWS> rows[C::P];
+    PENNI_PARTITION(accumulators, 0)
+    PENNI_PARTITION(rows, 0)
+Clear:
+    for (int lane = 0; lane < C::P; ++lane) {
+        PENNI_UNROLL
+        rows[lane] = 0;
+    ClearPixels:
+        for (int pixel = 0; pixel < C::Q; ++pixel) {
+            PENNI_UNROLL
+            accumulators[lane][pixel] = 0;
+        }
+    }
+
+Walk:
+    for (int step = 0; step < C::LEN; ++step) {
+        PENNI_PIPELINE(1)
+        const word<C::P * ENTRY> entries = C::program(step);
+    Lanes:
+        for (int lane = 0; lane < C::P; ++lane) {
+            PENNI_UNROLL
+            const word<ENTRY> entry = get<ENTRY, C::P * ENTRY>(entries, lane);
+            const integer<C::CW, true> coefficient = from_bits<C::CW, true>(bits_at<C::CW, ENTRY>(entry, 0));
+            const word<C::ADDRW> address = bits_at<C::ADDRW, ENTRY>(entry, C::CW);
+            const bool last = bits_at<1, ENTRY>(entry, C::CW + C::ADDRW) != 0;
+        Multiply:
+            for (int pixel = 0; pixel < C::Q; ++pixel) {
+                PENNI_UNROLL
+                accumulators[lane][pixel] += multiply<running_t>(coefficient, z[lane][address][pixel]);
+            }
+            if (last) {
+            Keep:
+                for (int pixel = 0; pixel < C::Q; ++pixel) {
+                    PENNI_UNROLL
+                    sums[lane][rows[lane]][pixel] = accumulators[lane][pixel];
+                }
+                ++rows[lane];
+            }
+        }
+    }
+}
+
+template <typename C, typename... Skip>
+void sparse_mac_drain(int group, const typename sparse_mac_types<C>::running_t (&sums)[C::P][C::LANE_ROWS][C::Q],
+                      hls::stream<word<C::YW> >& out, Skip&... skip) {
+    typedef typename sparse_mac_types<C>::running_t running_t;
+    typedef typename sparse_mac_types<C>::acc_t acc_t;
+    typedef typename sparse_mac_types<C>::total_t total_t;
+    constexpr int LANEW = address_bits(C::P);
+    constexpr int CONSTANTS = C::MW + C::BW + LANEW;
+    running_t before[C::P];  // the running sum of the lane's row before
+    counter<C::LANE_ROWS> rows[C::P];
+    PENNI_PARTITION(before, 0)
+    PENNI_PARTITION(rows, 0)
+
+Pixels:
+    for (int pixel = 0; pixel < C::Q; ++pixel) {
+    Channels:
+        for (int channel = 0; channel < C::CO; ++channel) {
+            PENNI_PIPELINE(1)
+            if (channel == 0) {
+            First:
+                for (int lane = 0; lane < C::P; ++lane) {
+                    PENNI_UNROLL
+                    before[lane] = 0;
+                    rows[lane] = 0;
+                }
+            }
+            const word<CONSTANTS> constants = C::requant(channel);
+            const integer<C::MW, false> multiplier = from_bits<C::MW, false>(bits_at<C::MW, CONSTANTS>(constants, 0));
+            const integer<C::BW, true> bias = from_bits<C::BW, true>(bits_at<C::BW, CONSTANTS>(constants, C::MW));
+            const integer<LANEW, false> lane = from_bits<LANEW, false>(bits_at<LANEW, CONSTANTS>(constants, C::MW + C::BW));
+
+            const running_t now = sums[lane][rows[lane]][pixel];
+            const acc_t sum = acc_t(running_t(now - before[lane]));
+            before[lane] = now;
+            ++rows[lane];
+
+            if (group * C::Q + pixel < C::PIXELS) {
+                total_t total = multiply<total_t>(sum, multiplier);
+                total += bias;
+                if (C::SKIP) total += multiply<total_t>(sparse_mac_skip<C>(skip...), integer<C::MW, false>(C::SKIP_K));
+                out.write(to_bits<C::YW>(saturate<C::YW, C::Y_SIGNED>(total_t(total >> C::SHIFT))));
+            }
+        }
+    }
+}
+
+/// `skip` is one stream where C::SKIP, else none.
+template <typename C, typename... Skip>
+void sparse_mac(hls::stream<word<sparse_mac_types<C>::BEAT> >& in, hls::stream<word<C::YW> >& out, Skip&... skip) {
+    static_assert(sizeof...(Skip) == C::SKIP, "one residual stream where there is a residual");
+Groups:
+    for (int group = 0; group < sparse_mac_types<C>::GROUPS; ++group) {
+        PENNI_DATAFLOW
+        typename sparse_mac_types<C>::z_t z[C::P][C::DEPTH][C::Q];
+        typename sparse_mac_types<C>::running_t sums[C::P][C::LANE_ROWS][C::Q];
+        PENNI_PARTITION(z, 1)
+        PENNI_RESHAPE(z, 3)
+        PENNI_PARTITION(sums, 1)
+        PENNI_RESHAPE(sums, 3)
+        sparse_mac_load<C>(group, in, z);
+        sparse_mac_walk<C>(z, sums);
+        sparse_mac_drain<C>(group, sums, out, skip...);
+    }
+}
+
+}  // namespace penni
+
+#endif
