@@ -43,8 +43,8 @@ class Images:
 def load_cifar10(directory: str | Path, split: str = "test") -> Images:
     """Read the "test" or "train" split of CIFAR-10: images uint8 (N, 32, 32, 3), labels uint8 (N,).
 
-    Takes the binary form (`*.bin`) and the Python-batch form, in `directory` or one folder below under their usual names.
-    "train" takes those of the five batches that are present, in order.
+    Takes the binary form (`*.bin`) and the Python-batch form, in `directory` or one folder below under their usual
+    names. "train" takes those of the five batches that are present, in order.
     """
     if split not in ("test", "train"):
         raise DataError(f'split "{split}" is not known; use "test" or "train"')

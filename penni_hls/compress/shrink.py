@@ -19,7 +19,7 @@ from .models import PadShortcut
 
 @torch.no_grad()
 def shrink(model: nn.Module, example: Tensor) -> nn.Module:
-    """A copy of `model` without its idle channels, equal to it in eval mode. `example` (1, C, H, W) tells the shapes."""
+    """A copy of `model` without its idle channels, equal in eval mode. `example` (1, C, H, W) tells the shapes."""
     small = copy.deepcopy(model).eval()
     example = example.to(next(small.parameters()))
     found = analyse(small, example)
