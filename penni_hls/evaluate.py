@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from . import golden
+from .blas import one_thread
 from .graph import Graph
 from .layers import Input
 
@@ -50,7 +51,7 @@ def top1(
         return int((predict(images[part]).argmax(axis=1) == labels[part]).sum())
 
     correct = done = 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
         for found in pool.map(hits, range(0, len(images), BATCH)):
             correct += found
             done = min(done + BATCH, len(images))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..blas import one_thread
 from ..graph import Graph, verify
 from ..layers import Layer
 from ..ops.base import HardwareOp
@@ -47,7 +48,8 @@ def quantize(
     graph: Graph = float_graph
     for run_pass in FLOAT_PASSES:
         graph = verify(run_pass(graph))
-    graph, logit_scale = lower(graph, batch, Bits(basis_bits, coef_bits))
+    with one_thread():
+        graph, logit_scale = lower(graph, batch, Bits(basis_bits, coef_bits))
     verify(graph)
     for run_pass in INTEGER_PASSES:
         graph = verify(run_pass(graph))
