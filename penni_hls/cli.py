@@ -18,7 +18,7 @@ from .commands.generate import generate
 from .commands.inspect import inspect
 from .errors import PenniError
 
-INTERRUPTED = 130
+INTERRUPTED = 130  # what typer returns after a KeyboardInterrupt
 ClickException = typer.BadParameter.__mro__[2]  # the base of usage errors; typer does not export it
 
 app = typer.Typer(
@@ -57,14 +57,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit."""
     args = list(sys.argv[1:] if arguments is None else arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that a kill, too, leaves nothing half-written
-    sys.exit(_run(args, as_json="--json" in args))
+    sys.exit(run(args))
 
 
-def _run(args: list[str], as_json: bool) -> int:
+def run(args: list[str]) -> int:
+    """Run one command; its exit code."""
+    as_json = "--json" in args
     try:
-        return app(args=args, prog_name="penni-hls", standalone_mode=False) or 0
-    except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted", as_json, INTERRUPTED)
+        code = app(args=args, prog_name="penni-hls", standalone_mode=False) or 0
+        return _fail("interrupted", as_json, INTERRUPTED) if code == INTERRUPTED else code
     except ClickException as error:
         context = getattr(error, "ctx", None)
         if type(error).__name__ == "NoArgsIsHelpError":

@@ -29,7 +29,7 @@ HELD_BY_OPERATORS = {
 
 # Part -> its layer. A module imports from its own layer or from lower ones, never upwards.
 LAYERS = (
-    ("errors", "fixed", "paths"),
+    ("blas", "errors", "fixed", "paths"),
     ("graph",),
     ("layers", "ops"),
     ("boards", "data"),
@@ -93,8 +93,8 @@ def test_every_operator_is_on_every_shelf(stem: str, shelf: str) -> None:
 
 @pytest.mark.parametrize("shelf", sorted(HELD_BY_OPERATORS))
 def test_no_file_of_a_shelf_is_an_orphan(shelf: str) -> None:
-    known = {SHELVES[shelf].format(stem=stem).removesuffix(".py") for stem in STEMS} | HELD_BY_OPERATORS[shelf]
-    assert {path.stem for path in (ROOT / shelf).glob("*.py")} == known
+    operators = {SHELVES[shelf].format(stem=stem).removesuffix(".py") for stem in STEMS}
+    assert {path.stem for path in (ROOT / shelf).glob("*.py")} - HELD_BY_OPERATORS[shelf] == operators
 
 
 def test_every_hardware_file_is_used() -> None:
@@ -132,10 +132,10 @@ def test_libraries_stay_where_they_belong() -> None:
 
 
 def test_no_template_does_arithmetic_or_assigns() -> None:
-    """Templates hold wiring: no `set`, no `macro`, no operator on numbers."""
+    """Templates hold wiring: no variable of their own, no operator on numbers."""
     for path in (ROOT / "templates").rglob("*.j2"):
         text = path.read_text(encoding="utf-8")
         for statement in text.split("{%")[1:]:
-            assert statement.split("%}")[0].strip(" -").split()[0] not in ("set", "macro", "call"), path
+            assert statement.split("%}")[0].strip(" -").split()[0] != "set", path
         for expression in text.split("{{")[1:]:
             assert not any(f" {operator} " in expression.split("}}")[0] for operator in "+-*/%"), path

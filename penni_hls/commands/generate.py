@@ -54,18 +54,18 @@ def generate(
 def _print(report: Reporter, project: Project, output: Path, allow_oversize: bool) -> None:
     schedule, board = project.schedule, project.schedule.board
     rows = [
-        (row["name"], row["operator"], "x".join(map(str, row["output"])), f"{row['q']}x{row['p']}", row["cycles"],
+        (row["name"], "x".join(map(str, row["output"])), f"{row['q']}x{row['p']}", row["cycles"],
          round(row["lut"]), round(row["ff"]), round(row["dsp"]), row["bram36"])
         for row in project.manifest["layers"]
     ]  # fmt: skip
     total = schedule.total
     rows.append(
-        ("all", "", "", "", schedule.cycles_per_image, round(total.lut), round(total.ff), round(total.dsp), total.bram36)
+        ("all", "", "", schedule.cycles_per_image, round(total.lut), round(total.ff), round(total.dsp), total.bram36)
     )
     share = [percent(total.as_dict()[name], board.device.as_dict()[name]) for name in total.as_dict()]
-    rows.append((f"of {board.name}", "", "", "", "", *share))
-    columns = ("layer", "operator", "output", "QxP", "cycles", "LUT", "FF", "DSP", "BRAM36")
-    report.table(table(columns, rows, left=2))
+    rows.append((f"of {board.name}", "", "", "", *share))
+    columns = ("operator", "output", "QxP", "cycles", "LUT", "FF", "DSP", "BRAM36")
+    report.table(table(columns, rows))
     report.say(
         f"{schedule.cycles_per_image:,} cycles an image, set by {schedule.slowest}: "
         f"{schedule.images_per_second:,.0f} images/s at {board.clock_mhz:g} MHz."
