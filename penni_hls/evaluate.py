@@ -37,7 +37,10 @@ def predict_float(graph: Graph, images: np.ndarray) -> np.ndarray:
 
 
 def top1(
-    predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray, labels: np.ndarray, progress: Progress | None = None
+    predict: Callable[[np.ndarray], np.ndarray],
+    images: np.ndarray,
+    labels: np.ndarray,
+    progress: Progress | None = None,
 ) -> float:
     """Percent of images whose largest logit (the first, where several are) is at their label.
 

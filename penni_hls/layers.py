@@ -1,13 +1,14 @@
 """The float vocabulary: the layers of a trained network, as numpy arrays.
 
 Maps are (H, W, C) for one image, (N, H, W, C) float32 in `reference`. Weights keep the layout torch gives them.
-Every layer says what it takes (`in_specs`), what it gives (`out_spec`), how it computes (`reference`) and how large it is
-(`size`).
+Every layer says what it takes (`in_specs`), what it gives (`out_spec`), how it computes (`reference`) and how large it
+is (`size`).
 """
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -36,7 +37,7 @@ class MapSpec:
 class Size:
     """How large a layer is. Multiply-accumulates (MACs) are per image.
 
-    dense_parameters, dense_macs: of the layer written as plain weights. nonzeros: numbers that are stored, zeros left out.
+    dense_parameters, dense_macs: of the layer written as plain weights. nonzeros: numbers stored, zeros left out.
     basis_macs: of the basis convolutions whose result some coefficient reads; sparse_macs: one per non-zero and pixel.
     """
 
@@ -90,7 +91,9 @@ class Input:
 
     def __post_init__(self) -> None:
         if not len(self.mean) == len(self.std) == self.spec.shape[2]:
-            raise ValueError(f"input: {self.spec.shape[2]} channels, {len(self.mean)} means and {len(self.std)} deviations")
+            raise ValueError(
+                f"input: {self.spec.shape[2]} channels, {len(self.mean)} means and {len(self.std)} deviations"
+            )
         if min(self.std) <= 0:
             raise ValueError(f"input: a standard deviation of {min(self.std)}; it must be positive")
 
@@ -112,13 +115,26 @@ class Input:
         return (images.astype(np.float32) / np.float32(255) - mean) / std
 
 
-class _Convolution:
+class _Convolution(ABC):
     """What a plain and a decomposed convolution share: shapes and the float reference over the dense weight."""
 
     x: MapSpec
     stride: int
     pad: int
     bias: np.ndarray | None
+
+    @property
+    @abstractmethod
+    def channels(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def kernel(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def dense(self) -> np.ndarray:
+        """The dense weight, float32 (C_out, C_in, k, k)."""
 
     @property
     def in_specs(self) -> tuple[MapSpec, ...]:
@@ -162,7 +178,11 @@ class Conv(_Convolution):
     bias: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        if self.weight.ndim != 4 or self.weight.shape[2] != self.weight.shape[3] or self.weight.shape[1] != self.x.shape[2]:
+        if (
+            self.weight.ndim != 4
+            or self.weight.shape[2] != self.weight.shape[3]
+            or self.weight.shape[1] != self.x.shape[2]
+        ):
             raise ValueError(f"conv: weight {self.weight.shape} does not go with a {self.x} map")
 
     @property
@@ -199,7 +219,9 @@ class PenniConv(_Convolution):
 
     def __post_init__(self) -> None:
         if self.coefs.shape[1:] != (self.x.shape[2], self.basis.shape[0]) or self.basis.shape[1] != self.basis.shape[2]:
-            raise ValueError(f"penni conv: basis {self.basis.shape}, coefs {self.coefs.shape} do not go with a {self.x} map")
+            raise ValueError(
+                f"penni conv: basis {self.basis.shape}, coefs {self.coefs.shape} do not go with a {self.x} map"
+            )
 
     def weight(self) -> np.ndarray:
         """The dense weight, float32 (C_out, C_in, k, k)."""
@@ -228,7 +250,7 @@ class PenniConv(_Convolution):
 
 @dataclass(frozen=True, eq=False)
 class Linear:
-    """A matrix over the whole map, flattened as torch does: (C, H, W). weight: float32 (O, C*H*W); bias: (O,) or None."""
+    """A matrix over the whole map, flattened as torch does, (C, H, W). weight: float32 (O, C*H*W); bias: (O,)."""
 
     x: MapSpec
     weight: np.ndarray
@@ -250,7 +272,9 @@ class Linear:
     def by_pixel(self) -> np.ndarray:
         """The weight with its columns in the order of streams: (O, H*W*C)."""
         h, w, c = self.x.shape
-        return np.ascontiguousarray(self.weight.reshape(-1, c, h, w).transpose(0, 2, 3, 1).reshape(len(self.weight), -1))
+        return np.ascontiguousarray(
+            self.weight.reshape(-1, c, h, w).transpose(0, 2, 3, 1).reshape(len(self.weight), -1)
+        )
 
     @property
     def size(self) -> Size:

@@ -29,7 +29,9 @@ def read(
         table = KeyTable(read_tensors(path))
         family = next((f for f in FAMILIES if f.recognises(table)), None)
         if family is None:
-            raise CheckpointError(f"its architecture is not known (a ResNet or a VGG is); its keys: {some(table.keys())}")
+            raise CheckpointError(
+                f"its architecture is not known (a ResNet or a VGG is); its keys: {some(table.keys())}"
+            )
         net = family.build(table, mean, std)
         table.finish()
     except CheckpointError as error:
@@ -41,7 +43,11 @@ def describe(graph: Graph[Layer]) -> str:
     """One line: `ResNet-20, 16-32-64 channels, option-A shortcuts, 32x32x3 input, 10 classes`."""
     ops = [node.op for node in graph]
     residual = any(isinstance(op, Add) for op in ops)
-    convs = [n for n in graph if isinstance(n.op, Conv | PenniConv) and "shortcut" not in n.name and "downsample" not in n.name]
+    convs = [
+        n
+        for n in graph
+        if isinstance(n.op, Conv | PenniConv) and "shortcut" not in n.name and "downsample" not in n.name
+    ]
     depth = len(convs) + sum(isinstance(op, Linear) for op in ops)
     widths: list[int] = []
     for node in convs[1 if residual else 0 :]:
@@ -50,7 +56,13 @@ def describe(graph: Graph[Layer]) -> str:
     parts = [f"{'ResNet' if residual else 'VGG'}-{depth}", f"{'-'.join(map(str, widths))} channels"]
     if residual:
         plain = any(isinstance(op, PadShortcut) for op in ops)
-        parts.append("option-A shortcuts" if plain else "option-B shortcuts" if len(convs) < _conv_count(ops) else "plain shortcuts")
+        parts.append(
+            "option-A shortcuts"
+            if plain
+            else "option-B shortcuts"
+            if len(convs) < _conv_count(ops)
+            else "plain shortcuts"
+        )
         parts.append("pooled stem" if any(isinstance(op, MaxPool) for op in ops) else "3x3 stem")
     decomposed = sum(isinstance(op, PenniConv) for op in ops)
     parts.append(f"{decomposed} of {_conv_count(ops)} convolutions decomposed")

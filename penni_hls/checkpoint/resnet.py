@@ -1,7 +1,7 @@
 """ResNets of basic blocks, from keys and shapes.
 
-conv1, bn1, layer<stage>.<block>.{conv1,bn1,conv2,bn2}, then linear or fc. Shortcuts: none where the map stays the same; a
-1x1 convolution under shortcut.0/.1 or downsample.0/.1 ("option B"); else stride and zero channels ("option A").
+conv1, bn1, layer<stage>.<block>.{conv1,bn1,conv2,bn2}, then linear or fc. Shortcuts: none where the map stays the
+same; a 1x1 convolution under shortcut.0/.1 or downsample.0/.1 ("option B"); else stride and zero channels ("option A").
 The first block of each stage but the first has stride 2. A 7x7 stem has stride 2, a pooling layer and a 224x224 input.
 """
 

@@ -1,4 +1,4 @@
-"""A torch file -> plain numpy tensors by name. Only tensors, numbers and containers are read; no code of the file runs."""
+"""A torch file -> plain numpy tensors by name. Only tensors, numbers and containers are read; no code runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,18 @@ import torch
 
 from .keys import CheckpointError, some
 
-WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "params", "weights", "ema", "module")
+WRAPPERS = (
+    "state_dict",
+    "model_state_dict",
+    "model_state",
+    "model",
+    "net",
+    "network",
+    "params",
+    "weights",
+    "ema",
+    "module",
+)
 PREFIXES = ("module.", "model.", "net.", "network.", "_orig_mod.", "backbone.", "encoder.")
 IGNORED = ("num_batches_tracked",)
 
@@ -29,7 +40,8 @@ def _load(path: Path) -> object:
         asked = re.search(r"(?:GLOBAL|global|class|type) ([\w.]+\.[\w.]+)", str(error))
         if asked:
             raise CheckpointError(
-                f"it asks for {asked[1]}, which could run code; only state dicts are read (torch.save(model.state_dict(), …))"
+                f"it asks for {asked[1]}, which could run code; only state dicts are read"
+                " (torch.save(model.state_dict(), ...))"
             ) from error
         raise CheckpointError("it is truncated, or no file that torch.save wrote") from error
 
@@ -43,7 +55,9 @@ def _tensors(loaded: object) -> dict[str, torch.Tensor]:
         loaded = inside[0]
     if not isinstance(loaded, Mapping):
         raise CheckpointError(f"it holds a {type(loaded).__name__}, not a state dict")
-    strange = [str(key) for key, value in loaded.items() if not isinstance(key, str) or not isinstance(value, torch.Tensor)]
+    strange = [
+        str(key) for key, value in loaded.items() if not isinstance(key, str) or not isinstance(value, torch.Tensor)
+    ]
     if strange:
         raise CheckpointError(f"these entries are no tensors: {some(strange)}")
     if not loaded:

@@ -1,7 +1,7 @@
 """VGG with BatchNorm, from keys and shapes.
 
-features.<n> is a convolution, <n+1> its BatchNorm, <n+2> a ReLU; where the next convolution comes one index later than it
-would have to, a 2x2 pooling layer lies between. The last pooling layer leaves no gap: it is there where the
+features.<n> is a convolution, <n+1> its BatchNorm, <n+2> a ReLU; where the next convolution comes one index later
+than it would have to, a 2x2 pooling layer lies between. The last pooling layer leaves no gap: it is there where the
 classifier's width asks for it, as is the size of the input (32x32 or 224x224).
 """
 
@@ -49,7 +49,8 @@ def _convolutions(table: KeyTable) -> list[int]:
     indices = sorted({int(match[1]) for match in found if match})
     convs = [
         i for i in indices
-        if f"features.{i}.coefs" in table or f"features.{i}.weight" in table and len(table.shape(f"features.{i}.weight")) > 1
+        if f"features.{i}.coefs" in table
+        or f"features.{i}.weight" in table and len(table.shape(f"features.{i}.weight")) > 1
     ]  # fmt: skip
     for i in convs:
         if f"features.{i + 1}.running_mean" not in table:
@@ -61,7 +62,9 @@ def _gaps(convs: list[int]) -> list[bool]:
     """For each convolution but the last: does a pooling layer follow?"""
     for before, after in zip(convs, convs[1:]):
         if after - before not in (3, 4):
-            raise CheckpointError(f"features.{before} and features.{after}: what lies between is no BatchNorm, ReLU and pool")
+            raise CheckpointError(
+                f"features.{before} and features.{after}: what lies between is no BatchNorm, ReLU and pool"
+            )
     return [after - before == 4 for before, after in zip(convs, convs[1:])]
 
 

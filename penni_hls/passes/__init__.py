@@ -26,7 +26,7 @@ __all__ = ["FLOAT_PASSES", "INTEGER_PASSES", "Quantized", "quantize"]
 
 @dataclass(frozen=True, eq=False)
 class Quantized:
-    """graph: the integer network. logit_scale: what one step of its output is worth. notes: what the user should know."""
+    """graph: the integer network. logit_scale: what one step of its output is worth. notes: for the user."""
 
     graph: Graph[HardwareOp]
     logit_scale: float

@@ -25,6 +25,6 @@ def activation_scale(values: np.ndarray, qtype: QType) -> float:
 
 
 def steady(scale: float) -> float:
-    """`scale` with 12 significant bits, so that the last bits of float sums, which differ between machines, do not show."""
+    """`scale` with 12 significant bits, so that the last bits of float sums, which machines differ in, do not show."""
     mantissa, exponent = np.frexp(scale)
     return float(np.ldexp(np.ceil(mantissa * 4096) / 4096, exponent))

@@ -8,7 +8,9 @@ import numpy as np
 
 from ..fixed import QType, rshift, sat
 
-SHRINK = tuple(2 ** (i / 8) for i in range(9))  # how much smaller than its type a basis may be written, so that z fits better
+SHRINK = tuple(
+    2 ** (i / 8) for i in range(9)
+)  # how much smaller than its type a basis may be written, so that z fits better
 WINDOWS = 1 << 15  # windows that the error is measured on
 MAX_SHIFT = 15
 
@@ -31,8 +33,8 @@ def identity_basis(kernel: int) -> IntBasis:
 def quantize_basis(basis: np.ndarray, windows: np.ndarray, bits: int, z_type: QType) -> IntBasis:
     """basis float (d, k, k), windows integers (n, k*k) of x, one channel each -> the basis in `bits`-bit integers.
 
-    Each basis is tried at several scales and shifts; the one whose z comes nearest to the float result wins (mean square
-    error over the windows, saturation included).
+    Each basis is tried at several scales and shifts; the one whose z comes nearest to the float result wins (mean
+    square error over the windows, saturation included).
     """
     d, k, _ = basis.shape
     step = -(-len(windows) // WINDOWS)

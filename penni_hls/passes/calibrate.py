@@ -1,8 +1,9 @@
 """calibrate: the activations that ranges and errors are measured on, one node after the other.
 
 There is one way to them: a batch of images goes through the float network. Where the user gives no images, the batch is
-coloured 1/f noise, and each convolution's result is normalised, channel by channel, to exactly the mean and deviation that
-its BatchNorm recorded in training: so the ranges come from the BatchNorm statistics, and the noise gives only their shape.
+coloured 1/f noise, and each convolution's result is normalised, channel by channel, to exactly the mean and
+deviation that its BatchNorm recorded in training: so the ranges come from the BatchNorm statistics, and the noise gives
+only their shape.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ PIXELS = 1 << 21  # pixels of a batch, at most: 2,048 images of 32x32, 41 of 224
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """images: uint8 (N, H, W, C). synthetic: they are noise, and each result is to be made as its BatchNorm recorded it."""
+    """images: uint8 (N, H, W, C). synthetic: noise; each result is to be made as its BatchNorm recorded it."""
 
     images: np.ndarray
     synthetic: bool
@@ -38,13 +39,15 @@ class Observed:
 
 
 def calibration(graph: Graph, images: np.ndarray | None) -> Calibration:
-    """The batch to measure on: `images` (as many as PIXELS allows), or noise. Raises ValueError where they do not fit."""
+    """The batch to measure on: `images` (as many as PIXELS allows), or noise. ValueError where they do not fit."""
     h, w, c = graph.input.op.out_spec.shape
     most = max(1, PIXELS // (h * w))
     if images is None:
         return Calibration(noise(min(IMAGES, most), h, w, c), synthetic=True)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (h, w, c) or not len(images):
-        raise ValueError(f"calibration images have shape {images.shape} {images.dtype}; (N, {h}, {w}, {c}) uint8 is needed")
+        raise ValueError(
+            f"calibration images have shape {images.shape} {images.dtype}; (N, {h}, {w}, {c}) uint8 is needed"
+        )
     return Calibration(images[:most], synthetic=False)
 
 
@@ -70,7 +73,8 @@ def observe(graph: Graph, calibration: Calibration) -> Iterator[Observed]:
         if isinstance(node.op, Input):
             output = node.op.reference(calibration.images)
         elif isinstance(node.op, Fused):
-            output = node.op.reference(*inputs, as_recorded=calibration.synthetic)
+            run = node.op.reference_as_recorded if calibration.synthetic else node.op.reference
+            output = run(*inputs)
         else:
             output = node.op.reference(*inputs)
         live[node.name] = output

@@ -57,7 +57,7 @@ def _error(values: np.ndarray, m: Moments) -> np.ndarray:
 
 
 def row_scales(m: Moments, qtype: QType) -> np.ndarray:
-    """The scale r of each row, float64 (C_out,): plain rounding at several clippings, the best; 0 for a row of zeros."""
+    """The scale r of each row, float64 (C_out,): the best of several clippings; 0 for a row of zeros."""
     peak = np.abs(m.start).max(axis=1)
     clips = CLIPS_WIDE if qtype.bits > 5 else CLIPS_NARROW
     best, best_error = peak / qtype.hi, np.full(len(peak), np.inf)

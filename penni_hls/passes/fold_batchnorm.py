@@ -1,4 +1,4 @@
-"""fold_batchnorm: convolution, BatchNorm -> one convolution with scaled rows and a bias. Zero coefficients stay zero."""
+"""fold_batchnorm: convolution, BatchNorm -> one convolution with scaled rows and a bias. Zeros stay zero."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .fused import Fused, Recorded
 
 
 def fold_batchnorm(graph: Graph) -> Graph:
-    """Each convolution whose only reader is a BatchNorm becomes a Fused with its name; readers of the BatchNorm follow."""
+    """Each convolution whose only reader is a BatchNorm becomes a Fused of its name; the BatchNorm's readers follow."""
     folded: dict[str, str] = {}
     norms = {node.inputs[0]: node for node in graph if isinstance(node.op, BatchNorm)}
     nodes = []

@@ -12,8 +12,8 @@ from .fused import Fused
 def fuse(graph: Graph) -> Graph:
     """Wrap bare convolutions and linear layers, then merge Add and Relu into the only node that feeds them.
 
-    An add goes into the first of its two inputs that ends in a bare convolution; that node moves to the add's place, since it
-    now waits for the residual too.
+    An add goes into the first of its two inputs that ends in a bare convolution; that node moves to the add's
+    place, since it now waits for the residual too.
     """
     return _merge_relus(_merge_adds(_wrap(graph)))
 
@@ -54,7 +54,9 @@ def _merge_relus(graph: Graph) -> Graph:
         if isinstance(node.op, Relu):
             source = node.inputs[0]
             if not isinstance(graph.by_name[source].op, Fused) or len(graph.readers[source]) != 1:
-                raise ValueError(f"{node.name}: a ReLU must follow a convolution, linear layer or add that nothing else reads")
+                raise ValueError(
+                    f"{node.name}: a ReLU must follow a convolution, linear layer or add that nothing else reads"
+                )
             renamed[node.name] = source
             rectified.add(source)
     nodes = []

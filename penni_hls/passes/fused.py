@@ -11,7 +11,7 @@ from ..layers import Conv, Linear, MapSpec, PenniConv, Size
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
-    """Mean and standard deviation of a result before skip and ReLU, as its BatchNorm recorded them; float32 (C_out,)."""
+    """Mean and standard deviation of a result before skip and ReLU, as recorded by its BatchNorm; float32 (C_out,)."""
 
     mean: np.ndarray
     std: np.ndarray
@@ -38,16 +38,20 @@ class Fused:
     def size(self) -> Size:
         return self.linear.size
 
-    def reference(self, x: np.ndarray, skip: np.ndarray | None = None, as_recorded: bool = False) -> np.ndarray:
-        """x (N, H, W, C_in), skip (N, Ho, Wo, C_out) -> (N, Ho, Wo, C_out) float32.
+    def reference(self, x: np.ndarray, skip: np.ndarray | None = None) -> np.ndarray:
+        """x (N, H, W, C_in), skip (N, Ho, Wo, C_out) -> (N, Ho, Wo, C_out) float32."""
+        return self._finish(self.linear.reference(x), skip)
 
-        as_recorded: normalise each channel over this batch to the mean and deviation that its BatchNorm recorded.
-        """
+    def reference_as_recorded(self, x: np.ndarray, skip: np.ndarray | None = None) -> np.ndarray:
+        """The same with each channel normalised over this batch to the mean and deviation its BatchNorm recorded."""
         y = self.linear.reference(x)
-        if as_recorded and self.recorded is not None:
+        if self.recorded is not None:
             std = y.std(axis=(0, 1, 2))
             gain = np.divide(self.recorded.std, std, out=np.zeros_like(std), where=std > 0)
             y = (y - y.mean(axis=(0, 1, 2))) * gain + self.recorded.mean
+        return self._finish(y, skip)
+
+    def _finish(self, y: np.ndarray, skip: np.ndarray | None) -> np.ndarray:
         if skip is not None:
             y = y + skip
         return np.maximum(y, np.float32(0)) if self.relu else y

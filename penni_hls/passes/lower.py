@@ -1,29 +1,27 @@
 """lower: the fused float graph -> the integer graph, node by node along the calibration batch.
 
-An edge of the integer graph stands for real = (integer - zero) * scale, both per channel; zero is 0 behind the input. What a
-node reads is quantized by its edge, so every choice (basis scales, shifts, coefficients, biases) sees the integers the
-hardware will see.
+What a node reads is quantized by its edge, so every choice (basis scales, shifts, coefficients, biases) sees the
+integers that the hardware will see.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..fixed import BIAS, MULTIPLIER, QType, Requant
-from ..fixed import IntTensor
 from ..graph import Graph, Node, TensorSpec
-from ..layers import Conv, GlobalAvgPool, Input, Linear, MaxPool, PadShortcut, PenniConv
-from ..ops import BasisConv, GlobalPool, SparseMac, Subsample
+from ..layers import GlobalAvgPool, Input, MaxPool, PadShortcut
+from ..ops import GlobalPool, SparseMac, Subsample
 from ..ops import Input as IntInput
 from ..ops import MaxPool as IntMaxPool
 from .activation_range import activation_scale, steady
-from .basis_range import IntBasis, identity_basis, quantize_basis
 from .calibrate import Calibration, Observed, observe
 from .coefficients import fit, moments, row_scales
+from .edge import Edge
+from .front import Front, front_of
 from .fused import Fused
 
 PIXEL = QType(8, signed=False)
@@ -32,8 +30,6 @@ SIGNED = QType(8, signed=True)
 LOGIT = QType(16, signed=True)
 LOGIT_HEADROOM = 2.0  # logits beyond those of the calibration batch, before they saturate
 MAX_SHIFT = 47
-SAMPLES = (4096, 16384)  # output pixels that coefficients are fitted on: fewer where there are many channels
-SAMPLE_VALUES = 1 << 21
 
 
 @dataclass(frozen=True)
@@ -42,21 +38,6 @@ class Bits:
 
     basis: int
     coefs: int
-
-
-@dataclass(frozen=True, eq=False)
-class Edge:
-    """What the integers on an edge mean: real = (integer - zero) * scale; scale, zero float64 (C,)."""
-
-    name: str
-    spec: TensorSpec
-    scale: np.ndarray
-    zero: np.ndarray
-
-    def quantize(self, values: np.ndarray) -> np.ndarray:
-        """values float (..., C) -> integers in the edge's dtype."""
-        qtype = self.spec.qtype
-        return np.clip(np.rint(values / self.scale + self.zero), qtype.lo, qtype.hi).astype(qtype.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +53,8 @@ def lower(graph: Graph, calibration: Calibration, bits: Bits) -> tuple[Graph, fl
     edges: dict[str, Edge] = {}
     nodes: list[Node] = []
     for seen in observe(graph, calibration):
-        lowered = _lower_node(seen, tuple(edges[name] for name in seen.node.inputs), bits, last=seen.node is graph.output)
+        reads = tuple(edges[name] for name in seen.node.inputs)
+        lowered = _lower_node(seen, reads, bits, last=seen.node is graph.output)
         nodes += lowered.nodes
         edges[seen.node.name] = lowered.edge
     return Graph(tuple(nodes)), float(edges[graph.output.name].scale[0])
@@ -108,24 +90,9 @@ def _through(name: str, op: IntMaxPool | GlobalPool | Subsample, read: Edge, div
     return Lowered((Node(name, op, (read.name,)),), edge)
 
 
-@dataclass(frozen=True, eq=False)
-class _Front:
-    """What a sparse MAC reads, and samples of it. nodes: the operators before it. z: integers (P, J). target: float sums
-    (P, C_out) without bias. start: float64 (C_out, J), the coefficients in units of z."""
-
-    nodes: tuple[Node, ...]
-    read: str
-    spec: TensorSpec
-    flatten: bool
-    z: np.ndarray
-    target: np.ndarray
-    start: np.ndarray
-
-
 def _lower_fused(seen: Observed, reads: tuple[Edge, ...], bits: Bits, last: bool) -> Lowered:
     op, name = seen.node.op, seen.node.name
-    fronts: dict[type, Callable[..., _Front]] = {Linear: _front_linear, Conv: _front_dense, PenniConv: _front_penni}
-    front = fronts[type(op.linear)](name, op.linear, reads[0], seen.inputs[0], bits)
+    front = front_of(name, op.linear, reads[0], seen.inputs[0], bits.basis)
     out_type = LOGIT if last else RECTIFIED if op.relu else SIGNED
     if last:
         step = steady(float(np.abs(seen.output).max()) * LOGIT_HEADROOM / LOGIT.hi or 1.0)
@@ -141,7 +108,7 @@ def _lower_fused(seen: Observed, reads: tuple[Edge, ...], bits: Bits, last: bool
 
 
 def _fit(
-    front: _Front, op: Fused, coef_type: QType, out: QType, step: float, skip_step: float
+    front: Front, op: Fused, coef_type: QType, out: QType, step: float, skip_step: float
 ) -> tuple[np.ndarray, Requant]:
     """Coefficients and requantizer: y = (r*acc + skip + bias) / step with r = M * step / 2^S for each row.
 
@@ -171,75 +138,3 @@ def _shift(multiplier: float, skip: float, bias: float) -> int:
     if fits < 1:
         raise ValueError("the scales of its input and output are too far apart for the requantizer")
     return fits
-
-
-def _sample(total: int, channels: int) -> np.ndarray:
-    """Which of `total` output pixels to look at: sorted indices, the same every time."""
-    count = min(total, int(np.clip(SAMPLE_VALUES // channels, *SAMPLES)))
-    return np.sort(np.random.default_rng(0).choice(total, count, replace=False))
-
-
-def _front_linear(name: str, layer: Linear, read: Edge, x: np.ndarray, bits: Bits) -> _Front:
-    h, w, _ = read.spec.shape
-    weight = layer.by_pixel.astype(np.float64)
-    start = weight * np.tile(read.scale, h * w)
-    z = read.quantize(x).reshape(len(x), -1)
-    return _Front((), read.name, read.spec, True, z, x.reshape(len(x), -1) @ weight.T, start)
-
-
-def _front_dense(name: str, conv: Conv, read: Edge, x: np.ndarray, bits: Bits) -> _Front:
-    if conv.kernel > 1:
-        k = conv.kernel
-        taps = conv.weight.reshape(*conv.weight.shape[:2], k * k)
-        return _front_basis(name, conv, np.eye(k * k).reshape(k * k, k, k), taps, identity_basis(k), read.spec.qtype, read, x)
-    if conv.pad:
-        raise ValueError(f"{name}: a 1x1 convolution with padding is not supported")
-    nodes: tuple[Node, ...] = ()
-    spec, source = read.spec, read.name
-    if conv.stride > 1:
-        subsample = Subsample(spec, conv.stride, spec.shape[2], 0)
-        nodes, spec, source = (Node(f"{name}.subsample", subsample, (source,)),), subsample.out_spec, f"{name}.subsample"
-    weight = conv.weight[:, :, 0, 0].astype(np.float64)
-    pixels = x[:, :: conv.stride, :: conv.stride].reshape(-1, x.shape[3])
-    pixels = pixels[_sample(len(pixels), x.shape[3])]
-    return _Front(nodes, source, spec, False, read.quantize(pixels), pixels @ weight.T, weight * read.scale)
-
-
-def _front_penni(name: str, conv: PenniConv, read: Edge, x: np.ndarray, bits: Bits) -> _Front:
-    if conv.kernel == 1:
-        return _front_dense(name, Conv(conv.x, conv.dense, conv.stride, conv.pad, conv.bias), read, x, bits)
-    return _front_basis(name, conv, conv.basis, conv.coefs, bits.basis, SIGNED, read, x)
-
-
-def _front_basis(
-    name: str, conv: Conv | PenniConv, basis: np.ndarray, coefs: np.ndarray, ints: IntBasis | int, z_type: QType, read: Edge,
-    x: np.ndarray,
-) -> _Front:  # fmt: skip
-    """basis (d, k, k) and coefs (C_out, C_in, d) float; ints: the integer basis, or the bits it is to have."""
-    k, c = conv.kernel, x.shape[3]
-    windows = _windows(conv, x)
-    x_ints = read.quantize(windows)
-    if isinstance(ints, int):
-        ints = quantize_basis(basis, x_ints.transpose(0, 2, 1).reshape(-1, k * k), ints, z_type)
-    pad_value = read.quantize(np.zeros(c)).astype(np.int64)
-    op = BasisConv(read.spec, ints.basis, ints.shifts, z_type, conv.stride, conv.pad, pad_value)
-    # A sampled window is an image of its own: the operator says what its z is.
-    lone = BasisConv(TensorSpec((k, k, c), read.spec.qtype), ints.basis, ints.shifts, z_type, 1, 0, pad_value)
-    z = lone.reference(IntTensor(x_ints.reshape(-1, k, k, c), read.spec.qtype)).values.reshape(len(windows), -1)
-    dense = coefs.reshape(-1, len(basis)).astype(np.float64) @ basis.reshape(len(basis), -1)
-    dense = dense.reshape(len(coefs), c, k * k).transpose(2, 1, 0).reshape(-1, len(coefs)).astype(np.float32)
-    start = (coefs * read.scale[:, None] * ints.scale).astype(np.float64).reshape(len(coefs), -1)
-    node = Node(f"{name}.basis", op, (read.name,))
-    return _Front((node,), node.name, op.out_spec, False, z, windows.reshape(len(windows), -1) @ dense, start)
-
-
-def _windows(conv: Conv | PenniConv, x: np.ndarray) -> np.ndarray:
-    """Sampled windows of x, float32 (P, k*k, C), 0 outside the image."""
-    k, s, p = conv.kernel, conv.stride, conv.pad
-    ho, wo, _ = conv.out_spec.shape
-    chosen = _sample(len(x) * ho * wo, x.shape[3])
-    image, pixel = np.divmod(chosen, ho * wo)
-    row, column = (v * s for v in np.divmod(pixel, wo))
-    padded = np.pad(x, ((0, 0), (p, p), (p, p), (0, 0)))
-    taps = [padded[image, row + i, column + j] for i in range(k) for j in range(k)]
-    return np.stack(taps, axis=1)
