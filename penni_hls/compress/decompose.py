@@ -132,11 +132,57 @@ def as_dense(model: nn.Module) -> nn.Module:
 
 
 def load_penni(model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
-    """Load a PENNI state dict into a fresh dense `model`, whose layers become PenniConv2d of the same d; return it."""
-    ranks = {key.removesuffix(".basis"): len(value) for key, value in state.items() if key.endswith(".basis")}
-    decompose(model, ranks)
-    model.load_state_dict(dict(state))
+    """Load a PENNI state dict into a fresh dense `model`, whose layers become PenniConv2d of the same d; return it.
+
+    Channel numbers are taken from the state, so a shrunk network loads as well. A decomposed layer's C_out is that of
+    its bias or of the BatchNorm that follows it in the model's order of modules.
+    """
+    decompose(model, {key.removesuffix(".basis"): len(value) for key, value in state.items() if key.endswith(".basis")})
+    layers = [
+        (name, module)
+        for name, module in model.named_modules()
+        if next(module.parameters(recurse=False), None) is not None
+    ]
+    for position, (name, module) in enumerate(layers):
+        if isinstance(module, PenniConv2d):
+            following = [
+                f"{name}.bias",
+                *(f"{layer}.weight" for layer, norm in layers[position + 1 :][:1] if _is_norm(norm)),
+            ]
+            sizes = [len(state[key]) for key in following if key in state]
+            if sizes and len(state[f"{name}.coefs"]) % sizes[0] == 0:
+                module.out_channels = sizes[0]
+                module.in_channels = len(state[f"{name}.coefs"]) // sizes[0]
+        _reshape(name, module, state)
+    try:
+        model.load_state_dict(dict(state))
+    except RuntimeError as error:
+        raise UsageError(
+            f"the state dict does not fit the architecture: {' '.join(str(error).split())[:300]}"
+        ) from error
     return model
+
+
+def _is_norm(module: nn.Module) -> bool:
+    return isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
+
+
+def _reshape(name: str, module: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Give, in place, the module's own parameters and buffers the shapes that `state` has for them."""
+    for key, parameter in list(module.named_parameters(recurse=False)):
+        wanted = state.get(f"{name}.{key}")
+        if wanted is not None and wanted.shape != parameter.shape and wanted.dim() == parameter.dim():
+            setattr(module, key, nn.Parameter(parameter.new_zeros(wanted.shape)))
+    for key, buffer in list(module.named_buffers(recurse=False)):
+        wanted = state.get(f"{name}.{key}")
+        if wanted is not None and wanted.shape != buffer.shape and wanted.dim() == buffer.dim():
+            setattr(module, key, buffer.new_zeros(wanted.shape))
+    if isinstance(module, nn.Conv2d) and module.groups == 1:
+        module.out_channels, module.in_channels = module.weight.shape[:2]
+    elif isinstance(module, nn.Linear):
+        module.out_features, module.in_features = module.weight.shape
+    elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+        module.num_features = len(module.weight)
 
 
 def _decomposed(conv: nn.Module, d: int | float) -> PenniConv2d:

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from penni_hls.compress.decompose import PenniConv2d, as_dense, decompose, factors, load_penni
+from penni_hls.compress.shrink import shrink
 from penni_hls.errors import UsageError
 
 from .nets import small_resnet
@@ -58,7 +59,9 @@ def test_row_order():
             assert torch.allclose(layer.weight()[o, i], kernel, atol=1e-6)
 
 
-@pytest.mark.parametrize(("k", "stride", "padding", "bias"), [(3, 1, 1, False), (3, 2, 1, True), (5, 1, 0, True), (2, 2, 0, False)])
+@pytest.mark.parametrize(
+    ("k", "stride", "padding", "bias"), [(3, 1, 1, False), (3, 2, 1, True), (5, 1, 0, True), (2, 2, 0, False)]
+)
 def test_replaced_convolution_computes_the_same(k, stride, padding, bias):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 5, k, stride, padding, bias=bias)).double()
@@ -93,6 +96,29 @@ def test_bases_per_layer():
     assert type(model.layer1[0].conv1) is nn.Conv2d
     with pytest.raises(UsageError, match="layer9"):
         decompose(small_resnet(), {"layer9": 2})
+
+
+def test_shrunk_state_dict_loads():
+    model = decompose(small_resnet(seed=1), 3).eval()
+    with torch.no_grad():
+        for dead in (model.conv1.coefs.view(8, 3, 3)[2], model.layer1[0].conv2.coefs.view(8, 8, 3)[2]):
+            dead.zero_()
+        for norm in (model.bn1, model.layer1[0].bn2):
+            norm.bias[2] = 0
+        model.layer1[0].conv1.coefs.view(8, 8, 3)[5] = 0
+    x = torch.randn(2, 3, 8, 8)
+    small = shrink(model, x[:1])
+    assert (small.conv1.out_channels, small.layer1[0].conv1.out_channels) == (7, 7)
+    again = load_penni(small_resnet(seed=2), small.state_dict()).eval()
+    assert (again.layer1[0].conv1.in_channels, again.layer1[0].conv1.out_channels) == (7, 7)
+    assert torch.equal(again(x), small(x))
+
+
+def test_state_dict_of_another_network_is_refused():
+    with pytest.raises(UsageError, match="does not fit"):
+        load_penni(small_resnet(), {"conv1.basis": torch.zeros(2, 9), "conv1.coefs": torch.zeros(24, 2)})
+    with pytest.raises(UsageError):
+        load_penni(small_resnet(), {})
 
 
 def test_state_dict_goes_around():

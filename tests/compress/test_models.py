@@ -48,11 +48,15 @@ def test_unknown_architecture():
 
 
 def test_dense_state_strips_what_wraps_it():
-    wrapped = {"best_prec1": 91.0, "state_dict": {"module.conv1.weight": torch.ones(2).half(), "module.n": torch.tensor(3)}}
+    wrapped = {
+        "best_prec1": 91.0,
+        "state_dict": {"module.conv1.weight": torch.ones(2).half(), "module.n": torch.tensor(3)},
+    }
     state = dense_state(wrapped)
     assert set(state) == {"conv1.weight", "n"} and state["conv1.weight"].dtype == torch.float32 and state["n"] == 3
 
 
+@pytest.mark.shared
 @pytest.mark.skipif(not SHARED.exists(), reason="../shared is not here")
 def test_public_checkpoints_score_what_they_should():
     """On the first 1,000 test images: 91.73 % and 88.93 % on all 10,000, two standard deviations allowed."""
@@ -60,7 +64,9 @@ def test_public_checkpoints_score_what_they_should():
     some = Images(test.images[:1000], test.labels[:1000])
     loader = Batches(some, 250, train=False, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
     dense = build("resnet20")
-    dense.load_state_dict(dense_state(torch.load(SHARED / "models/r20_dense.th", weights_only=True, map_location="cpu")))
+    dense.load_state_dict(
+        dense_state(torch.load(SHARED / "models/r20_dense.th", weights_only=True, map_location="cpu"))
+    )
     penni = load_penni(build("resnet20"), dense_state(torch.load(SHARED / "models/r20_penni.pt", weights_only=True)))
     assert evaluate(dense, loader) == pytest.approx(91.73, abs=1.75)
     assert evaluate(penni, loader) == pytest.approx(88.93, abs=2.0)
