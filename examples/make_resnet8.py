@@ -33,8 +33,8 @@ class Recipe:
         l1=1e-4,
         parameters=0.2,
         macs=0.25,
-        gradual=10,
-        finetune=36,
+        gradual=8,
+        finetune=24,
         train=TrainConfig(epochs=0, lr=0.1, weight_decay=1e-4, bf16=True, seed=2),
     )
 

@@ -66,10 +66,9 @@ class Metrics:
 
     def line(self) -> str:
         accuracy = "" if self.accuracy is None else f"  test {self.accuracy:5.2f} %"
-        return (
-            f"{self.stage} {self.epoch}/{self.epochs}  loss {self.loss:.4f}  "
-            f"train {self.train_accuracy:5.2f} %{accuracy}  zeros {100 * self.sparsity:5.2f} %  {self.seconds:.0f} s, {self.left_s / 60:.1f} min left"
-        )
+        learnt = f"loss {self.loss:.4f}  train {self.train_accuracy:5.2f} %{accuracy}"
+        time_left = f"{self.seconds:.0f} s, {self.left_s / 60:.1f} min left"
+        return f"{self.stage} {self.epoch}/{self.epochs}  {learnt}  zeros {100 * self.sparsity:5.2f} %  {time_left}"
 
 
 @dataclass(frozen=True)
