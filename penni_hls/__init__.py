@@ -1,8 +1,8 @@
 """penni-hls: PENNI-compressed CNNs to streaming FPGA accelerators, equal to the last bit in Python, C++ and RTL.
 
-    import penni_hls
-    project = penni_hls.generate("r20_penni.pt", "build/r20", board="pynq-z2")
-    project = penni_hls.load("build/r20")
+import penni_hls
+project = penni_hls.generate("r20_penni.pt", "build/r20", board="pynq-z2")
+project = penni_hls.load("build/r20")
 """
 
 from __future__ import annotations
@@ -13,14 +13,21 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .api import evaluate, generate, load
+    from .api import evaluate, generate, load, simulate
     from .errors import PenniError
     from .project import Project
 
 # Imported when first asked for: `import penni_hls.fixed` must not read all of the package.
-_PUBLIC = {"evaluate": ".api", "generate": ".api", "load": ".api", "Project": ".project", "PenniError": ".errors"}
+_PUBLIC = {
+    "evaluate": ".api",
+    "generate": ".api",
+    "load": ".api",
+    "simulate": ".api",
+    "Project": ".project",
+    "PenniError": ".errors",
+}
 
-__all__ = ["PenniError", "Project", "evaluate", "generate", "load"]
+__all__ = ["PenniError", "Project", "evaluate", "generate", "load", "simulate"]
 
 
 def __getattr__(name: str) -> object:

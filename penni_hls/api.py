@@ -9,13 +9,27 @@ from pathlib import Path
 
 import numpy as np
 
-from . import __version__, boards
+from . import __version__, boards, engines
+from .accuracy import predict_float, predict_integer, top1
 from .data import Images, load_cifar10, load_images
+from .engines import ENGINES, Simulation, random_images
 from .errors import CheckpointError, DataError, UsageError
-from .evaluate import predict_float, predict_integer, top1
 from .graph import Graph
 from .passes import Quantized, quantize
-from .project import ARRAYS, FLOAT, FORMAT, INTEGER, MANIFEST, VERSION, Bundle, Project, check_target, digest, read, write
+from .project import (
+    ARRAYS,
+    FLOAT,
+    FORMAT,
+    INTEGER,
+    MANIFEST,
+    VERSION,
+    Bundle,
+    Project,
+    check_target,
+    digest,
+    read,
+    write,
+)
 from .schedule import Schedule, plan
 from .serialize import to_json, to_npz
 
@@ -186,3 +200,60 @@ def evaluate(
     integer = top1(partial(predict_integer, project.graph), pixels, labels, lambda done, of: notify(done, total))
     real = top1(partial(predict_float, project.float_graph), pixels, labels, lambda done, of: notify(of + done, total))
     return {"images": len(pixels), "top1_integer": round(integer, 2), "top1_float": round(real, 2)}
+
+
+DEFAULT_COUNT = {"reference": 10, "csim": 10, "rtl": 2, "hls": 1}  # images, where nobody says how many
+
+
+def choose_images(
+    project: Project, engine: str, file: str | Path | None, data: str | Path | None, count: int | None
+) -> tuple[np.ndarray, str]:
+    """The images to simulate, uint8 (N, H, W, C), and a line that says where they come from.
+
+    file: an .npz (all of it unless `count`); data: a directory with CIFAR-10; neither: noise, the same every time.
+    """
+    if file is not None and data is not None:
+        raise UsageError("--images and --data exclude each other; give one of them")
+    wanted = count or DEFAULT_COUNT[engine]
+    if file is not None:
+        pixels, source = load_images(file).images[:count], f"of {file}"
+        wanted = count or len(pixels)
+    elif data is not None:
+        pixels, source = load_cifar10(data).images[:wanted], f"test images of {data}"
+    else:
+        pixels, source = random_images(project, wanted), "noise, always the same (--images or --data gives real ones)"
+    if len(pixels) < wanted:
+        raise DataError(f"{file or data} has {len(pixels)} images, fewer than --count {wanted}")
+    return check_images(pixels, project.graph), f"{len(pixels)} {source}"
+
+
+def simulate(
+    project: Project,
+    engine: str,
+    images: np.ndarray | None = None,
+    *,
+    count: int | None = None,
+    layer: str | None = None,
+    bounded: bool = False,
+    waves: bool = False,
+    netlist: str | Path | None = None,
+    stage: Stage = lambda name: None,
+) -> Simulation:
+    """Run `engine` (reference, csim, rtl, hls) and compare with the reference. images: uint8 (N, H, W, C); None: noise."""
+    if engine not in ENGINES:
+        raise UsageError(f"engine '{engine}' is not known; there are {', '.join(ENGINES)}")
+    for given, option, of in (
+        (bounded, "--bounded", "csim"),
+        (waves, "--waves", "rtl hls"),
+        (netlist, "--netlist", "rtl"),
+    ):
+        if given and engine not in of.split():
+            raise UsageError(f"{option} goes with --engine {' or '.join(of.split())}, not {engine}")
+    if images is None:
+        images, _ = choose_images(project, engine, None, None, count)
+    images = check_images(images[:count], project.graph)
+    if engine == "reference":
+        return engines.reference(project, images, layer, stage=stage)
+    if engine == "csim":
+        return engines.csim(project, images, layer, bounded=bounded, stage=stage)
+    raise UsageError(f"engine '{engine}' is not there yet")

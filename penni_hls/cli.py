@@ -16,6 +16,7 @@ from .commands.doctor import doctor
 from .commands.evaluate import evaluate
 from .commands.generate import generate
 from .commands.inspect import inspect
+from .commands.simulate import simulate
 from .errors import PenniError
 
 INTERRUPTED = 130  # what typer returns after a KeyboardInterrupt
@@ -29,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (inspect, generate, evaluate, boards, doctor):
+for command in (inspect, generate, evaluate, simulate, boards, doctor):
     app.command()(command)
 
 

@@ -88,9 +88,13 @@ def read(directory: str | Path) -> Project:
         raise ProjectError(f"{path}: no such directory; make one with 'penni-hls generate CHECKPOINT -o {path}'")
     manifest = _manifest(path)
     if manifest is None:
-        raise ProjectError(f"{path}: not a penni-hls project ({MANIFEST} is missing or not one); make one with 'penni-hls generate'")
+        raise ProjectError(
+            f"{path}: not a penni-hls project ({MANIFEST} is missing or not one); make one with 'penni-hls generate'"
+        )
     if manifest.get("version") != VERSION:
-        raise ProjectError(f"{path}: project format {manifest.get('version')}, this penni-hls reads {VERSION}; generate it anew")
+        raise ProjectError(
+            f"{path}: project format {manifest.get('version')}, this penni-hls reads {VERSION}; generate it anew"
+        )
     again = "generate it anew"
     try:
         data = (path / ARRAYS).read_bytes()
@@ -142,12 +146,21 @@ def _check_replaceable(path: Path) -> None:
         return
     manifest = _manifest(path)
     if manifest is None:
-        raise ProjectError(f"cannot write to {path}: it holds files and is no penni-hls project; choose another with -o")
+        raise ProjectError(
+            f"cannot write to {path}: it holds files and is no penni-hls project; choose another with -o"
+        )
     ours = {MANIFEST, *manifest.get("files", {})}
     for file in sorted(path.rglob("*")):
         name = file.relative_to(path)
-        if not file.is_dir() and name.as_posix() not in ours and name.parts[0] != WORK and "__pycache__" not in name.parts:
-            raise ProjectError(f"cannot write to {path}: {name} was not generated and would be lost; move it, or choose another with -o")
+        if (
+            not file.is_dir()
+            and name.as_posix() not in ours
+            and name.parts[0] != WORK
+            and "__pycache__" not in name.parts
+        ):
+            raise ProjectError(
+                f"cannot write to {path}: {name} was not generated and would be lost; move it, or choose another with -o"
+            )
 
 
 def write(bundle: Bundle, directory: str | Path) -> None:
@@ -183,7 +196,9 @@ def write(bundle: Bundle, directory: str | Path) -> None:
             with suppress(OSError):
                 parent.rmdir()
         if isinstance(error, OSError):
-            raise ProjectError(f"cannot write to {directory}: {error.strerror}; choose another directory with -o") from None
+            raise ProjectError(
+                f"cannot write to {directory}: {error.strerror}; choose another directory with -o"
+            ) from None
         raise
     if old is not None:
         shutil.rmtree(old, ignore_errors=True)

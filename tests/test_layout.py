@@ -34,10 +34,11 @@ LAYERS = (
     ("layers", "ops"),
     ("boards", "data"),
     ("checkpoint", "passes", "golden"),
-    ("evaluate", "schedule"),
+    ("accuracy", "schedule"),
     ("emit", "serialize"),
     ("project",),
     ("tools", "report"),
+    ("engines",),
     ("api",),
     ("compress",),
     ("commands",),
@@ -99,7 +100,13 @@ def test_no_file_of_a_shelf_is_an_orphan(shelf: str) -> None:
 
 def test_every_hardware_file_is_used() -> None:
     """Each file of hw/ is named by another one there, or by what emits it."""
-    users = [*HW.rglob("*.sv"), *HW.rglob("*.hpp"), *HW.rglob("*.cpp"), *(ROOT / "templates").rglob("*.j2"), *PACKAGE.rglob("*.py")]
+    users = [
+        *HW.rglob("*.sv"),
+        *HW.rglob("*.hpp"),
+        *HW.rglob("*.cpp"),
+        *(ROOT / "templates").rglob("*.j2"),
+        *PACKAGE.rglob("*.py"),
+    ]
     texts = {path: path.read_text(encoding="utf-8") for path in users}
     operators = {SHELVES[shelf].format(stem=stem) for shelf in ("hw/rtl", "hw/hls") for stem in STEMS}
     for path in (*HW.rglob("*.sv"), *HW.rglob("*.hpp")):

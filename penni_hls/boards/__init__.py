@@ -66,7 +66,9 @@ def load(name: str) -> Board:
     if name not in names():
         near = difflib.get_close_matches(name, names(), n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names())};"
-        raise BoardError(f"unknown board '{name}': {hint} ('penni-hls boards' lists them, or give the path of a .toml file)")
+        raise BoardError(
+            f"unknown board '{name}': {hint} ('penni-hls boards' lists them, or give the path of a .toml file)"
+        )
     return _read(_FOLDER / f"{name}.toml")
 
 
@@ -75,15 +77,21 @@ def _read(path: Path) -> Board:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise BoardError(f"board file {path}: {reason}; give the path of a TOML file like those of 'penni-hls boards'") from None
+        raise BoardError(
+            f"board file {path}: {reason}; give the path of a TOML file like those of 'penni-hls boards'"
+        ) from None
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BoardError(f"board file {path}: not valid TOML: {error}") from None
     usable = table.pop("usable", None)
     if not isinstance(usable, dict):
-        raise BoardError(f"board file {path}: the table [usable] is missing; it gives the share of lut, ff, dsp and bram36")
-    board = Board(name=path.stem, usable=Usable(**_fields(path, Usable, usable, "usable.")), **_fields(path, Board, table))
+        raise BoardError(
+            f"board file {path}: the table [usable] is missing; it gives the share of lut, ff, dsp and bram36"
+        )
+    board = Board(
+        name=path.stem, usable=Usable(**_fields(path, Usable, usable, "usable.")), **_fields(path, Board, table)
+    )
     if board.processor not in PROCESSORS:
         raise BoardError(f"board file {path}: processor is '{board.processor}'; known: {', '.join(PROCESSORS)}")
     return board
@@ -92,14 +100,18 @@ def _read(path: Path) -> Board:
 def _fields(path: Path, cls: type, table: dict, prefix: str = "") -> dict:
     """`table` checked against the fields of `cls`: all there, none unknown, each of its type and, if a number, above 0."""
     kinds = {"str": str, "int": int, "float": (int, float)}
-    wanted = {field.name: field.type for field in dataclasses.fields(cls) if field.type in kinds and field.name != "name"}
+    wanted = {
+        field.name: field.type for field in dataclasses.fields(cls) if field.type in kinds and field.name != "name"
+    }
     for what, keys in (("missing", wanted.keys() - table.keys()), ("not known", table.keys() - wanted.keys())):
         if keys:
             raise BoardError(f"board file {path}: {', '.join(prefix + key for key in sorted(keys))} {what}")
     for key, kind in wanted.items():
         value = table[key]
         if not isinstance(value, kinds[kind]) or isinstance(value, bool):
-            raise BoardError(f"board file {path}: {prefix}{key} is {value!r}; it must be {'text' if kind == 'str' else 'a number'}")
+            raise BoardError(
+                f"board file {path}: {prefix}{key} is {value!r}; it must be {'text' if kind == 'str' else 'a number'}"
+            )
         if kind != "str" and not value > 0:
             raise BoardError(f"board file {path}: {prefix}{key} is {value}; it must be above 0")
         if cls is Usable and value > 1:

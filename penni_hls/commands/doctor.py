@@ -27,7 +27,9 @@ def doctor(as_json: Json = False) -> int:
         rows.append((tool.name, state, _near(tool.where) if tool.found else tool.without))
     report.table(table(("tool", "state", "where, or what is missing without it"), rows, left=3))
     missing = [tool.name for tool in found if tool.needed and not tool.found]
-    report.say(f"Missing: {', '.join(missing)}." if missing else "Everything is here but for what is marked 'not here'.")
+    report.say(
+        f"Missing: {', '.join(missing)}." if missing else "Everything is here but for what is marked 'not here'."
+    )
     report.result({"ok": not missing, "tools": [dataclasses.asdict(tool) | {"found": tool.found} for tool in found]})
     return 1 if missing else 0
 

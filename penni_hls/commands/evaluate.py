@@ -14,7 +14,9 @@ from .options import Json, ProjectDir
 
 def evaluate(
     project: ProjectDir,
-    data: Annotated[Path, typer.Option(metavar="DIR", help="CIFAR-10, in its binary or Python-batch form.", show_default=False)],
+    data: Annotated[
+        Path, typer.Option(metavar="DIR", help="CIFAR-10, in its binary or Python-batch form.", show_default=False)
+    ],
     count: Annotated[int | None, typer.Option(min=1, help="Only the first COUNT test images.")] = None,
     as_json: Json = False,
 ) -> int:
@@ -29,6 +31,8 @@ def evaluate(
     loaded = api.load(project)
     with report.progress("evaluate") as advance:
         found = api.evaluate(loaded, data, count=count, progress=advance)
-    report.say(f"{found['images']:,} images: top-1 {found['top1_integer']:.2f} % integer, {found['top1_float']:.2f} % float")
+    report.say(
+        f"{found['images']:,} images: top-1 {found['top1_integer']:.2f} % integer, {found['top1_float']:.2f} % float"
+    )
     report.result(found)
     return 0

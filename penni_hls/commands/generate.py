@@ -25,7 +25,9 @@ def generate(
     calibration: Annotated[
         Path | None, typer.Option(metavar="FILE.npz", help="Images to take ranges from (array 'images', uint8 NHWC).")
     ] = None,
-    allow_oversize: Annotated[bool, typer.Option("--allow-oversize", help="Exit 0 even if the board is too small.")] = False,
+    allow_oversize: Annotated[
+        bool, typer.Option("--allow-oversize", help="Exit 0 even if the board is too small.")
+    ] = False,
     as_json: Json = False,
 ) -> int:
     """Generate a project: C++, RTL, test benches and scripts. Exit 1 where the design does not fit the board.
@@ -76,7 +78,10 @@ def _print(report: Reporter, project: Project, output: Path, allow_oversize: boo
     )
     if schedule.shortfalls:
         lacks = "; ".join(map(str, schedule.shortfalls))
-        report.say(f"It does not fit {board.name} (estimated). {lacks}." + ("" if allow_oversize else " Exit 1; --allow-oversize accepts it."))
+        report.say(
+            f"It does not fit {board.name} (estimated). {lacks}."
+            + ("" if allow_oversize else " Exit 1; --allow-oversize accepts it.")
+        )
         report.say("A larger board (see 'penni-hls boards') or fewer --basis-bits may do.")
     else:
         report.say(f"It fits {board.name} (estimated; 'penni-hls synth {output}' asks yosys).")

@@ -10,11 +10,16 @@ import typer
 from ..errors import UsageError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; everything else goes to stderr.")]
-Checkpoint = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A checkpoint: a PyTorch state dict (.pt, .pth, .th).", show_default=False)]
-ProjectDir = Annotated[Path, typer.Argument(metavar="PROJECT", help="A directory made by 'generate'.", show_default=False)]
-Mean = Annotated[
-    str, typer.Option(metavar="R,G,B", help="Mean of the pixels 0..1 that the network was trained with.")
+Checkpoint = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CHECKPOINT", help="A checkpoint: a PyTorch state dict (.pt, .pth, .th).", show_default=False
+    ),
 ]
+ProjectDir = Annotated[
+    Path, typer.Argument(metavar="PROJECT", help="A directory made by 'generate'.", show_default=False)
+]
+Mean = Annotated[str, typer.Option(metavar="R,G,B", help="Mean of the pixels 0..1 that the network was trained with.")]
 Std = Annotated[str, typer.Option(metavar="R,G,B", help="Standard deviation of the same.")]
 
 CIFAR10_MEAN = ".4914,.4822,.4465"

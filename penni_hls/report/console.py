@@ -18,7 +18,9 @@ Advance = Callable[[int, int], None]  # (done, total)
 
 def _console(**options) -> Console:
     console = Console(highlight=False, **options)
-    return console if console.is_terminal and console.width <= WIDTH else Console(highlight=False, width=WIDTH, **options)
+    return (
+        console if console.is_terminal and console.width <= WIDTH else Console(highlight=False, width=WIDTH, **options)
+    )
 
 
 class Reporter:

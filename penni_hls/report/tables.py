@@ -8,7 +8,9 @@ from rich import box
 from rich.table import Table
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, left: int = 1, title: str | None = None) -> Table:
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, left: int = 1, title: str | None = None
+) -> Table:
     """The first `left` columns flush left, the rest flush right; numbers with thousands separators."""
     result = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
     for index, name in enumerate(columns):

