@@ -24,6 +24,7 @@ WRAPPERS = (
     "module",
 )
 PREFIXES = ("module.", "model.", "net.", "network.", "_orig_mod.", "backbone.", "encoder.")
+STARTS = (b"PK", b"\x80")  # of a zip, and of a pickle as the old format is one
 IGNORED = ("num_batches_tracked",)
 
 
@@ -31,9 +32,12 @@ def _load(path: Path) -> object:
     if not path.is_file():
         raise CheckpointError("there is no such file")
     try:
-        path.open("rb").close()
+        with path.open("rb") as file:
+            start = file.read(2)
     except OSError as error:
         raise CheckpointError(f"it cannot be opened: {error.strerror}") from error
+    if not start.startswith(STARTS):
+        raise CheckpointError("it is truncated, or no file that torch.save wrote")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a hostile or broken file may make the unpickler raise anything

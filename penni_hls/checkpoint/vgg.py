@@ -73,7 +73,10 @@ def _classifier(table: KeyTable) -> list[str]:
     if "classifier.weight" in table:
         return ["classifier"]
     found = {re.match(r"classifier\.(\d+)\.weight", key) for key in table.keys()}
-    return [f"classifier.{i}" for i in sorted(int(match[1]) for match in found if match)]
+    heads = [f"classifier.{i}" for i in sorted(int(match[1]) for match in found if match)]
+    if not heads:
+        raise CheckpointError("no classifier: classifier.weight or classifier.<n>.weight is needed")
+    return heads
 
 
 def _input_side(channels: int, width: int, pools: int) -> tuple[int, bool]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..blas import one_thread
+from ..errors import UsageError
 from ..graph import Graph, verify
 from ..layers import Layer
 from ..ops.base import HardwareOp
@@ -43,7 +44,7 @@ def quantize(
     """
     for name, bits in (("basis", basis_bits), ("coefficient", coef_bits)):
         if bits not in WEIGHT_BITS:
-            raise ValueError(f"{bits} {name} bits; {WEIGHT_BITS.start} to {WEIGHT_BITS.stop - 1} are possible")
+            raise UsageError(f"{bits} {name} bits; {WEIGHT_BITS.start} to {WEIGHT_BITS.stop - 1} are possible")
     batch = choose_calibration(float_graph, calibration)
     graph: Graph = float_graph
     for run_pass in FLOAT_PASSES:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import DataError
 from ..graph import Graph, Node
 from ..layers import Input
 from .fused import Fused
@@ -39,13 +40,13 @@ class Observed:
 
 
 def calibration(graph: Graph, images: np.ndarray | None) -> Calibration:
-    """The batch to measure on: `images` (as many as PIXELS allows), or noise. ValueError where they do not fit."""
+    """The batch to measure on: `images` (as many as PIXELS allows), or noise. DataError where they do not fit."""
     h, w, c = graph.input.op.out_spec.shape
     most = max(1, PIXELS // (h * w))
     if images is None:
         return Calibration(noise(min(IMAGES, most), h, w, c), synthetic=True)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (h, w, c) or not len(images):
-        raise ValueError(
+        raise DataError(
             f"calibration images have shape {images.shape} {images.dtype}; (N, {h}, {w}, {c}) uint8 is needed"
         )
     return Calibration(images[:most], synthetic=False)
