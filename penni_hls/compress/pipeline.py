@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -92,8 +93,8 @@ def compress(
 ) -> Compressed:
     """Compress a trained dense `model` (it is left as it is). Loaders give (x, y) batches on the model's device.
 
-    With a `directory`, each stage keeps a checkpoint there and an interrupted run goes on from its last epoch; the
-    directory belongs to one model and one config.
+    With a `directory`, each stage keeps a checkpoint there and an interrupted run goes on from its last epoch; a
+    checkpoint of another model or config is refused.
     """
     if config.shrink:
         trace(model)  # an untraceable network is told of now, not after hours of training
@@ -104,7 +105,12 @@ def compress(
     work = decompose(copy.deepcopy(model), config.d)
     metrics: list[Metrics] = []
 
-    def stage(name: str, epochs: int, hooks: Hooks) -> None:
+    start = f"model {_digest(model)}, d {config.d}"
+    first = f"{start}, distill {config.distill}, {config.epochs} epochs of l1 {config.l1} every {config.every}"
+    target = f"prune {config.prune}, parameters {config.parameters}, macs {config.macs}, gradual {config.gradual}"
+    last = f"{first}, {target}, {config.score} of {config.score_batches} batches"
+
+    def stage(name: str, epochs: int, hooks: Hooks, identity: str) -> None:
         settings = replace(config.train, epochs=epochs)
         metrics.extend(
             fit(
@@ -116,17 +122,18 @@ def compress(
                 hooks=hooks,
                 teacher=teacher,
                 directory=directory,
+                identity=identity,
                 report=report,
             )
         )
 
     if config.epochs:
-        stage("alternate", config.epochs, alternating(work, config.l1, config.every))
+        stage("alternate", config.epochs, alternating(work, config.l1, config.every), first)
     freeze(work, None)
     normalise(work)
     choose = _chooser(work, train_loader, config, before, shape)
     if config.finetune:
-        stage("finetune", config.finetune, gradually(work, choose, config.gradual))
+        stage("finetune", config.finetune, gradually(work, choose, config.gradual), last)
     else:
         hooks = gradually(work, choose, 1)
         assert hooks.epoch
@@ -176,6 +183,15 @@ def _scores(model: nn.Module, loader: Loader, config: CompressConfig) -> dict[st
 
 def _batches(loader: Loader) -> Iterator[tuple[Tensor, Tensor]]:
     yield from loader
+
+
+def _digest(model: nn.Module) -> str:
+    """Sixteen hexadecimal digits that stand for the model's parameters and buffers."""
+    digest = hashlib.sha256()
+    for name, value in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _shape(loader: Loader) -> tuple[int, int, int]:

@@ -20,7 +20,8 @@ from .models import PadShortcut
 @torch.no_grad()
 def shrink(model: nn.Module, example: Tensor) -> nn.Module:
     """A copy of `model` without its idle channels, equal in eval mode. `example` (1, C, H, W) tells the shapes."""
-    small = copy.deepcopy(model).eval()
+    first = next(model.parameters())
+    small = copy.deepcopy(model).cpu().eval()  # the analysis goes channel by channel: nothing for a GPU
     example = example.to(next(small.parameters()))
     found = analyse(small, example)
     kept = found.kept()
@@ -38,7 +39,7 @@ def shrink(model: nn.Module, example: Tensor) -> nn.Module:
         assert isinstance(pad, PadShortcut)
         stays = [found.root(label) in kept for label in value.ids]
         pad.before, pad.after = sum(stays[: pad.before]), sum(stays[len(stays) - pad.after :])
-    return small.train(model.training)
+    return small.to(first.device).train(model.training)
 
 
 def _fold(read: Read, found: Analysis, kept: set[int], modules: dict[str, nn.Module]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import cos, pi
 from pathlib import Path
@@ -95,21 +95,24 @@ def fit(
     hooks: Hooks = Hooks(),  # noqa: B008 (frozen)
     teacher: nn.Module | None = None,
     directory: Path | None = None,
+    identity: str = "",
     report: Callable[[Metrics], None] | None = None,
 ) -> list[Metrics]:
     """Train `model` in place; return a Metrics for each epoch.
 
     With a `directory`, `<stage>.ckpt` there is replaced after each epoch and `<stage>.jsonl` holds the metrics; where
     it exists already, training goes on from it. With a `teacher`, the loss is the mean of the labels' and the
-    teacher's cross entropy.
+    teacher's cross entropy. `identity` is what else decides the result (where training starts, what the hooks do): a
+    checkpoint of another identity is refused.
     """
     path = directory / f"{stage}.ckpt" if directory else None
+    settings = asdict(config) | {"identity": identity}
     optimizer = torch.optim.SGD(
         _groups(model, config.weight_decay), config.lr, momentum=config.momentum, nesterov=config.momentum > 0
     )
     done: list[Metrics] = []
     if path and path.exists():
-        done = _resume(path, model, optimizer, config)
+        done = _resume(path, model, optimizer, settings)
     for epoch in range(len(done), config.epochs):
         begin = time.perf_counter()
         torch.manual_seed(config.seed * 1_000_003 + epoch)  # for loaders and layers that draw from the global generator
@@ -141,7 +144,7 @@ def fit(
             )
         )
         if path:
-            _save(path, model, optimizer, config, done)
+            _save(path, model, optimizer, settings, done)
         if report:
             report(done[-1])
     return done
@@ -224,10 +227,10 @@ def _zeros(model: nn.Module) -> tuple[int, int]:
 
 
 def _save(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, config: TrainConfig, done: Sequence[Metrics]
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, settings: Mapping[str, Any], done: Sequence[Metrics]
 ) -> None:
     content = {
-        "config": asdict(config),
+        "settings": settings,
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
         "metrics": [asdict(metrics) for metrics in done],
@@ -241,7 +244,9 @@ def _write_text(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def _resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, config: TrainConfig) -> list[Metrics]:
+def _resume(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, settings: Mapping[str, Any]
+) -> list[Metrics]:
     """Load what `_save` wrote. A run with other settings is not gone on with: its result would be neither's."""
     device = next(model.parameters()).device
     try:
@@ -251,6 +256,6 @@ def _resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, conf
     except Exception as error:
         text = str(error).splitlines()[0]
         raise UsageError(f"{path}: does not fit this run ({text}); remove it to begin anew") from error
-    if content["config"] != asdict(config):
-        raise UsageError(f"{path}: was made with other settings ({content['config']}); remove it to begin anew")
+    if content["settings"] != settings:
+        raise UsageError(f"{path}: was made with other settings ({content['settings']}); remove it to begin anew")
     return [Metrics(**metrics) for metrics in content["metrics"]]

@@ -1,5 +1,7 @@
 """All steps together, on a network so small that it takes a second."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -39,8 +41,6 @@ def test_targets_are_met_as_counted():
 
 
 def test_shrinking_changes_nothing_but_the_size():
-    from dataclasses import replace
-
     whole, small = run(replace(SMALL, shrink=False)), run(SMALL)
     x, _ = next(iter(batches(False)))
     with torch.no_grad():
@@ -63,6 +63,16 @@ def test_interrupted_run_ends_with_the_same_bits(tmp_path, stage, epoch):
     assert straight.after == again.after and straight.accuracy == again.accuracy
     for (name, a), b in zip(straight.model.state_dict().items(), again.model.state_dict().values(), strict=True):
         assert torch.equal(a, b), name
+
+
+def test_checkpoint_of_another_model_or_config_is_refused(tmp_path):
+    run(SMALL, tmp_path)
+    assert run(SMALL, tmp_path).accuracy is not None
+    for config in (replace(SMALL, macs=0.6), replace(SMALL, l1=1.0), replace(SMALL, train=replace(TRAIN, seed=4))):
+        with pytest.raises(UsageError, match="other settings"):
+            run(config, tmp_path)
+    with pytest.raises(UsageError, match="other settings"):
+        compress(small_resnet(seed=1), batches(), batches(False), SMALL, directory=tmp_path)
 
 
 def test_threshold_without_training():
