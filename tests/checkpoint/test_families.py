@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from penni_hls.checkpoint import describe, read
 from penni_hls.accuracy import predict_float
+from penni_hls.checkpoint import describe, read
 from penni_hls.layers import Add, Conv, MaxPool, PadShortcut, PenniConv, Size
 
 from .models import ResNet, Vgg, decomposed, randomised

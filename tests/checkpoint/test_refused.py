@@ -143,7 +143,10 @@ def _decompose(state: dict, name: str, basis: torch.Tensor, coefs: torch.Tensor)
             lambda s: {k: v for k, v in s.items() if not k.startswith("linear")},
             "no classifier: one of linear.weight, fc.weight is needed",
         ),
-        (lambda s: {**s, "conv1.weight": torch.zeros(4, 3, 3, 3, dtype=torch.int8)}, "conv1.weight holds int8 numbers, not weights"),
+        (
+            lambda s: {**s, "conv1.weight": torch.zeros(4, 3, 3, 3, dtype=torch.int8)},
+            "conv1.weight holds int8 numbers, not weights",
+        ),
         (lambda s: {**s, "optimizer": 3}, "these entries are no tensors: optimizer"),
         (lambda s: [1, 2], "it holds a list, not a state dict"),
         (lambda s: {}, "it holds no tensors"),
@@ -166,7 +169,7 @@ def test_the_keys_in_the_way_are_named(change, message: str, state: dict[str, to
             "features.1.running_mean is missing: VGG is read with BatchNorm only",
         ),
         (
-            lambda s: {k.replace("features.4.", "features.9.").replace("features.5.", "features.10."): v for k, v in s.items()},
+            lambda s: {k.replace("s.4.", "s.9.").replace("s.5.", "s.10."): v for k, v in s.items()},
             "features.0 and features.9: what lies between is no BatchNorm, ReLU and pool",
         ),
         (
