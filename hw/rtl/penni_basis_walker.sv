@@ -2,7 +2,7 @@
 ///
 /// Says each cycle which column is read, which window ends with it, and when rows are no longer needed. Positions count from the
 /// padded corner: row or column v is inside the map when PAD <= v < PAD + H (or W). One cycle goes to the start of each group.
-/// A short last group holds its last window until Q are counted; where a channel takes fewer than D cycles, the walker waits.
+/// A short last group holds its last window until Q are counted; where a channel takes fewer than D cycles, its last window waits.
 /// Outputs are functions of registers; freed_o also of en_i.
 module penni_basis_walker #(
     parameter int unsigned H = 8,
@@ -53,7 +53,7 @@ module penni_basis_walker #(
   /* verilator lint_off UNSIGNED */  // PAD may be 0
 
   // ---- State -------------------------------------------------------------------------------------------------------------
-  logic           run_q, hold_q, wait_q;
+  logic           run_q, hold_q;
   logic [CW-1:0]  channel_q;
   logic [XCW-1:0] x_q, x_start_q;
   logic [YCW-1:0] y_q, y_start_q;
@@ -64,25 +64,26 @@ module penni_basis_walker #(
   logic [RW-1:0]  arrived_q;             // rows of this frame that have arrived; more than H: rows of the next
 
   // ---- This cycle --------------------------------------------------------------------------------------------------------
-  logic arrived, step, ends, row_end, frame_end, last_channel, channel_end, finish, load;
+  logic arrived, too_soon, step, ends, row_end, frame_end, last_channel, last_pixel, finish, load;
   logic [BW-1:0] bank_next, bank_frame;
 
   assign arrived      = 32'(arrived_q) >= H
                         || (32'(arrived_q) + PAD >= 32'(y_q) + K && !(ROWS_LEFT && 32'(y_q) == LAST_Y));
-  assign step         = run_q && (hold_q || wait_q || arrived);
-  assign read_o       = run_q && arrived && !hold_q && !wait_q;
-  assign ends         = step && !wait_q && (hold_q || missing_q == '0);
+  assign last_pixel   = pixel_q == QW'(Q - 1);
+  assign step         = run_q && (hold_q || arrived) && !too_soon;
+  assign read_o       = step && !hold_q;
+  assign ends         = step && (hold_q || missing_q == '0);
   assign row_end      = 32'(x_q) == LAST_X;
   assign frame_end    = row_end && 32'(y_q) == LAST_Y;
   assign last_channel = channel_q == CW'(C - 1);
-  assign channel_end  = ends && pixel_q == QW'(Q - 1);
+  assign finish       = ends && last_pixel;
   assign load         = !run_q || (finish && !last_channel);
 
   assign address_o        = address_q;
   assign channel_o        = channel_q;
   assign column_inside_o  = 32'(x_q) >= PAD && 32'(x_q) < PAD + W;
   assign window_ends_o    = ends;
-  assign window_is_last_o = pixel_q == QW'(Q - 1);
+  assign window_is_last_o = last_pixel;
   for (genvar i = 0; i < K; i++) begin : gen_row
     assign row_inside_o[i]         = 32'(y_q) + i >= PAD && 32'(y_q) + i < PAD + H;
     assign row_bank_o[i*BW+:BW] = (32'(bank_q) + i >= ROWS) ? BW'(32'(bank_q) + i - ROWS) : BW'(32'(bank_q) + i);
@@ -93,19 +94,19 @@ module penni_basis_walker #(
   assign bank_frame = (32'(bank_q) + FRAME_BANK >= ROWS) ? BW'(32'(bank_q) + FRAME_BANK - ROWS)
                                                          : BW'(32'(bank_q) + FRAME_BANK);
 
-  // A channel takes at least D cycles, so that its D words can leave.
+  // A channel's last window comes D cycles or more after the one before, so that D words can leave in between.
   if (Q + K - 1 < D) begin : gen_wait
     localparam int unsigned DW = $clog2(D);
     logic [DW-1:0] slack_q;
     always_ff @(posedge clk_i) begin
       if (en_i) begin
         if (load) slack_q <= DW'(D - 1);
-        else if (step && slack_q != '0) slack_q <= slack_q - 1'b1;
+        else if (slack_q != '0) slack_q <= slack_q - 1'b1;
       end
     end
-    assign finish = (channel_end || (step && wait_q)) && slack_q == '0;
+    assign too_soon = last_pixel && (hold_q || missing_q == '0) && slack_q != '0;
   end else begin : gen_no_wait
-    assign finish = channel_end;
+    assign too_soon = 1'b0;
   end
 
   // Rows leave when the last channel has done the output row that needed them.
@@ -129,7 +130,6 @@ module penni_basis_walker #(
     if (!rst_ni) begin
       run_q           <= 1'b0;
       hold_q          <= 1'b0;
-      wait_q          <= 1'b0;
       channel_q       <= '0;
       x_start_q       <= '0;
       y_start_q       <= '0;
@@ -140,11 +140,9 @@ module penni_basis_walker #(
         run_q           <= 1'b1;
         address_start_q <= address_start_q + 1'b1;
       end
-      if (ends && !hold_q && frame_end && pixel_q != QW'(Q - 1)) hold_q <= 1'b1;
-      if (channel_end && !finish) wait_q <= 1'b1;
+      if (ends && frame_end) hold_q <= 1'b1;
       if (finish) begin
         hold_q    <= 1'b0;
-        wait_q    <= 1'b0;
         channel_q <= channel_q + 1'b1;
         if (last_channel) begin
           run_q           <= 1'b0;
@@ -165,12 +163,12 @@ module penni_basis_walker #(
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      if (step && !hold_q && !wait_q) begin
+      if (read_o) begin
         if (missing_q != '0) begin
           missing_q <= missing_q - 1'b1;
           x_q       <= x_q + 1'b1;
           address_q <= address_q + AW'(C);
-        end else if (!frame_end && !channel_end) begin
+        end else if (!frame_end && !last_pixel) begin
           missing_q <= KW'(STRIDE - 1);
           x_q       <= x_q + 1'b1;
           address_q <= address_q + AW'(C);

@@ -24,10 +24,10 @@ module penni_shift_sat #(
     assign unused = ^in_i[DW-1:0];
   end
 
-  localparam int unsigned TOP = O_SIGNED ? OW - 1 : OW;  // lowest bit that must equal the sign
+  localparam int unsigned TOP = O_SIGNED ? OW - 1 : OW;  // from here on all bits must equal the sign, which unsigned has not
   logic sign, fits;
   assign sign = value[VW-1];
-  assign fits = value[VW-1:TOP] == {(VW - TOP) {sign}};
+  assign fits = value[VW-1:TOP] == {(VW - TOP) {O_SIGNED && sign}};
   always_comb begin
     if (fits) out_o = value[OW-1:0];
     else if (O_SIGNED) out_o = {sign, {(OW - 1) {!sign}}};

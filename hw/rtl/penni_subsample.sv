@@ -1,7 +1,8 @@
 /// y[p, o] = x[p*STRIDE, o - OFFSET], 0 where that channel does not exist.
 ///
 /// Beats: pixels in raster order, channels within a pixel. Latency 0: a kept value passes straight through, so valid depends on
-/// the input's valid and in_ready_o on out_ready_i; zero channels are sent without input, dropped values taken without output.
+/// the input's valid and in_ready_o on out_ready_i. Zero channels before x's wait for the pixel, those after it do not wait;
+/// dropped values are taken without output.
 module penni_subsample #(
     parameter int unsigned H = 4,
     parameter int unsigned W = 4,
@@ -34,12 +35,14 @@ module penni_subsample #(
   logic [SW-1:0] row_phase_d, column_phase_d;
 
   assign kept         = row_phase_q == '0 && column_phase_q == '0;
+  /* verilator lint_off UNSIGNED */  // OFFSET may be 0
   assign from_x       = channel_q >= CW'(OFFSET) && channel_q < CW'(OFFSET + C);
+  /* verilator lint_on UNSIGNED */
   assign last_channel = kept ? channel_q == CW'(CO - 1) : channel_q == CW'(OFFSET + C - 1);
   assign last_column  = column_q == PW'(W - 1);
   assign last_row     = row_q == RW'(H - 1);
 
-  assign out_valid_o  = kept && (!from_x || in_valid_i);
+  assign out_valid_o  = kept && (in_valid_i || channel_q >= CW'(OFFSET + C));
   assign in_ready_o   = from_x && (!kept || out_ready_i);
   assign out_data_o   = from_x ? in_data_i : '0;
   assign step         = kept ? out_valid_o && out_ready_i : in_valid_i;

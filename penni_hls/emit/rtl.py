@@ -195,3 +195,36 @@ def _top_view(graph: Graph[HardwareOp], wires: list, instances: list, fifos: lis
         "out_bytes": out_bytes, "out_beats": out.pixels * out.shape[2],
         "out_value": f"{{{{{extend}{{{sign}}}}}, {output.name}_data}}" if extend else f"{output.name}_data",
     }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class BenchOutput:
+    name: str
+    index: int
+
+
+@dataclass(frozen=True)
+class BenchDesign:
+    """A design of a bench. Its ports are <name>_<sink>_valid_i, …, <name>_<output>_data_o."""
+
+    name: str
+    module: str
+    sinks: tuple[Sink, ...]
+    outputs: tuple[BenchOutput, ...]
+    out_width: int
+
+
+def bench_design(node: Node[HardwareOp], folding: Folding) -> BenchDesign:
+    op = node.op
+    outputs = [f"out{i}" for i in range(op.copies)] if isinstance(op, Fork) else ["out"]
+    return BenchDesign(
+        identifier(node.name), instance_module(node.name),
+        tuple(Sink(name, word_bits(spec, folding.q)) for name, spec in zip(SINKS, op.in_specs)),
+        tuple(BenchOutput(name, index) for index, name in enumerate(outputs)),
+        word_bits(op.out_spec, folding.q),
+    )  # fmt: skip
+
+
+def emit_bench(module: str, designs: tuple[BenchDesign, ...]) -> str:
+    """A module with all `designs` side by side."""
+    return render("rtl/bench.sv.j2", view={"module": module, "designs": designs})

@@ -20,6 +20,8 @@ from ..graph import TensorSpec
 from . import adder_graph
 from .base import Folding, Memory, Resources, check_input, in_block_ram, ram_cost
 
+GROUP_OVERHEAD = 1  # cycles to go to a group's first column
+
 
 @dataclass(frozen=True, eq=False)
 class BasisConv:
@@ -102,7 +104,8 @@ class BasisConv:
 
     def cycles(self, folding: Folding) -> int:
         channels = self.x.shape[2]
-        walk = channels * sum(self.columns(segments, folding.q) for segments in self._groups(folding.q))
+        groups = self._groups(folding.q)
+        walk = channels * sum(self.columns(segments, folding.q) for segments in groups) + GROUP_OVERHEAD * len(groups)
         return max(walk, math.prod(self.x.shape))
 
     def cost(self, folding: Folding) -> Resources:

@@ -21,7 +21,9 @@ from ..graph import TensorSpec
 from .base import Folding, Memory, Resources, address_bits, check_input, in_block_ram, ram_cost, to_word
 from .program import Program, pack
 
-GROUP_OVERHEAD = 1  # clearing the accumulators
+GROUP_OVERHEAD = 1  # cycles between two programs: clearing the accumulators
+SUM_LATENCY = 5  # cycles from a program's last word to its last sum in memory
+SETTLED = 12  # groups after which the three stages are in step
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,10 +117,30 @@ class SparseMac:
         return self._programs[lanes]
 
     def cycles(self, folding: Folding) -> int:
-        load = self.depth * (1 if self.z.tiled else folding.q)
-        compute = len(self.program(folding.p).words) + GROUP_OVERHEAD
-        drain = folding.q * self.channels
-        return -(-self.pixels // folding.q) * max(load, compute, drain)
+        """The three stages hand halves of two memories on to each other: followed group by group until they are in step."""
+        groups, q = -(-self.pixels // folding.q), folding.q
+        counts = [q] * (min(groups, SETTLED) - 1) + [self.pixels - (groups - 1) * q]
+        ends = self._drained(folding, counts * 8)
+        two_frames = ends[-1] - ends[-1 - 2 * len(counts)]
+        if groups > len(counts):
+            ends = self._drained(folding, [q] * 2 * SETTLED)
+            two_frames += (groups - len(counts)) * (ends[-1] - ends[-3])
+        return -(-two_frames // 2)
+
+    def _drained(self, folding: Folding, counts: list[int]) -> list[int]:
+        """The cycle in which each group's last value leaves the sum memory; counts: pixels of each group."""
+        program = len(self.program(folding.p).words)
+        loaded = computed = drained = 0
+        computed_before, drained_before = [0, 0], [0, 0]  # of the last two groups: whose halves the next ones take
+        ends = []
+        for pixels in counts:
+            loaded = max(loaded, computed_before[0]) + self.depth * (1 if self.z.tiled else pixels)
+            computed = max(loaded, computed, drained_before[0] + 1) + program + GROUP_OVERHEAD
+            drained = max(computed + SUM_LATENCY, drained) + pixels * self.channels
+            computed_before = [computed_before[1], computed]
+            drained_before = [drained_before[1], drained]
+            ends.append(drained)
+        return ends
 
     def _entry_bits(self) -> int:
         return self.coef_type.bits + address_bits(self.depth) + 1

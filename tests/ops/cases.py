@@ -16,7 +16,7 @@ from penni_hls.graph import TensorSpec
 from penni_hls.ops import BasisConv, Fork, GlobalPool, MaxPool, SparseMac, Subsample
 from penni_hls.ops.base import Folding, HardwareOp
 
-FRAMES = 3
+FRAMES = 4
 U8, S8, S4 = QType(8, False), QType(8, True), QType(4, True)
 
 

@@ -1,0 +1,178 @@
+"""cocotb bench of one or more designs with valid/ready streams, told by a JSON file what to feed and what to expect.
+
+PENNI_BENCH names the file; penni_hls/tools/bench.py writes it and reads the results. Each phase resets the designs, plays all
+frames back to back and compares every beat; a phase may idle its inputs, hold back its outputs, and break off in mid-frame by a
+reset and begin again. In a phase without stalls cycles are measured.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from pathlib import Path
+
+import cocotb
+import numpy as np
+from agents import Sink, Source
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge, First, RisingEdge, Timer
+from cocotb.utils import get_sim_time
+
+PERIOD = 10  # steps of the simulator: any even number
+
+
+class Design:
+    """One design under test: its sources, its sinks, what was found."""
+
+    def __init__(self, dut, spec: dict, folder: Path) -> None:
+        self.name, self.frames = spec["name"], spec["frames"]
+        self.sources = [Source(dut, port, _words(folder / port["file"])) for port in spec["inputs"]]
+        self.sinks = [Sink(dut, port, _words(folder / port["file"]), self.frames) for port in spec["outputs"]]
+        self.agents = self.sources + self.sinks
+        self.result: dict = {"name": self.name, "frames": self.frames, "phases": []}
+
+    @property
+    def done(self) -> bool:
+        return all(agent.done for agent in self.agents)
+
+    def report(self, phase: dict, deadlock: bool) -> None:
+        ends = self.sinks[0].frame_ends
+        first = self.sources[0].first_cycle
+        self.result["phases"].append({
+            "name": phase["name"],
+            "beats_in": {source.name: source.index for source in self.sources},
+            "beats_out": {sink.name: sink.index for sink in self.sinks},
+            "mismatch": next((sink.mismatch for sink in self.sinks if sink.mismatch), None),
+            "protocol": next((sink.protocol for sink in self.sinks if sink.protocol), None),
+            "deadlock": deadlock and not self.done,
+            "frame_cycles": [b - a for a, b in zip(ends, ends[1:])],
+            "latency": ends[0] - first + 1 if ends and first is not None else None,
+        })  # fmt: skip
+
+
+def _words(path: Path) -> list[int]:
+    """(beats, bytes) uint8, lowest byte first -> ints."""
+    data = np.load(path)
+    width = data.shape[1]
+    if width <= 8:
+        padded = np.zeros((len(data), 8), np.uint8)
+        padded[:, :width] = data
+        return padded.view("<u8")[:, 0].tolist()
+    raw = data.tobytes()
+    return [int.from_bytes(raw[i : i + width], "little") for i in range(0, len(raw), width)]
+
+
+class Bench:
+    def __init__(self, dut, spec: dict, folder: Path) -> None:
+        self.spec = spec
+        self.clock, self.reset = getattr(dut, spec["clock"]), getattr(dut, spec["reset"])
+        self.designs = [Design(dut, design, folder) for design in spec["designs"]]
+        self.fifos = {name: _find(dut, name) for name in spec["fifos"]}
+
+    @property
+    def agents(self) -> list:
+        return [agent for design in self.designs for agent in design.agents]
+
+    def cycle(self) -> int:
+        return int(get_sim_time("step")) // PERIOD
+
+    async def hold_reset(self, cycles: int = 5) -> None:
+        for agent in self.agents:
+            agent.quiet()
+        self.reset.value = 0
+        for _ in range(cycles):
+            await RisingEdge(self.clock)
+        self.reset.value = 1
+
+    async def play(self, phase: dict, until: int | None) -> bool:
+        """Run until every design is done, or for `until` cycles; True when nothing moved for too long."""
+        for index, agent in enumerate(self.agents):
+            share = phase["idle"] if isinstance(agent, Source) else phase["backpressure"]
+            agent.start(share, random.Random(f"{phase['seed']}/{index}"))
+        may_sleep = not phase["idle"] and not phase["backpressure"]
+        patience, start = self.spec["patience"], self.cycle()
+        active = self.designs
+        moved_at = start
+        while active:
+            await RisingEdge(self.clock)
+            for design in active:
+                for agent in design.agents:
+                    agent.drive()
+            await FallingEdge(self.clock)
+            now = self.cycle()
+            if until is not None and now - start >= until:
+                return False
+            moved = False
+            for design in active:
+                for agent in design.agents:
+                    moved |= agent.sample(now)
+            if any(design.done for design in active):
+                active = [design for design in active if not design.done]
+            if moved:
+                moved_at = now
+            elif now - moved_at > patience:
+                return True
+            elif may_sleep and all(agent.resting for design in active for agent in design.agents):
+                if not await self.sleep(active, moved_at + patience, until and start + until):
+                    return until is None
+        return False
+
+    async def sleep(self, active: list[Design], *limits: int | None) -> bool:
+        """Wait for the first handle that somebody waits for to rise; False when none rose in time."""
+        handles = [agent.sleeps for design in active for agent in design.agents if agent.sleeps is not None]
+        left = min(limit for limit in limits if limit is not None) - self.cycle()
+        timeout = Timer(max(1, left) * PERIOD, "step")
+        fired = await First(timeout, *(RisingEdge(handle) for handle in handles))
+        if fired is timeout:
+            return False
+        # The rise came right after a rising edge of the clock: look at that very cycle.
+        await FallingEdge(self.clock)
+        now = self.cycle()
+        for design in active:
+            for agent in design.agents:
+                agent.sample(now)
+        return True
+
+    async def run(self) -> dict:
+        for phase in self.spec["phases"]:
+            await self.hold_reset()
+            if phase["reset_after"]:
+                await self.play(phase, phase["reset_after"])
+                await self.hold_reset()
+            deadlock = await self.play(phase, None)
+            await self._drain()
+            for design in self.designs:
+                design.report(phase, deadlock)
+        return {
+            "designs": [design.result for design in self.designs],
+            "high_water": {name: int(handle.value) for name, handle in self.fifos.items()},
+        }
+
+    async def _drain(self) -> None:
+        """A few cycles more, with outputs ready: a word too many would show."""
+        for _ in range(20):
+            await RisingEdge(self.clock)
+            for agent in self.agents:
+                agent.drive()
+            await FallingEdge(self.clock)
+            for agent in self.agents:
+                agent.sample(self.cycle())
+
+
+def _find(dut, path: str):
+    handle = dut
+    for name in path.split("."):
+        handle = getattr(handle, name)
+    return handle
+
+
+@cocotb.test()
+async def stream_bench(dut) -> None:
+    path = Path(os.environ["PENNI_BENCH"])
+    spec = json.loads(path.read_text())
+    bench = Bench(dut, spec, path.parent)
+    bench.clock.value = 0
+    Clock(bench.clock, PERIOD, "step").start()
+    result = await bench.run()
+    (path.parent / "result.json").write_text(json.dumps(result, indent=1))
