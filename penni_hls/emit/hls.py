@@ -1,6 +1,6 @@
 """Schedule -> hls/: the Vitis HLS C++ of a network, its weights, its test bench and the script for the vendor's tool.
 
-Here are only the views that the templates in templates/hls see; what an operator does stands in hw/hls/penni_<stem>.hpp.
+Here are only the views that the templates in templates/hls see; what an operator does, hw/hls/penni_<stem>.hpp says.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LINE = 100
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream of the top: `name` in C++, from node `src` into input `port` of `dst`; `q` values a word where it is tiled."""
+    """A stream of the top: `name` in C++, from node `src` into input `port` of `dst`; q values a word of tiles."""
 
     name: str
     src: str
@@ -162,8 +162,8 @@ def operator_top(name: str) -> str:
 def streams(schedule: Schedule) -> tuple[Stream, ...]:
     """Every stream inside the top, in graph order: one an edge, and the one before the output port.
 
-    Map edges are as deep as their links; a tile edge holds two channels of a group (2·d words), so that neither side waits
-    for the other within a channel.
+    Map edges are as deep as their links; a tile edge holds two channels of a group (2·d words), so that neither side
+    waits for the other within a channel.
     """
     graph, depths = schedule.graph, {(link.dst, link.port): link.depth for link in schedule.links}
     result = []
@@ -329,5 +329,3 @@ def _vectors(graph: Graph[HardwareOp]) -> dict[str, bytes]:
         f"hls/vectors/{INPUT}.bin": images.tobytes(),
         f"hls/vectors/{OUTPUT}.expect.bin": logits.reshape(VECTOR_FRAMES, -1).astype("<i4").tobytes(),
     }
-
-

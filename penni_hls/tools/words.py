@@ -1,0 +1,58 @@
+"""Stream words as bytes, the form of the C++ test bench's files: 1, 2, 4, 8 or 16 bytes a word, then multiples of 8."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..fixed import QType
+
+MACHINE = (8, 16, 32, 64)
+
+
+def word_bytes(bits: int) -> int:
+    """Bytes that a word of `bits` bits takes."""
+    for size in (1, 2, 4, 8, 16):
+        if bits <= 8 * size:
+            return size
+    return -(-bits // 64) * 8
+
+
+def pack(values: np.ndarray, qtype: QType) -> bytes:
+    """values (words, values a word) -> their bytes, the first value in the lowest bits."""
+    words, per_word = values.shape
+    size = word_bytes(per_word * qtype.bits)
+    if per_word == 1:
+        mask = np.int64(-1 if qtype.bits == 64 else (1 << qtype.bits) - 1)
+        return (values.astype(np.int64) & mask).astype(f"<u{size}").tobytes()
+    out = np.zeros((words, size), np.uint8)
+    if qtype.bits in MACHINE:
+        machine = np.ascontiguousarray(values.astype(f"<i{qtype.bits // 8}"))
+        fields = machine.view(np.uint8).reshape(words, per_word * qtype.bits // 8)
+    else:
+        raw = np.ascontiguousarray(values.astype("<i8")).view(np.uint8).reshape(words, per_word, 8)
+        bits = np.unpackbits(raw, axis=2, count=qtype.bits, bitorder="little")
+        fields = np.packbits(bits.reshape(words, per_word * qtype.bits), axis=1, bitorder="little")
+    out[:, : fields.shape[1]] = fields
+    return out.tobytes()
+
+
+def unpack(data: bytes, per_word: int, qtype: QType) -> np.ndarray:
+    """The inverse of `pack`: values (words, per_word) in the dtype of `qtype`."""
+    size = word_bytes(per_word * qtype.bits)
+    raw = np.frombuffer(data, np.uint8).reshape(-1, size)
+    if qtype.bits in MACHINE:
+        fields = np.ascontiguousarray(raw[:, : per_word * qtype.bits // 8])
+        return fields.view(f"<{'i' if qtype.signed else 'u'}{qtype.bits // 8}").astype(qtype.dtype)
+    if per_word == 1:
+        return _signed(raw.view(f"<u{size}").astype(np.int64), qtype)
+    bits = np.unpackbits(raw, axis=1, count=per_word * qtype.bits, bitorder="little")
+    wide = np.zeros((len(raw), per_word, 64), np.uint8)
+    wide[:, :, : qtype.bits] = bits.reshape(len(raw), per_word, qtype.bits)
+    return _signed(np.packbits(wide, axis=2, bitorder="little").view("<i8")[:, :, 0], qtype)
+
+
+def _signed(bits: np.ndarray, qtype: QType) -> np.ndarray:
+    """Numbers of `qtype` from their bits in int64."""
+    if qtype.signed:
+        bits = bits - ((bits >> (qtype.bits - 1) & 1) << qtype.bits)
+    return bits.astype(qtype.dtype)
