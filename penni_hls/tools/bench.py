@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..emit.rtl import bench_design, emit_bench, emit_instance, hand_written
+from ..emit.rtl import bench_design, emit_bench, emit_instance, fifo_name, hand_written
 from ..fixed import IntTensor
-from ..graph import Node, TensorSpec
+from ..graph import Graph, Node, TensorSpec
 from ..ops.base import Folding, HardwareOp
 from ..ops.stream import beats
+from ..schedule import Link, Schedule
 from . import verilator
 
 PATIENCE = 200_000  # cycles in which nothing moves before it is called a deadlock
@@ -214,3 +215,38 @@ def simulate_operators(
     return run_bench(
         model, [operator_design(run) for run in runs], phases, folder / "run", memories=memories, patience=patience
     )
+
+
+def top_design(graph: Graph[HardwareOp], images: np.ndarray, logits: np.ndarray) -> Design:
+    """The whole accelerator: images (N, H, W, C) in, logits (N, 1, 1, classes) out, by the port names of penni_top."""
+    spec, out = graph.input.op.out_spec, graph.output.op.out_spec
+    in_bits, out_bits = 8 * -(-spec.qtype.bits // 8), 32 * -(-out.qtype.bits // 32)
+    source = Port(
+        "s_axis", "s_axis_TVALID", "s_axis_TREADY", "s_axis_TDATA", in_bits, pack_words(beats(images, spec, 1), in_bits)
+    )
+    sink = Port(
+        "m_axis", "m_axis_TVALID", "m_axis_TREADY", "m_axis_TDATA", out_bits, pack_words(beats(logits, out, 1), out_bits),
+        last="m_axis_TLAST",
+    )  # fmt: skip
+    return Design("top", len(images), (source,), (sink,))
+
+
+def build_top(sources: Sequence[Path], folder: Path, *, track: bool = True, waves: bool = False) -> verilator.Model:
+    """Build penni_top from `sources`; `track`: it is ours and counts how full its FIFOs get."""
+    return verilator.build(sources, "penni_top", folder, parameters={"TRACK": 1} if track else {}, waves=waves)
+
+
+def fifo_paths(schedule: Schedule) -> dict[str, Link]:
+    """Where the fill level of each link's FIFO is found in penni_top."""
+    return {f"u_{fifo_name(link)}.gen_track.high_water_q": link for link in schedule.links}
+
+
+def simulate_top(
+    model: verilator.Model, schedule: Schedule, images: np.ndarray, logits: np.ndarray, phases: Sequence[Phase], folder: Path, *,
+    memories: Sequence[Path] = (), track: bool = True,
+) -> BenchResult:  # fmt: skip
+    """Play images through a built penni_top. BenchResult.phases has one entry, `top`."""
+    return run_bench(
+        model, [top_design(schedule.graph, images, logits)], phases, folder, clock="ap_clk", reset="ap_rst_n",
+        fifos=tuple(fifo_paths(schedule)) if track else (), memories=memories,
+    )  # fmt: skip
