@@ -12,7 +12,7 @@ import numpy as np
 from . import __version__, boards, engines
 from .accuracy import predict_float, predict_integer, top1
 from .data import Images, load_cifar10, load_images
-from .engines import ENGINES, Simulation, random_images
+from .engines import ENGINES, Simulation
 from .errors import CheckpointError, DataError, UsageError
 from .graph import Graph
 from .passes import Quantized, quantize
@@ -227,6 +227,11 @@ def choose_images(
     return check_images(pixels, project.graph), f"{len(pixels)} {source}"
 
 
+def random_images(project: Project, count: int) -> np.ndarray:
+    """The same `count` images of noise every time: uint8 (count, H, W, C)."""
+    return np.random.default_rng(0).integers(0, 256, (count, *project.graph.input.op.out_spec.shape), np.uint8)
+
+
 def simulate(
     project: Project,
     engine: str,
@@ -256,4 +261,6 @@ def simulate(
         return engines.reference(project, images, layer, stage=stage)
     if engine == "csim":
         return engines.csim(project, images, layer, bounded=bounded, stage=stage)
-    raise UsageError(f"engine '{engine}' is not there yet")
+    if engine == "rtl":
+        return engines.rtl(project, images, layer, netlist=netlist, waves=waves, stage=stage)
+    return engines.hls(project, images, layer, waves=waves, stage=stage)

@@ -67,17 +67,18 @@ def _predicted(project: api.Project, layer: str | None) -> int:
 
 
 def _print(report: Reporter, result: Simulation) -> None:
-    what = f"{result.engine}{f', {result.layer} alone' if result.layer else ''}, {result.images} image{'s'[: result.images > 1]}"
+    alone = f", {result.layer} alone" if result.layer else ""
+    what = f"{result.engine}{alone}, {result.images} image{'s'[: result.images != 1]}"
     if result.bit_exact:
         report.say(f"{what}: equal to the reference, bit for bit")
-    elif result.deadlock:
-        report.say(f"{what}: DEADLOCK: {result.deadlock}")
-    else:
+    if result.first_mismatch:
         report.say(f"{what}: MISMATCH: {result.first_mismatch}")
+    if result.problem:
+        report.say(f"{what}: WRONG: {result.problem}")
     if result.cycles_per_image is not None:
-        report.say(
-            f"{result.cycles_per_image:,} cycles an image, {result.latency_cycles:,} from the first pixel to the last logit"
-        )
+        report.say(f"{result.cycles_per_image:,} cycles an image in the steady state")
+    if result.latency_cycles is not None:
+        report.say(f"{result.latency_cycles:,} cycles from the first pixel to the last logit")
     if result.images_per_second is not None:
         report.say(f"{result.images_per_second:,.1f} images/s simulated")
     for path in result.files:

@@ -1,0 +1,27 @@
+"""The C++ of a project, turned into Verilog by Vitis HLS or bambu, in the same bench as the RTL."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import ToolError, UsageError
+from ..project import Project
+from ..tools import hls_compiler
+from .result import Simulation, Stage, silent
+from .rtl import other_netlist, simulate_netlist
+
+
+def hls(
+    project: Project, images: np.ndarray, layer: str | None = None, *, waves: bool = False, stage: Stage = silent
+) -> Simulation:
+    """Synthesize hls/ with whichever compiler is on PATH and simulate the Verilog that it writes."""
+    if layer is not None:
+        raise UsageError("--layer does not go with --engine hls: the compiler gives the whole network")
+    style, command = hls_compiler.find()
+    stage(f"running {command}")
+    made = hls_compiler.synthesize(project.path / "hls", project.schedule.board, project.work / "hls")
+    if made.style != "vitis":
+        raise ToolError(
+            f"{command} ran, but its Verilog has ports of its own ({style}), which this bench does not drive"
+        )
+    return simulate_netlist(project, images, other_netlist(made.directory), "hls", waves, stage)
