@@ -1,0 +1,133 @@
+"""Small float networks, built as the readers build them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from penni_hls.graph import Graph, Node, verify
+from penni_hls.layers import (
+    Add,
+    BatchNorm,
+    Conv,
+    GlobalAvgPool,
+    Input,
+    Layer,
+    Linear,
+    MapSpec,
+    MaxPool,
+    PadShortcut,
+    PenniConv,
+    Relu,
+)
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Net:
+    """Nodes in order; each reads the one before unless told otherwise."""
+
+    def __init__(self, side: int = 8, seed: int = 0) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.nodes: list[Node[Layer]] = [Node("input", Input(MapSpec((side, side, 3)), MEAN, STD))]
+
+    @property
+    def last(self) -> str:
+        return self.nodes[-1].name
+
+    def spec(self, name: str) -> MapSpec:
+        return next(node.op.out_spec for node in self.nodes if node.name == name)
+
+    def add(self, name: str, op: Layer, *inputs: str) -> str:
+        self.nodes.append(Node(name, op, inputs or (self.last,)))
+        return name
+
+    def penni(self, name: str, channels: int, stride: int = 1, d: int = 4, keep: float = 0.5, source: str = "") -> str:
+        x = self.spec(source or self.last)
+        basis = self.rng.standard_normal((d, 3, 3)).astype(np.float32)
+        coefs = self.rng.standard_normal((channels, x.shape[2], d)) * (
+            self.rng.random((channels, x.shape[2], d)) < keep
+        )
+        return self.add(name, PenniConv(x, basis, coefs.astype(np.float32), stride, 1), source or self.last)
+
+    def conv(self, name: str, channels: int, kernel: int = 3, stride: int = 1, source: str = "") -> str:
+        x = self.spec(source or self.last)
+        weight = self.rng.standard_normal((channels, x.shape[2], kernel, kernel)).astype(np.float32)
+        return self.add(name, Conv(x, weight, stride, kernel // 2), source or self.last)
+
+    def norm(self, name: str) -> str:
+        """A BatchNorm whose statistics are those of its input over random images, so that it does what it is for."""
+        values = forward(self.nodes, pixels(16, self.nodes[0].op.out_spec.shape[0]))[self.last]
+        x = self.spec(self.last)
+        gamma, beta = self.rng.uniform(0.5, 1.5, x.shape[2]), self.rng.uniform(-0.5, 0.5, x.shape[2])
+        stats = (gamma, beta, values.mean((0, 1, 2)), values.var((0, 1, 2)))
+        return self.add(name, BatchNorm(x, *(np.asarray(v, np.float32) for v in stats)))
+
+    def relu(self, name: str) -> str:
+        return self.add(name, Relu(self.spec(self.last)))
+
+    def head(self, classes: int = 5) -> Graph[Layer]:
+        self.add("pool", GlobalAvgPool(self.spec(self.last)))
+        return self.linear("linear", classes)
+
+    def linear(self, name: str, classes: int) -> Graph[Layer]:
+        x = self.spec(self.last)
+        weight = self.rng.standard_normal((classes, int(np.prod(x.shape)))).astype(np.float32)
+        self.add(name, Linear(x, weight, self.rng.standard_normal(classes).astype(np.float32)))
+        return verify(Graph(tuple(self.nodes)))
+
+
+def block(net: Net, name: str, channels: int, stride: int, option_b: bool, dense: bool = False) -> None:
+    """conv, norm, relu, conv, norm, add, relu; a shortcut where the map changes."""
+    source, spec = net.last, net.spec(net.last)
+    conv = net.conv if dense else net.penni
+    conv(f"{name}.conv1", channels, stride=stride)
+    net.norm(f"{name}.bn1")
+    net.relu(f"{name}.relu1")
+    conv(f"{name}.conv2", channels)
+    main = net.norm(f"{name}.bn2")
+    skip = source
+    if stride > 1 and option_b:
+        net.conv(f"{name}.shortcut.0", channels, kernel=1, stride=stride, source=source)
+        skip = net.norm(f"{name}.shortcut.1")
+    elif stride > 1:
+        skip = net.add(f"{name}.shortcut", PadShortcut(spec, stride, channels), source)
+    net.add(f"{name}.add", Add(net.spec(main)), main, skip)
+    net.relu(f"{name}.relu2")
+
+
+def resnet(option_b: bool = False, dense: bool = False, side: int = 8, seed: int = 0) -> Graph[Layer]:
+    net = Net(side, seed)
+    (net.conv if dense else net.penni)("conv1", 6)
+    net.norm("bn1")
+    net.relu("relu")
+    block(net, "layer1.0", 6, 1, option_b, dense)
+    block(net, "layer2.0", 9, 2, option_b, dense)
+    return net.head()
+
+
+def vgg(side: int = 8, seed: int = 0) -> Graph[Layer]:
+    net = Net(side, seed)
+    for index, channels in enumerate((6, 8)):
+        net.penni(f"features.{4 * index}", channels)
+        net.norm(f"features.{4 * index + 1}")
+        net.relu(f"features.{4 * index + 2}")
+        net.add(f"features.{4 * index + 3}", MaxPool(net.spec(net.last), 2, 2))
+    net.linear("classifier.0", 12)
+    net.relu("classifier.0.relu")
+    return net.linear("classifier.3", 5)
+
+
+def pixels(n: int, side: int, seed: int = 1) -> np.ndarray:
+    """Smooth random images, uint8 (n, side, side, 3): quantization errors behave on them as on photographs."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.normal(120, 60, (n, side // 2, side // 2, 3)).repeat(2, axis=1).repeat(2, axis=2)
+    return np.clip(coarse + rng.normal(0, 12, (n, side, side, 3)), 0, 255).astype(np.uint8)
+
+
+def forward(nodes: list[Node[Layer]], images: np.ndarray) -> dict[str, np.ndarray]:
+    """Every float map of the nodes, by name."""
+    values: dict[str, np.ndarray] = {}
+    for node in nodes:
+        reads = [images] if isinstance(node.op, Input) else [values[name] for name in node.inputs]
+        values[node.name] = node.op.reference(*reads)
+    return values
