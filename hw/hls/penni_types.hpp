@@ -5,9 +5,9 @@
 ///   modular<W>           a number modulo 2^W, at least
 ///   word<W>              W bits without a meaning: fields of N bits are read by `get`, written by `set`
 ///
-/// Here they are ap_int and ap_uint. With PENNI_NATIVE (C simulation only) they are the next wider type of the machine:
-/// equal, because every value is proven to fit its width, and some ten times as fast. The same sources are simulated both
-/// ways.
+/// Here they are ap_int and ap_uint (in bambu other names of ac_int, whose part-selects are written differently). With
+/// PENNI_NATIVE (C simulation only) they are the next wider type of the machine: equal, because every value is proven to
+/// fit its width, and some ten times as fast. The same sources are simulated both ways.
 #ifndef PENNI_TYPES_HPP
 #define PENNI_TYPES_HPP
 
@@ -69,7 +69,22 @@ word<W> to_bits(const T& value) {
 template <int N, int W>
 word<N> bits_at(const word<W>& from, int low) {
     PENNI_INLINE
+#ifdef __BAMBU__
+    return from.template slc<N>(low);
+#else
     return word<N>(from.range(low + N - 1, low));
+#endif
+}
+
+/// Replace N bits of `into`, bit `low` the lowest.
+template <int N, int W>
+void put_bits(word<W>& into, int low, const word<N>& bits) {
+    PENNI_INLINE
+#ifdef __BAMBU__
+    into.set_slc(low, bits);
+#else
+    into.range(low + N - 1, low) = bits;
+#endif
 }
 
 /// Field `index` of `from`, N bits each, field 0 lowest.
@@ -83,7 +98,7 @@ word<N> get(const word<W>& from, int index) {
 template <int N, int W>
 void set(word<W>& into, int index, const word<N>& field) {
     PENNI_INLINE
-    into.range(index * N + N - 1, index * N) = field;
+    put_bits<N, W>(into, index * N, field);
 }
 
 /// Word `index` of a read-only memory that is kept in PARTS pieces of equal width, the lowest first.
@@ -95,7 +110,7 @@ word<W> rom_word(const T (&parts)[PARTS][DEPTH], int index) {
 Parts:
     for (int part = 0; part < PARTS; ++part) {
         PENNI_UNROLL
-        all.range(part * PIECE + PIECE - 1, part * PIECE) = word<PIECE>(parts[part][index]);
+        put_bits<PIECE, PIECE * PARTS>(all, part * PIECE, word<PIECE>(parts[part][index]));
     }
     return word<W>(all);
 }

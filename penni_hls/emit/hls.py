@@ -26,6 +26,7 @@ TOP = "penni_top"
 INPUT, OUTPUT = "s_axis", "m_axis"
 LOGITS = "logits"  # the stream and the process before the output port
 LOGIT_BITS = 32
+BAMBU_CORE = "penni_core"  # what bambu calls the top: `penni_top` is the wrapper with the vendor's ports
 VECTOR_FRAMES = 2
 ROM_PIECE = 64  # a memory word wider than this is kept in pieces
 LINE = 100
@@ -144,6 +145,7 @@ def emit_hls(schedule: Schedule) -> dict[str, str | bytes]:
     files: dict[str, str | bytes] = {**_sources([_network_top(schedule)]), **_layer_files(layers)}
     period = f"{1000 / schedule.board.clock_mhz:.3f}"
     files["hls/build.tcl"] = render("hls/build.tcl.j2", board=schedule.board, period=period, frames=VECTOR_FRAMES)
+    files["hls/bambu/penni_top.v"] = render("hls/bambu_top.v.j2", core=BAMBU_CORE, words=math.prod(out.shape))
     return {**files, **_vectors(schedule.graph)}
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..boards import Board
-from ..emit.hls import TOP
+from ..emit.hls import BAMBU_CORE, TOP
 from ..errors import ToolError
 
 TAIL = 3  # lines of a log that an error shows
@@ -22,8 +22,10 @@ BAMBU_DEVICE = "xc7z020-1clg484-VVD"
 
 @dataclass(frozen=True)
 class Netlist:
-    """Verilog of the top. style: "vitis" (ap_clk, ap_rst_n, TLAST and the like) or "bambu" (clock, reset, start_port,
-    done_port; of the output the data alone)."""
+    """Verilog of `penni_top` with the ports that Vitis HLS makes, and its ROM contents, in one folder.
+
+    style: "vitis", or "bambu", whose own block lies in a wrapper.
+    """
 
     directory: Path
     style: str
@@ -47,21 +49,34 @@ def synthesize(hls: Path, board: Board, work: Path) -> Netlist:
     hls = hls.resolve()
     if style == "vitis":
         _run([command, "-f", str(hls / "build.tcl"), "csim=0 export=0"], work)
-        directory = work / "build" / "solution" / "syn" / "verilog"
+        directory, top = work / "build" / "solution" / "syn" / "verilog", TOP
     else:
         _run(_bambu(command, hls, board), work)
-        directory = work
-    files = tuple(sorted(directory.glob("*.v")))
-    if not any(path.stem == TOP for path in files):
-        raise ToolError(f"{Path(command).name} ended well, but left no {TOP}.v in {directory}")
-    return Netlist(directory, style, files)
+        directory, top = work, BAMBU_CORE
+    if not (directory / f"{top}.v").is_file():
+        raise ToolError(f"{Path(command).name} ended well, but left no {top}.v in {directory}")
+    if style == "bambu":
+        directory = _wrapped(hls, work)
+    return Netlist(directory, style, tuple(sorted(directory.glob("*.v"))))
+
+
+def _wrapped(hls: Path, work: Path) -> Path:
+    """What bambu left in `work` that a simulator reads, together with the wrapper."""
+    folder = work / "netlist"
+    folder.mkdir()
+    for path in sorted(work.iterdir()):
+        if path.suffix in (".v", ".mem"):
+            shutil.copy(path, folder)
+    shutil.copy(hls / "bambu" / f"{TOP}.v", folder)
+    return folder
 
 
 def _bambu(command: str, hls: Path, board: Board) -> list[str]:
     # No -std=: 2024.10 takes its own default.
     return [
-        command, str(hls / f"{TOP}.cpp"), f"--top-fname={TOP}", "--generate-interface=INFER", "--compiler=I386_CLANG16",
-        f"--device={BAMBU_DEVICE}", f"--clock-period={1000 / board.clock_mhz:g}", "-O2", f"-I{hls}",
+        command, str(hls / f"{TOP}.cpp"), f"-D{TOP}={BAMBU_CORE}", f"--top-fname={BAMBU_CORE}",
+        "--generate-interface=INFER", "--compiler=I386_CLANG16", f"--device={BAMBU_DEVICE}",
+        f"--clock-period={1000 / board.clock_mhz:g}", "-O2", f"-I{hls}",
     ]  # fmt: skip
 
 

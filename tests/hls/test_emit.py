@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from penni_hls.boards import load
@@ -16,6 +17,7 @@ from penni_hls.ops import Fork
 from penni_hls.ops.base import Folding
 from penni_hls.schedule import plan
 from penni_hls.tools.gxx import ap_types, compiler, write_changed
+from penni_hls.tools.verilator import lint
 from tests.networks import random_resnet
 
 SCHEDULE = plan(random_resnet(), load("pynq-z2"))
@@ -88,6 +90,71 @@ def test_the_vendor_sources_compile_without_our_defines(folder):
     for source in ("penni_top.cpp", "testbench.cpp"):
         done = subprocess.run([*command, str(hls / source)], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
+
+
+AC_INT = """#pragma once
+#include <ac_int.h>
+template <int N> using ap_uint = ac_int<N, false>;
+template <int N> using ap_int = ac_int<N, true>;
+"""
+AC_STREAM = """#pragma once
+#include <deque>
+namespace hls {
+template <typename T> struct stream {
+    stream() {}
+    explicit stream(const char*) {}
+    T read() { T word = words.front(); words.pop_front(); return word; }
+    void write(const T& word) { words.push_back(word); }
+    std::deque<T> words;
+};
+}
+"""
+AC_MAIN = """#include <stdio.h>
+#include "penni_top.hpp"
+int main(int, char** arguments) {
+    FILE* file = fopen(arguments[1], "rb");
+    hls::stream<penni::word<8> > s_axis;
+    hls::stream<penni::logit> m_axis;
+    for (int byte; (byte = getc(file)) != EOF;) s_axis.write(byte);
+    while (!s_axis.words.empty()) penni_top(s_axis, m_axis);
+    while (!m_axis.words.empty()) printf("%d\\n", m_axis.read().to_int());
+}
+"""
+
+
+@pytest.mark.slow
+def test_the_sources_bambu_reads_give_the_same_logits(folder, tmp_path):
+    """bambu's ap_int is another name of ac_int; hls4ml carries the original."""
+    (tmp_path / "ap_int.h").write_text(AC_INT)
+    (tmp_path / "hls_stream.h").write_text(AC_STREAM)
+    (tmp_path / "main.cpp").write_text(AC_MAIN)
+    hls, ac_types = folder / "hls", ap_types().parents[1] / "catapult" / "ac_types" / "include"
+    include = [f"-I{hls}", f"-I{tmp_path}", "-isystem", str(ac_types)]
+    command = [compiler(), "-std=c++14", "-O1", "-w", "-D__BAMBU__", *include, str(hls / "penni_top.cpp")]
+    subprocess.run([*command, str(tmp_path / "main.cpp"), "-o", str(tmp_path / "main")], check=True)
+    vectors = hls / "vectors"
+    done = subprocess.run([tmp_path / "main", vectors / "s_axis.bin"], capture_output=True, text=True, check=True)
+    expected = np.frombuffer((vectors / "m_axis.expect.bin").read_bytes(), "<i4")
+    assert [int(line) for line in done.stdout.split()] == expected.tolist()
+
+
+CORE = """module penni_core (
+    input clock, reset, start_port, input [7:0] s_axis_TDATA, input s_axis_TVALID, m_axis_TREADY,
+    output done_port, s_axis_TREADY, m_axis_TVALID, output [31:0] m_axis_TDATA
+);
+    assign {done_port, s_axis_TREADY, m_axis_TVALID} = {clock & reset & start_port, m_axis_TREADY, s_axis_TVALID};
+    assign m_axis_TDATA = {24'd0, s_axis_TDATA};
+endmodule
+"""
+
+
+def test_the_wrapper_of_bambus_verilog_is_clean(folder, tmp_path):
+    core = tmp_path / "penni_core.v"
+    core.write_text(CORE)
+    wrapper = folder / "hls" / "bambu" / "penni_top.v"
+    assert "BEATS = 5;" in wrapper.read_text()
+    complaints = lint([wrapper, core], "penni_top")
+    assert complaints == ""
 
 
 def test_names_that_are_one_in_cpp_are_refused():

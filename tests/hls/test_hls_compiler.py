@@ -59,22 +59,26 @@ def test_vitis_hls_runs_the_script_in_the_work_folder(path, tmp_path):
     arguments, folder = called(path, "vitis_hls")
     assert arguments == ["-f", str(tmp_path / "hls" / "build.tcl"), "csim=0 export=0"]
     assert folder == tmp_path / "work"
-    assert netlist.style == "vitis" and [file.name for file in netlist.files] == ["penni_top.v"]
+    assert netlist.style == "vitis"
+    assert [file.name for file in netlist.files] == ["penni_top.v"]
     assert netlist.directory == tmp_path / "work" / "build" / "solution" / "syn" / "verilog"
     assert not (path / "bambu.json").exists()
 
 
 def test_bambu_is_called_as_it_was_tried(path, tmp_path):
-    tool(path, "bambu", "penni_top.v")
+    tool(path, "bambu", "penni_core.v")
+    write_changed(emit_hls(plan(random_resnet(), BOARD)), tmp_path)
     netlist = hls_compiler.synthesize(tmp_path / "hls", BOARD, tmp_path / "work")
     arguments, folder = called(path, "bambu")
     hls = tmp_path / "hls"
     assert arguments == [
-        str(hls / "penni_top.cpp"), "--top-fname=penni_top", "--generate-interface=INFER", "--compiler=I386_CLANG16",
+        str(hls / "penni_top.cpp"), "-Dpenni_top=penni_core", "--top-fname=penni_core",
+        "--generate-interface=INFER", "--compiler=I386_CLANG16",
         "--device=xc7z020-1clg484-VVD", "--clock-period=10", "-O2", f"-I{hls}",
     ]  # fmt: skip
-    assert folder == tmp_path / "work" == netlist.directory
-    assert netlist.style == "bambu"
+    assert folder == tmp_path / "work"
+    assert netlist.style == "bambu" and netlist.directory == folder / "netlist"
+    assert [file.name for file in netlist.files] == ["penni_core.v", "penni_top.v"]
 
 
 def test_neither_is_here(path, tmp_path):
@@ -84,7 +88,7 @@ def test_neither_is_here(path, tmp_path):
 
 
 def test_a_failure_shows_the_end_of_the_log(path, tmp_path):
-    tool(path, "bambu", "penni_top.v", status=7, says="first\nsecond\n\nerror -> it went wrong\n")
+    tool(path, "bambu", None, status=7, says="first\nsecond\n\nerror -> it went wrong\n")
     with pytest.raises(ToolError) as error:
         hls_compiler.synthesize(tmp_path / "hls", BOARD, tmp_path / "work")
     log = tmp_path / "work" / "bambu.log"
