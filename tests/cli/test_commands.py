@@ -1,0 +1,102 @@
+"""inspect, boards, doctor, evaluate, help: what they say, and that --json is one object on stdout."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from penni_hls import __version__, boards
+from penni_hls.cli import app
+from penni_hls.data import PIXELS
+
+from .small import small_state_dict
+
+COMMANDS = sorted(command.callback.__name__ for command in app.registered_commands)
+
+
+def test_inspect_counts_what_the_checkpoint_holds(small_checkpoint, command):
+    done = command("inspect", small_checkpoint, "--json")
+    assert (done.code, done.err) == (0, "")
+    state, said = small_state_dict(), done.json
+    layers = {layer["name"]: layer for layer in said["layers"]}
+    assert [layer["d"] for layer in said["layers"]] == [3] * 7 + [None]
+    for name, layer in layers.items():
+        if layer["d"]:
+            coefs, basis = state[f"{name}.coefs"], state[f"{name}.basis"]
+            pixels = layer["output"][0] * layer["output"][1]
+            assert layer["parameters_stored"] == np.count_nonzero(coefs) + basis.size
+            assert layer["macs_sparse"] == np.count_nonzero(coefs) * pixels
+            assert layer["macs_dense"] == len(coefs) * 9 * pixels
+    for key in ("macs_dense", "macs_basis", "macs_sparse"):
+        assert said[key] == sum(layer[key] for layer in said["layers"])
+    assert said["input"] == [32, 32, 3] and said["classes"] == 10
+
+
+def test_inspect_for_people(small_checkpoint, command):
+    done = command("inspect", small_checkpoint)
+    assert done.code == 0 and "layer3.0.conv2" in done.out and "MACs an image:" in done.out
+    assert all(len(line) <= 100 for line in done.out.splitlines()[1:])
+
+
+def test_boards(command):
+    done = command("boards", "--json")
+    assert (done.code, done.err) == (0, "")
+    found = {board["name"]: board for board in done.json["boards"]}
+    z2 = found["pynq-z2"]
+    assert (z2["part"], z2["lut"], z2["ff"], z2["dsp"], z2["bram36"]) == ("xc7z020clg400-1", 53200, 106400, 220, 140)
+    assert {"pynq-z1", "zybo-z7-20", "zedboard", "arty-z7-20", "ultra96-v2", "kv260", "zcu104"} <= set(found)
+    listed = command("boards").out
+    assert all(name in listed for name in boards.names())
+
+
+def test_doctor_finds_what_is_here(command):
+    done = command("doctor", "--json")
+    tools = {tool["name"]: tool for tool in done.json["tools"]}
+    assert tools["g++"]["where"] == shutil.which("g++")
+    assert tools["torch"]["found"] and tools["verilator"]["found"] and tools["hls4ml"]["where"].endswith("ap_int.h")
+    assert tools["vivado"]["found"] == (shutil.which("vivado") is not None)
+    assert done.code == (0 if done.json["ok"] else 1)
+
+
+def test_doctor_tells_what_is_missing(command, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = command("doctor")
+    assert done.code == 1
+    assert "Missing: g++, make, perl." in done.out
+    assert "no C++ and no RTL simulation" in done.out
+    assert all(len(line) <= 100 for line in done.out.splitlines())
+
+
+def test_evaluate(small_project, tmp_path, command):
+    rng = np.random.default_rng(5)
+    records = rng.integers(0, 256, (12, 1 + PIXELS), np.uint8)
+    records[:, 0] %= 10
+    records.tofile(tmp_path / "test_batch.bin")
+    done = command("evaluate", small_project, "--data", tmp_path, "--json")
+    assert (done.code, done.err) == (0, "")
+    assert done.json["images"] == 12
+    assert {"top1_integer", "top1_float"} < set(done.json)
+    fewer = command("evaluate", small_project, "--data", tmp_path, "--count", 5)
+    assert fewer.code == 0 and fewer.out.startswith("5 images: top-1 ")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_has_examples(name, command):
+    done = command(name, "--help")
+    assert done.code == 0
+    assert f"  penni-hls {name}" in done.out.split("Examples:")[1]
+    assert "--json" in done.out
+
+
+def test_version_and_module():
+    done = subprocess.run([sys.executable, "-m", "penni_hls", "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"penni-hls {__version__}\n", "")
+
+
+def test_without_arguments_there_is_help(command):
+    done = command()
+    assert done.code == 2 and "Usage: penni-hls" in done.err

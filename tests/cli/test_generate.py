@@ -1,0 +1,155 @@
+"""generate: what it writes, that it writes the same every time, and what it replaces."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import penni_hls
+from penni_hls import boards, golden
+from penni_hls.accuracy import predict_float
+from penni_hls.checkpoint import read
+from penni_hls.passes import quantize
+
+from .small import save_checkpoint, small_state_dict
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def small_board(folder: Path) -> Path:
+    """A device on which nothing fits."""
+    text = (Path(boards.__file__).parent / "pynq-z2.toml").read_text()
+    path = folder / "tiny.toml"
+    path.write_text(text.replace("lut = 53200", "lut = 500").replace("dsp = 220", "dsp = 4"))
+    return path
+
+
+def test_the_same_input_gives_the_same_bytes(small_checkpoint, small_project, tmp_path):
+    """In another process, from another folder, with another order of hashes."""
+    env = os.environ | {"PYTHONHASHSEED": "77"}
+    command = [sys.executable, "-m", "penni_hls", "generate", str(small_checkpoint), "-o", "again"]
+    subprocess.run(command, cwd=tmp_path, env=env, check=True, capture_output=True)
+    assert contents(tmp_path / "again") == contents(small_project)
+
+
+def test_the_manifest_names_every_file_with_its_digest(small_project):
+    files = contents(small_project)
+    manifest = json.loads(files.pop("model.json"))
+    assert manifest["files"] == {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    assert {Path(name).parts[0] for name in files} == {
+        "README.md", "driver", "hls", "model.npz", "rtl", "sim", "vivado",
+    }  # fmt: skip
+
+
+def test_what_is_loaded_is_what_was_generated(small_checkpoint, small_project):
+    project, float_graph = penni_hls.load(small_project), read(small_checkpoint)
+    integer = quantize(float_graph)
+    images = np.random.default_rng(3).integers(0, 256, (5, 32, 32, 3), np.uint8)
+    here, there = golden.run(project.graph, images), golden.run(integer.graph, images)
+    assert list(here) == list(there)
+    for name in here:
+        assert here[name].qtype == there[name].qtype
+        assert np.array_equal(here[name].values, there[name].values)
+    assert np.array_equal(predict_float(project.float_graph, images), predict_float(float_graph, images))
+    assert project.manifest["output"]["logit_scale"] == integer.logit_scale
+    assert not project.changed
+
+
+def test_json(small_checkpoint, tmp_path, command):
+    done = command("generate", small_checkpoint, "-o", tmp_path / "p", "--json")
+    assert done.code == 0
+    said = done.json
+    assert said["output"] == str(tmp_path / "p") and said["fits"] is True
+    assert said["cycles_per_image"] == max(layer["cycles"] for layer in said["layers"])
+    project = penni_hls.load(tmp_path / "p")
+    assert [layer["name"] for layer in said["layers"]] == [node.name for node in project.schedule.instances]
+    assert done.err == "note: no calibration images: ranges come from the BatchNorm statistics\n"
+
+
+def test_the_table_is_no_wider_than_100_columns(small_checkpoint, tmp_path, command):
+    done = command("generate", small_checkpoint, "-o", tmp_path / "p")
+    assert done.code == 0 and "It fits pynq-z2" in done.out
+    assert max(map(len, done.out.splitlines()[:-4])) <= 100
+
+
+@pytest.mark.parametrize(("options", "code"), [([], 1), (["--allow-oversize"], 0)])
+def test_a_design_too_large_is_complete_and_says_so(options, code, small_checkpoint, tmp_path, command):
+    board = small_board(tmp_path)
+    done = command("generate", small_checkpoint, "--board", board, "-o", tmp_path / "p", *options)
+    assert done.code == code
+    assert "It does not fit tiny (estimated). LUT: needs " in done.out and "the board has 500" in done.out
+    project = penni_hls.load(tmp_path / "p")
+    assert {lack.resource for lack in project.schedule.shortfalls} >= {"lut", "dsp"}
+    assert not project.changed
+    done = command("generate", small_checkpoint, "--board", board, "-o", tmp_path / "p", "--json", *options)
+    assert done.code == code and done.json["fits"] is False
+    assert done.json["shortfalls"]["lut"] == pytest.approx(project.schedule.total.lut - 500, abs=0.1)
+
+
+def test_calibration_is_used(small_checkpoint, tmp_path, command):
+    images = tmp_path / "images.npz"
+    np.savez(images, images=np.random.default_rng(1).integers(0, 256, (16, 32, 32, 3), np.uint8))
+    done = command("generate", small_checkpoint, "--calibration", images, "-o", tmp_path / "p")
+    assert (done.code, done.err) == (0, "")
+    assert penni_hls.load(tmp_path / "p").manifest["options"]["calibration_sha256"]
+
+
+def test_a_project_is_replaced(small_checkpoint, tmp_path, command):
+    target = tmp_path / "p"
+    assert command("generate", small_checkpoint, "-o", target).code == 0
+    first = contents(target)
+    (target / "build").mkdir()
+    (target / "build" / "cache").write_text("of a simulation")
+    (target / "rtl" / "penni_top.sv").write_text("edited")
+    assert command("generate", small_checkpoint, "-o", target).code == 0
+    assert contents(target) == first
+    assert [path.name for path in tmp_path.iterdir()] == ["p"]
+
+
+def test_a_failed_run_leaves_the_old_project(small_checkpoint, tmp_path, command):
+    target = tmp_path / "p"
+    assert command("generate", small_checkpoint, "-o", target).code == 0
+    first = contents(target)
+    state = small_state_dict()
+    state["conv1.basis"][0, 0] = np.inf
+    broken = save_checkpoint(state, tmp_path / "broken.pt")
+    assert command("generate", broken, "-o", target).code == 2
+    assert contents(target) == first
+
+
+def test_a_users_file_is_not_lost(small_checkpoint, tmp_path, command):
+    target = tmp_path / "p"
+    assert command("generate", small_checkpoint, "-o", target).code == 0
+    (target / "driver" / "penni.bit").write_text("hours of work")
+    done = command("generate", small_checkpoint, "-o", target)
+    assert done.code == 2
+    assert done.err == (
+        f"penni-hls: error: cannot write to {target}: driver/penni.bit was not generated and would be lost; "
+        "move it, or choose another with -o\n"
+    )
+    assert (target / "driver" / "penni.bit").read_text() == "hours of work"
+
+
+def test_the_driver_is_python(small_project):
+    text = (small_project / "driver" / "penni.py").read_text()
+    names = {node.targets[0].id: node.value for node in ast.parse(text).body if isinstance(node, ast.Assign)}
+    assert ast.literal_eval(names["SHAPE"]) == (32, 32, 3) and ast.literal_eval(names["CLASSES"]) == 10
+
+
+@pytest.mark.parametrize(("board", "processor"), [("pynq-z2", "processing_system7"), ("kv260", "zynq_ultra_ps_e")])
+def test_the_vivado_script_names_part_clock_and_processor(board, processor, small_checkpoint, tmp_path, command):
+    command("generate", small_checkpoint, "--board", board, "-o", tmp_path / "p")
+    known, text = boards.load(board), (tmp_path / "p" / "vivado" / "build.tcl").read_text()
+    assert f"-part {known.part}\n" in text and f"xilinx.com:ip:{processor} " in text
+    assert f"FREQMHZ {{{known.clock_mhz:g}}}" in text
+    assert text.count("{") == text.count("}") and text.count("[") == text.count("]")
