@@ -21,7 +21,7 @@ from pathlib import Path
 def run(arguments: list[str]) -> tuple[float, dict]:
     """Seconds and the JSON object of one `penni-hls` command; a failure ends the benchmark with its error."""
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, "-m", "penni_hls", *arguments, "--json"], capture_output=True, text=True)
+    done = subprocess.run(["penni-hls", *arguments, "--json"], capture_output=True, text=True)
     seconds = time.perf_counter() - start
     if done.returncode:
         sys.exit(f"penni-hls {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
