@@ -41,20 +41,13 @@ struct basis_conv_group {
     }
 };
 
-/// Steps to walk one channel of the group of Q pixels from (y, x) on.
+/// Steps to walk one channel of the group of Q pixels from (y, x) on: BasisConv.columns.
 template <typename C>
 constexpr int basis_conv_columns(int y, int x) {
-    int steps = 0, column = x;
-    bool first_of_row = true;
-    for (int pixel = 0; pixel < C::Q; ++pixel) {
-        if (y * C::WO + x + pixel >= C::HO * C::WO) {
-            ++steps;
-            continue;
-        }
-        steps += first_of_row ? C::K : C::STRIDE;
-        first_of_row = ++column == C::WO;
-        if (first_of_row) column = 0;
-    }
+    const int left = C::HO * C::WO - (y * C::WO + x);
+    const int real = C::Q < left ? C::Q : left;
+    const int rows = (x + real - 1) / C::WO + 1;
+    const int steps = real * C::STRIDE + rows * (C::K - C::STRIDE) + (C::Q - real);
     return steps > C::D ? steps : C::D;
 }
 

@@ -12,8 +12,7 @@ namespace penni {
 
 template <typename C>
 void global_pool(hls::stream<word<C::XW> >& in, hls::stream<word<C::YW> >& out) {
-    // YW is made for the finished sums; while they grow they stay within it, because every x has the same sign or the
-    // type is two's complement.
+    // YW holds the finished sums; while they grow they lie between 0 and the largest or smallest of those.
     typedef integer<C::YW, C::X_SIGNED> sum_t;
     sum_t sums[C::C];
 
