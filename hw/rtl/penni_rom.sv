@@ -1,6 +1,7 @@
 /// ROM with the contents of FILE ($readmemh, one word a line).
 ///
-/// rdata_o is word raddr_i of the cycle before in which re_i was high. Latency 1, registered. BLOCK picks block RAM.
+/// rdata_o is word raddr_i of the cycle before in which re_i was high. Latency 1, registered. BLOCK picks block RAM, else LUTs (of
+/// the two attributes each tool reads its own).
 module penni_rom #(
     parameter int unsigned WIDTH = 8,
     parameter int unsigned DEPTH = 16,
@@ -18,7 +19,13 @@ module penni_rom #(
     initial $readmemh(FILE, mem);
     always_ff @(posedge clk_i) if (re_i) rdata_o <= mem[raddr_i];
   end else begin : gen_distributed
-    (* rom_style = "distributed" *) logic [WIDTH-1:0] mem[DEPTH];
+    // The LUTs of a ROM: yosys and Vivado have different words for them.
+`ifdef YOSYS
+    (* rom_style = "logic" *)
+`else
+    (* rom_style = "distributed" *)
+`endif
+    logic [WIDTH-1:0] mem[DEPTH];
     initial $readmemh(FILE, mem);
     always_ff @(posedge clk_i) if (re_i) rdata_o <= mem[raddr_i];
   end
