@@ -8,7 +8,6 @@ last epoch. The result is a plain state dict in half precision for `torch.load(w
 """
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -20,21 +19,21 @@ from penni_hls.compress.models import build
 from penni_hls.compress.train import Metrics, TrainConfig, evaluate, fit, write_atomic
 from penni_hls.data import load_cifar10
 
+DENSE = TrainConfig(epochs=40, lr=0.2, weight_decay=2e-4, bf16=True, seed=1)
 
-@dataclass(frozen=True)
-class Recipe:
-    """The settings behind the committed file."""
 
-    dense: TrainConfig = TrainConfig(epochs=40, lr=0.2, weight_decay=2e-4, bf16=True, seed=1)
-    compress: CompressConfig = CompressConfig(
+def settings(finetune: int, gradual: int, distill: bool) -> CompressConfig:
+    """A fifth of the parameters and a quarter of the MACs; `distill`: the dense network teaches."""
+    return CompressConfig(
         d=5,
         epochs=6,
         every=1,
         l1=1e-4,
         parameters=0.2,
         macs=0.25,
-        gradual=8,
-        finetune=24,
+        gradual=gradual,
+        finetune=finetune,
+        distill=distill,
         train=TrainConfig(epochs=0, lr=0.1, weight_decay=1e-4, bf16=True, seed=2),
     )
 
@@ -48,17 +47,20 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("resnet8.pt"))
+    parser.add_argument("--finetune", type=int, default=60, help="epochs after the alternation")
+    parser.add_argument("--gradual", type=int, default=15, help="of these, epochs over which weights are pruned")
+    parser.add_argument("--distill", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
-    recipe = Recipe()
+    config = settings(options.finetune, options.gradual, options.distill)
 
-    train = Batches(load_cifar10(options.data, "train"), 128, train=True, seed=recipe.dense.seed)
+    train = Batches(load_cifar10(options.data, "train"), 128, train=True, seed=DENSE.seed)
     test = Batches(load_cifar10(options.data), 500, train=False)
-    torch.manual_seed(recipe.dense.seed)
+    torch.manual_seed(DENSE.seed)
     dense = build("resnet8").to(memory_format=torch.channels_last)
-    fit(dense, train, test, recipe.dense, stage="dense", directory=options.work, report=show)
+    fit(dense, train, test, DENSE, stage="dense", directory=options.work, report=show)
     print(f"dense: {evaluate(dense, test):.2f} %")
 
-    result = compress(dense, train, test, recipe.compress, directory=options.work, report=show)
+    result = compress(dense, train, test, config, directory=options.work, report=show)
     print(table(result.before, result.after))
     state = {k: v.half() if v.is_floating_point() else v for k, v in result.model.state_dict().items()}
     write_atomic(options.out, lambda part: torch.save(state, part))

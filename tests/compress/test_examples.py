@@ -1,14 +1,28 @@
-"""The demo's files: small, plain, and what they are said to be."""
+"""The demo's files: small, plain, and what examples/README.md says of them."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
+import torch
 
-from penni_hls.data import load_images
+from penni_hls.compress.batches import Batches
+from penni_hls.compress.count import count
+from penni_hls.compress.decompose import load_penni
+from penni_hls.compress.models import build, dense_state
+from penni_hls.compress.train import evaluate
+from penni_hls.data import load_cifar10, load_images
+
+from .nets import SHARED
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+def resnet8():
+    return load_penni(build("resnet8"), dense_state(torch.load(EXAMPLES / "resnet8.pt", weights_only=True)))
 
 
 def test_input_is_what_its_script_draws(tmp_path):
@@ -16,3 +30,22 @@ def test_input_is_what_its_script_draws(tmp_path):
     drawn, kept = load_images(tmp_path / "x.npz").images, load_images(EXAMPLES / "demo_input.npz").images
     assert np.array_equal(drawn, kept) and kept.shape == (8, 32, 32, 3)
     assert len({image.tobytes() for image in kept}) == 8
+
+
+def test_resnet8_is_small_and_counts_what_the_readme_says():
+    assert (EXAMPLES / "resnet8.pt").stat().st_size < 200_000
+    got = count(resnet8())
+    readme = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    for number in (got.parameters, got.used_macs, got.used_macs - got.sparse_macs, got.sparse_macs, got.macs):
+        assert re.search(rf"(?<![\d,]){number:,}(?![\d,])", readme), number
+    assert got.parameters <= 0.2 * 78_042 and got.used_macs <= 0.25 * 12_501_632
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+@pytest.mark.skipif(not SHARED.exists(), reason="../shared is not here")
+def test_resnet8_scores_what_the_readme_says():
+    said = re.search(r"([\d.]+) % as stored", (EXAMPLES / "README.md").read_text(encoding="utf-8"))
+    assert said
+    accuracy = evaluate(resnet8(), Batches(load_cifar10(SHARED / "data"), 500, train=False))
+    assert accuracy == pytest.approx(float(said[1]), abs=0.05)  # another CPU may round a few logits the other way
