@@ -19,6 +19,7 @@ from ..layers import Input
 from .fused import Fused
 
 IMAGES = 256
+NOISE_HEADROOM = 1.25
 PIXELS = 1 << 21  # pixels of a batch, at most: 2,048 images of 32x32, 41 of 224x224
 
 
@@ -28,6 +29,11 @@ class Calibration:
 
     images: np.ndarray
     synthetic: bool
+
+    @property
+    def headroom(self) -> float:
+        """How much wider than seen the ranges are made: photographs have longer tails than noise."""
+        return NOISE_HEADROOM if self.synthetic else 1.0
 
 
 @dataclass(frozen=True, eq=False)

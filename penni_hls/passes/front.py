@@ -39,15 +39,17 @@ class Front:
     start: np.ndarray
 
 
-def front_of(name: str, layer: Conv | PenniConv | Linear, read: Edge, x: np.ndarray, basis_bits: int) -> Front:
-    """x: the float map on the edge `read`, (N, H, W, C)."""
+def front_of(
+    name: str, layer: Conv | PenniConv | Linear, read: Edge, x: np.ndarray, bits: int, headroom: float
+) -> Front:
+    """x: the float map on the edge `read`, (N, H, W, C). bits: of basis kernels. headroom: on the range of z."""
     match layer:
         case Linear():
             return _linear(layer, read, x)
         case Conv():
             return _dense(name, layer, read, x)
         case PenniConv():
-            return _penni(name, layer, read, x, basis_bits)
+            return _penni(name, layer, read, x, bits, headroom)
 
 
 def _linear(layer: Linear, read: Edge, x: np.ndarray) -> Front:
@@ -63,7 +65,7 @@ def _dense(name: str, conv: Conv, read: Edge, x: np.ndarray) -> Front:
         k = conv.kernel
         taps = conv.weight.reshape(*conv.weight.shape[:2], k * k)
         identity = np.eye(k * k).reshape(k * k, k, k)
-        return _basis(name, conv, (identity, taps), identity_basis(k), read.spec.qtype, read, x)
+        return _basis(name, conv, (identity, taps), identity_basis(k), read.spec.qtype, read, _windows(conv, x))
     if conv.pad:
         raise ValueError(f"{name}: a 1x1 convolution with padding is not supported")
     nodes: tuple[Node, ...] = ()
@@ -78,28 +80,29 @@ def _dense(name: str, conv: Conv, read: Edge, x: np.ndarray) -> Front:
     return Front(nodes, source, spec, False, read.quantize(pixels), pixels @ weight.T, weight * read.scale)
 
 
-def _penni(name: str, conv: PenniConv, read: Edge, x: np.ndarray, basis_bits: int) -> Front:
+def _penni(name: str, conv: PenniConv, read: Edge, x: np.ndarray, bits: int, headroom: float) -> Front:
     if conv.kernel == 1:
         return _dense(name, Conv(conv.x, conv.dense, conv.stride, conv.pad, conv.bias), read, x)
-    return _basis(name, conv, (conv.basis, conv.coefs), basis_bits, Z_TYPE, read, x)
+    windows = _windows(conv, x)
+    # Wider windows than those seen leave z its headroom.
+    seen = read.quantize(windows).transpose(0, 2, 1).reshape(-1, conv.kernel**2) * headroom
+    ints = quantize_basis(conv.basis, seen, bits, Z_TYPE)
+    return _basis(name, conv, (conv.basis, conv.coefs), ints, Z_TYPE, read, windows)
 
 
 def _basis(
     name: str,
     conv: Conv | PenniConv,
     weights: tuple[np.ndarray, np.ndarray],
-    ints: IntBasis | int,
+    ints: IntBasis,
     z_type: QType,
     read: Edge,
-    x: np.ndarray,
+    windows: np.ndarray,
 ) -> Front:
-    """weights: basis (d, k, k) and coefs (C_out, C_in, d) float; ints: the integer basis, or the bits it is to have."""
+    """weights: basis (d, k, k) and coefs (C_out, C_in, d) float; windows: samples of the float map (P, k*k, C_in)."""
     basis, coefs = weights
-    k, c = conv.kernel, x.shape[3]
-    windows = _windows(conv, x)
+    k, c = conv.kernel, conv.x.shape[2]
     x_ints = read.quantize(windows)
-    if isinstance(ints, int):
-        ints = quantize_basis(basis, x_ints.transpose(0, 2, 1).reshape(-1, k * k), ints, z_type)
     pad_value = read.quantize(np.zeros(c)).astype(np.int64)
     op = BasisConv(read.spec, ints.basis, ints.shifts, z_type, conv.stride, conv.pad, pad_value)
     # A sampled window is an image of its own: the operator says what its z is.

@@ -54,19 +54,19 @@ def lower(graph: Graph, calibration: Calibration, bits: Bits) -> tuple[Graph, fl
     nodes: list[Node] = []
     for seen in observe(graph, calibration):
         reads = tuple(edges[name] for name in seen.node.inputs)
-        lowered = _lower_node(seen, reads, bits, last=seen.node is graph.output)
+        lowered = _lower_node(seen, reads, bits, calibration.headroom, last=seen.node is graph.output)
         nodes += lowered.nodes
         edges[seen.node.name] = lowered.edge
     return Graph(tuple(nodes)), float(edges[graph.output.name].scale[0])
 
 
-def _lower_node(seen: Observed, reads: tuple[Edge, ...], bits: Bits, last: bool) -> Lowered:
+def _lower_node(seen: Observed, reads: tuple[Edge, ...], bits: Bits, headroom: float, last: bool) -> Lowered:
     op, name = seen.node.op, seen.node.name
     match op:
         case Input():
             return _lower_input(name, op)
         case Fused():
-            return _lower_fused(seen, reads, bits, last)
+            return _lower_fused(seen, reads, bits, headroom, last)
         case MaxPool():
             return _through(name, IntMaxPool(reads[0].spec, op.kernel, op.stride, op.pad), reads[0])
         case GlobalAvgPool():
@@ -90,14 +90,14 @@ def _through(name: str, op: IntMaxPool | GlobalPool | Subsample, read: Edge, div
     return Lowered((Node(name, op, (read.name,)),), edge)
 
 
-def _lower_fused(seen: Observed, reads: tuple[Edge, ...], bits: Bits, last: bool) -> Lowered:
+def _lower_fused(seen: Observed, reads: tuple[Edge, ...], bits: Bits, headroom: float, last: bool) -> Lowered:
     op, name = seen.node.op, seen.node.name
-    front = front_of(name, op.linear, reads[0], seen.inputs[0], bits.basis)
+    front = front_of(name, op.linear, reads[0], seen.inputs[0], bits.basis, headroom)
     out_type = LOGIT if last else RECTIFIED if op.relu else SIGNED
     if last:
         step = steady(float(np.abs(seen.output).max()) * LOGIT_HEADROOM / LOGIT.hi or 1.0)
     else:
-        step = activation_scale(seen.output, out_type)
+        step = steady(activation_scale(seen.output, out_type) * headroom)
     coef_type = QType(bits.coefs, signed=True)
     skip = reads[1] if op.skip else None
     coefs, requant = _fit(front, op, coef_type, out_type, step, 0.0 if skip is None else skip.scale[0])
