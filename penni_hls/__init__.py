@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .api import evaluate, generate, load, simulate
+    from .api import evaluate, generate, load, simulate, synth
     from .errors import PenniError
     from .project import Project
 
@@ -23,11 +23,12 @@ _PUBLIC = {
     "generate": ".api",
     "load": ".api",
     "simulate": ".api",
+    "synth": ".api",
     "Project": ".project",
     "PenniError": ".errors",
 }
 
-__all__ = ["PenniError", "Project", "evaluate", "generate", "load", "simulate"]
+__all__ = ["PenniError", "Project", "evaluate", "generate", "load", "simulate", "synth"]
 
 
 def __getattr__(name: str) -> object:

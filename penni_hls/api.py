@@ -15,6 +15,7 @@ from .data import Images, load_cifar10, load_images
 from .engines import ENGINES, Simulation
 from .errors import CheckpointError, DataError, UsageError
 from .graph import Graph
+from .ops.base import Resources
 from .passes import Quantized, quantize
 from .project import (
     ARRAYS,
@@ -32,6 +33,10 @@ from .project import (
 )
 from .schedule import Schedule, plan
 from .serialize import to_json, to_npz
+from .synthesis import Synthesis
+from .synthesis import synth as synth
+
+__all__ = ["Resources", "Simulation", "Synthesis", "evaluate", "generate", "load", "simulate", "synth"]
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR10_STD = (0.2023, 0.1994, 0.2010)
@@ -240,6 +245,7 @@ def simulate(
     count: int | None = None,
     layer: str | None = None,
     bounded: bool = False,
+    exact: bool = False,
     waves: bool = False,
     netlist: str | Path | None = None,
     stage: Stage = lambda name: None,
@@ -249,6 +255,7 @@ def simulate(
         raise UsageError(f"engine '{engine}' is not known; there are {', '.join(ENGINES)}")
     for given, option, of in (
         (bounded, "--bounded", "csim"),
+        (exact, "--exact", "csim"),
         (waves, "--waves", "rtl hls"),
         (netlist, "--netlist", "rtl"),
     ):
@@ -260,7 +267,7 @@ def simulate(
     if engine == "reference":
         return engines.reference(project, images, layer, stage=stage)
     if engine == "csim":
-        return engines.csim(project, images, layer, bounded=bounded, stage=stage)
+        return engines.csim(project, images, layer, bounded=bounded, exact=exact, stage=stage)
     if engine == "rtl":
         return engines.rtl(project, images, layer, netlist=netlist, waves=waves, stage=stage)
     return engines.hls(project, images, layer, waves=waves, stage=stage)

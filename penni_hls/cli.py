@@ -17,6 +17,7 @@ from .commands.evaluate import evaluate
 from .commands.generate import generate
 from .commands.inspect import inspect
 from .commands.simulate import simulate
+from .commands.synth import synth
 from .errors import PenniError
 
 INTERRUPTED = 130  # what typer returns after a KeyboardInterrupt
@@ -30,7 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (inspect, generate, evaluate, simulate, boards, doctor):
+for command in (inspect, generate, evaluate, simulate, synth, boards, doctor):
     app.command()(command)
 
 

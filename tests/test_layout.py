@@ -38,7 +38,7 @@ LAYERS = (
     ("emit", "serialize"),
     ("project",),
     ("tools", "report"),
-    ("engines",),
+    ("engines", "synthesis"),
     ("api",),
     ("compress",),
     ("commands",),

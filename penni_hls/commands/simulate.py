@@ -33,6 +33,9 @@ def simulate(
     bounded: Annotated[
         bool, typer.Option("--bounded", help="csim: streams as deep as declared; shows deadlocks.")
     ] = False,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="csim: every variable as wide as in hardware; ten times slower.")
+    ] = False,
     waves: Annotated[bool, typer.Option("--waves", help="rtl, hls: write waves.")] = False,
     netlist: Annotated[
         Path | None, typer.Option(metavar="DIR", help="rtl: the Verilog of DIR instead of rtl/.")
@@ -55,10 +58,12 @@ def simulate(
     report.note(f"images: {source}")
     with report.stages(f"simulate {engine.value}") as stage:
         result = api.simulate(
-            loaded, engine.value, pixels, layer=layer, bounded=bounded, waves=waves, netlist=netlist, stage=stage
-        )
-    _print(report, result)
-    report.result({**result.as_dict(), "source": source, "predicted_cycles_per_image": _predicted(loaded, layer)})
+            loaded, engine.value, pixels, layer=layer, bounded=bounded, exact=exact, waves=waves, netlist=netlist,
+            stage=stage,
+        )  # fmt: skip
+    predicted = _predicted(loaded, layer)
+    _print(report, result, predicted)
+    report.result({**result.as_dict(), "source": source, "predicted_cycles_per_image": predicted})
     return 0 if result.bit_exact else 1
 
 
@@ -66,7 +71,7 @@ def _predicted(project: api.Project, layer: str | None) -> int:
     return project.schedule.cycles_per_image if layer is None else project.schedule.cycles[layer]
 
 
-def _print(report: Reporter, result: Simulation) -> None:
+def _print(report: Reporter, result: Simulation, predicted: int) -> None:
     alone = f", {result.layer} alone" if result.layer else ""
     what = f"{result.engine}{alone}, {result.images} image{'s'[: result.images != 1]}"
     if result.bit_exact:
@@ -76,7 +81,7 @@ def _print(report: Reporter, result: Simulation) -> None:
     if result.problem:
         report.say(f"{what}: WRONG: {result.problem}")
     if result.cycles_per_image is not None:
-        report.say(f"{result.cycles_per_image:,} cycles an image in the steady state")
+        report.say(f"{result.cycles_per_image:,} cycles an image in the steady state; {predicted:,} predicted")
     if result.latency_cycles is not None:
         report.say(f"{result.latency_cycles:,} cycles from the first pixel to the last logit")
     if result.images_per_second is not None:

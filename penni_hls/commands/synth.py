@@ -1,0 +1,59 @@
+"""`penni-hls synth`: what the RTL of a project costs."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from .. import api
+from ..report.console import Reporter
+from ..report.tables import percent, table
+from .options import Json, ProjectDir
+
+Tool = Enum("Tool", {"yosys": "yosys"}, type=str)
+
+
+def synth(
+    project: ProjectDir,
+    tool: Annotated[Tool, typer.Option(help="Who synthesizes.")] = Tool.yosys,
+    as_json: Json = False,
+) -> int:
+    """Synthesize the RTL of a project and compare with the board's budget. Exit 1 where it is over.
+
+    \b
+    Examples:
+      penni-hls synth build/r20 --tool yosys
+      penni-hls synth build/r20 --json
+    """
+    report = Reporter(as_json)
+    loaded = api.load(project)
+    with report.progress(f"synth {tool.value}") as advance:
+        found = api.synth(loaded, progress=advance)
+    total, device, budget = (cost.as_dict() for cost in (found.total, loaded.schedule.board.device, found.budget))
+    estimate = loaded.schedule.resources
+    rows = [(name, *_cells(cost), round(estimate[name].lut)) for name, cost in found.operators.items()]
+    rows.append(("FIFOs and wiring", *_cells(found.top), None))
+    rows.append(("all", *_cells(found.total), round(loaded.schedule.total.lut)))
+    rows.append(("budget", *_cells(found.budget), None))
+    rows.append((f"of {loaded.schedule.board.name}", *(percent(total[name], device[name]) for name in total), None))
+    report.table(table(("operator", "LUT", "FF", "DSP", "BRAM36", "estimated LUT"), rows))
+    over = [f"{name.upper()}: {total[name]:,.0f} of {budget[name]:,.0f}" for name in found.over]
+    report.say(f"Over budget: {'; '.join(over)}." if over else "Within the board's budget.")
+    report.result(
+        {
+            "tool": tool.value,
+            **total,
+            "fits": not over,
+            "budget": budget,
+            "device": device,
+            "operators": {name: cost.as_dict() for name, cost in found.operators.items()},
+            "top": found.top.as_dict(),
+        }
+    )
+    return 1 if over else 0
+
+
+def _cells(cost: api.Resources) -> tuple[object, ...]:
+    return round(cost.lut), round(cost.ff), round(cost.dsp), cost.bram36
