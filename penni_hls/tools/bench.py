@@ -17,6 +17,7 @@ from ..ops.base import Folding, HardwareOp
 from ..ops.stream import beats
 from ..schedule import Link, Schedule
 from . import verilator
+from .words import bit_fields
 
 PATIENCE = 200_000  # cycles in which nothing moves before it is called a deadlock
 
@@ -105,18 +106,9 @@ class BenchResult:
     high_water: dict[str, int]
 
 
-def pack_words(values: np.ndarray, bits: int) -> np.ndarray:
-    """values (beats, n) integers -> uint8 (beats, bytes): n fields of `bits` bits, the first lowest, bytes lowest first."""
-    count, n = values.shape
-    if bits == 8:
-        return np.ascontiguousarray(values).astype(np.int64).astype(np.uint8)
-    raw = np.ascontiguousarray(values.astype("<i8")).view(np.uint8).reshape(count, n, 8)
-    return np.packbits(np.unpackbits(raw, axis=2, bitorder="little", count=bits).reshape(count, n * bits), axis=1, bitorder="little")
-
-
 def tensor_words(tensor: IntTensor, spec: TensorSpec, q: int) -> np.ndarray:
     """A tensor (N, *spec.shape) in the order and form in which it crosses a stream."""
-    return pack_words(beats(tensor.values, spec, q), spec.qtype.bits)
+    return bit_fields(beats(tensor.values, spec, q), spec.qtype.bits)
 
 
 def run_bench(
@@ -222,10 +214,10 @@ def top_design(graph: Graph[HardwareOp], images: np.ndarray, logits: np.ndarray)
     spec, out = graph.input.op.out_spec, graph.output.op.out_spec
     in_bits, out_bits = 8 * -(-spec.qtype.bits // 8), 32 * -(-out.qtype.bits // 32)
     source = Port(
-        "s_axis", "s_axis_TVALID", "s_axis_TREADY", "s_axis_TDATA", in_bits, pack_words(beats(images, spec, 1), in_bits)
+        "s_axis", "s_axis_TVALID", "s_axis_TREADY", "s_axis_TDATA", in_bits, bit_fields(beats(images, spec, 1), in_bits)
     )
     sink = Port(
-        "m_axis", "m_axis_TVALID", "m_axis_TREADY", "m_axis_TDATA", out_bits, pack_words(beats(logits, out, 1), out_bits),
+        "m_axis", "m_axis_TVALID", "m_axis_TREADY", "m_axis_TDATA", out_bits, bit_fields(beats(logits, out, 1), out_bits),
         last="m_axis_TLAST",
     )  # fmt: skip
     return Design("top", len(images), (source,), (sink,))

@@ -33,13 +33,14 @@ from .words import pack, unpack
 
 # -fwrapv: sums run on modulo 2^32. The rest: labels and ap_int.h's uninitialized bits are no news.
 FLAGS = ("-std=c++14", "-fwrapv", "-Wall", "-Wno-unused-label", "-Wno-uninitialized", "-Wno-maybe-uninitialized")
+TOP_HEADERS = ("penni_top.hpp", "penni_ports.hpp")  # of a network; single operators have tops of their own
 TOPS_A_UNIT = 16  # small tops that are compiled together: reading the headers takes longer than they do
-DEADLOCK = 3
+STUCK = (3, 4)  # the bench's exit status where functions wait for each other, or one reads what never comes
 LOGIT = QType(32, True)
 
 
-class Deadlock(PenniError):
-    """No function of the C++ could go on: the message names the streams that were full or empty."""
+class Stuck(PenniError):
+    """The C++ could not go on: the message names the streams that were full or empty."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,8 @@ def run(bench: Path, top: str, frames: int, inputs: Mapping[str, bytes], work: P
         (folders["in"] / f"{port}.bin").write_bytes(data)
     arguments = [str(bench), top, str(frames), str(folders["in"]), str(folders["out"])]
     done = _execute([*arguments, str(folders["trace"])] if trace else arguments)
-    if done.returncode == DEADLOCK:
-        raise Deadlock(f"C simulation of {top}: {_last_line(done.stderr)}")
+    if done.returncode in STUCK:
+        raise Stuck(f"C simulation of {top}: {_last_line(done.stderr)}")
     if done.returncode:
         raise ToolError(f"C simulation of {top} ended with status {done.returncode}: {_last_line(done.stderr)}")
     said = json.loads(done.stdout)
@@ -153,11 +154,16 @@ class Alone:
 
 
 def csim_operators(
-    operators: Mapping[str, Alone], work: Path, *, bounded: bool = False, exact: bool = False
+    operators: Mapping[str, Alone], work: Path, *, project: Path | None = None, bounded: bool = False, exact: bool = False
 ) -> dict[str, tuple[np.ndarray, ...]]:
-    """Simulate operators alone, all in one build. -> by name the output port(s): (N, *out_spec.shape)."""
+    """Simulate operators alone, all in one build. -> by name the output port(s): (N, *out_spec.shape).
+
+    project: a generated folder whose own headers are used, as they are there."""
     hls = work / "hls"
-    files = emit_operators({name: (alone.op, alone.folding) for name, alone in operators.items()})
+    files = dict(emit_operators({name: (alone.op, alone.folding) for name, alone in operators.items()}))
+    for name in files if project else ():
+        if Path(name).name not in TOP_HEADERS and name.endswith(".hpp") and (project / name).is_file():
+            files[name] = (project / name).read_bytes()
     write_changed(files, work)
     bench = build(hls, work, bounded=bounded, exact=exact)
     return {name: _run_alone(bench, name, alone, work / "run") for name, alone in operators.items()}

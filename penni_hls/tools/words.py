@@ -24,16 +24,21 @@ def pack(values: np.ndarray, qtype: QType) -> bytes:
     if per_word == 1:
         mask = np.int64(-1 if qtype.bits == 64 else (1 << qtype.bits) - 1)
         return (values.astype(np.int64) & mask).astype(f"<u{size}").tobytes()
+    fields = bit_fields(values, qtype.bits)
     out = np.zeros((words, size), np.uint8)
-    if qtype.bits in MACHINE:
-        machine = np.ascontiguousarray(values.astype(f"<i{qtype.bits // 8}"))
-        fields = machine.view(np.uint8).reshape(words, per_word * qtype.bits // 8)
-    else:
-        raw = np.ascontiguousarray(values.astype("<i8")).view(np.uint8).reshape(words, per_word, 8)
-        bits = np.unpackbits(raw, axis=2, count=qtype.bits, bitorder="little")
-        fields = np.packbits(bits.reshape(words, per_word * qtype.bits), axis=1, bitorder="little")
     out[:, : fields.shape[1]] = fields
     return out.tobytes()
+
+
+def bit_fields(values: np.ndarray, bits: int) -> np.ndarray:
+    """values (words, n) -> uint8 (words, bytes): n fields of `bits` bits side by side, the first lowest, bytes lowest first."""
+    words, n = values.shape
+    if bits in MACHINE:
+        machine = np.ascontiguousarray(values.astype(f"<i{bits // 8}"))
+        return machine.view(np.uint8).reshape(words, n * bits // 8)
+    raw = np.ascontiguousarray(values.astype("<i8")).view(np.uint8).reshape(words, n, 8)
+    single = np.unpackbits(raw, axis=2, count=bits, bitorder="little")
+    return np.packbits(single.reshape(words, n * bits), axis=1, bitorder="little")
 
 
 def unpack(data: bytes, per_word: int, qtype: QType) -> np.ndarray:

@@ -12,9 +12,8 @@ import pytest
 from penni_hls import golden
 from penni_hls.boards import load
 from penni_hls.emit.hls import emit_hls, streams
-from penni_hls.errors import ToolError
 from penni_hls.schedule import plan
-from penni_hls.tools.gxx import Deadlock, build, csim, tensors, write_changed
+from penni_hls.tools.gxx import Stuck, build, csim, tensors, write_changed
 from tests.networks import random_resnet
 
 pytestmark = pytest.mark.slow
@@ -65,7 +64,7 @@ def test_a_residual_fifo_that_is_too_shallow_deadlocks_by_name(tmp_path):
     schedule, link = shallow(8)
     write_changed(emit_hls(schedule), tmp_path)
     name = next(s.name for s in streams(schedule) if (s.dst, s.port) == (link.dst, link.port))
-    with pytest.raises(Deadlock, match=rf"{name} is full"):
+    with pytest.raises(Stuck, match=rf"{name} is full"):
         csim(schedule, tmp_path / "hls", tmp_path / "work", IMAGES, bounded=True)
 
 
@@ -99,7 +98,7 @@ def test_a_stream_read_too_often_is_named(tmp_path):
     assert "PIXELS = 16;" in pool
     files["hls/layers/pool.hpp"] = pool.replace("PIXELS = 16;", "PIXELS = 17;")
     write_changed(files, tmp_path)
-    with pytest.raises(ToolError, match=r"status 4: stream layer2_0_conv2_mac_to_pool: read while it is empty"):
+    with pytest.raises(Stuck, match=r"stream layer2_0_conv2_mac_to_pool: read while it is empty"):
         csim(SCHEDULE, tmp_path / "hls", tmp_path / "work", IMAGES)
 
 
@@ -107,7 +106,7 @@ def test_a_stream_not_read_to_its_end_is_named(tmp_path):
     files = emit_hls(SCHEDULE)
     files["hls/layers/pool.hpp"] = files["hls/layers/pool.hpp"].replace("PIXELS = 16;", "PIXELS = 15;")
     write_changed(files, tmp_path)
-    with pytest.raises(ToolError, match=r"stream layer2_0_conv2_mac_to_pool: 8 words were never read"):
+    with pytest.raises(Stuck, match=r"stream layer2_0_conv2_mac_to_pool: 8 words were never read"):
         csim(SCHEDULE, tmp_path / "hls", tmp_path / "work", IMAGES)
 
 
