@@ -1,10 +1,12 @@
-/// z[c,b,p] = sat(rshift(sum_t B[b,t] * x[c, p*STRIDE + t - PAD], s_b)): all but the sums, which a generated module beside this
-/// one computes: it takes win_o (K*K values, row by row, the first lowest) and gives z_i (D values) LATENCY cycles of en_o later.
+/// z[c,b,p] = sat(rshift(sum_t B[b,t] * x[c, p*STRIDE + t - PAD], s_b)): all but the sums, which a generated module
+/// beside this one computes: it takes win_o (K*K values, row by row, the first lowest) and gives z_i (D values)
+/// LATENCY cycles of en_o later.
 ///
 /// In: one value a beat, NHWC. Out: for each group of Q output pixels, each channel, each basis one word of Q values.
-/// Cycles: for each group and channel one a column that is read, and one more a group; a short last group repeats its last
-/// window. First word LATENCY + 5 cycles after the last column of the group's first channel. in_ready_o, out_valid_o and
-/// out_data_o are registered; the whole pipeline behind the row buffers stands still while the output waits.
+/// Cycles: for each group and channel one a column that is read, and one more a group; a short last group repeats its
+/// last window. First word LATENCY + 5 cycles after the last column of the group's first channel. in_ready_o,
+/// out_valid_o and out_data_o are registered; the whole pipeline behind the row buffers stands still while the output
+/// waits.
 module penni_basis_conv #(
     parameter int unsigned H = 8,
     parameter int unsigned W = 8,
@@ -49,7 +51,7 @@ module penni_basis_conv #(
   assign en   = !out_valid_o || out_ready_i;
   assign en_o = en;
 
-  // ---- Row buffer and its writer -----------------------------------------------------------------------------------------
+  // ---- Row buffer and its writer ------------------------------------------------------------------------------------
   logic            write, row_written, read;
   logic [AW-1:0]   write_address_q, read_address;
   logic [ROWS-1:0] write_bank_q;  // one-hot
@@ -80,22 +82,22 @@ module penni_basis_conv #(
       .re_i(en && read), .raddr_i(read_address), .rdata_o(words)
   );
 
-  // ---- Walker ------------------------------------------------------------------------------------------------------------
+  // ---- Walker -------------------------------------------------------------------------------------------------------
   logic [K-1:0]    row_inside;
   logic [K*BW-1:0] row_bank;
   logic [CW-1:0]   channel;
   logic            column_inside, window_ends, window_is_last;
 
   penni_basis_walker #(
-      .H(H), .W(W), .C(C), .HO(HO), .WO(WO), .K(K), .STRIDE(STRIDE), .PAD(PAD), .D(D), .Q(Q), .ROWS(ROWS), .AW(AW), .BW(BW),
-      .NW(NW), .CW(CW)
+      .H(H), .W(W), .C(C), .HO(HO), .WO(WO), .K(K), .STRIDE(STRIDE), .PAD(PAD), .D(D), .Q(Q), .ROWS(ROWS),
+      .AW(AW), .BW(BW), .NW(NW), .CW(CW)
   ) u_walker (
       .clk_i, .rst_ni, .en_i(en), .row_written_i(row_written), .freed_o(freed),
       .read_o(read), .address_o(read_address), .channel_o(channel), .column_inside_o(column_inside),
       .row_inside_o(row_inside), .row_bank_o(row_bank), .window_ends_o(window_ends), .window_is_last_o(window_is_last)
   );
 
-  // ---- Column: K of the ROWS values, or what stands outside the map ------------------------------------------------------
+  // ---- Column: K of the ROWS values, or what stands outside the map -------------------------------------------------
   logic            read_s1_q, take_s1_q, last_s1_q;
   logic [K-1:0]    inside_s1_q;
   logic [K*BW-1:0] bank_s1_q;
@@ -129,7 +131,7 @@ module penni_basis_conv #(
     );
   end
 
-  // ---- Window ------------------------------------------------------------------------------------------------------------
+  // ---- Window -------------------------------------------------------------------------------------------------------
   for (genvar i = 0; i < K; i++) begin : gen_row
     logic [BW-1:0]   bank;
     logic [XW-1:0]   value;
@@ -145,7 +147,7 @@ module penni_basis_conv #(
     assign win_o[i*K*XW+:K*XW] = line_q;
   end
 
-  // ---- Gather: Q neighbours of each basis; basis b is taken b cycles after basis 0, so the words follow each other --------
+  // ---- Gather: Q neighbours of each basis; basis b is taken b cycles after basis 0, so the words follow each other --
   // take[n]: n cycles of en after the window stands, one for each stage of the adder graph and each basis.
   logic [LATENCY+D-1:0] take_q;
   logic [LATENCY+D:0]   done_q;

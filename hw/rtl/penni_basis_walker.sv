@@ -1,9 +1,9 @@
 /// Walks the row buffers of a basis convolution: group of Q output pixels, channel, column of K values.
 ///
-/// Says each cycle which column is read, which window ends with it, and when rows are no longer needed. Positions count from the
-/// padded corner: row or column v is inside the map when PAD <= v < PAD + H (or W). One cycle goes to the start of each group.
-/// A short last group holds its last window until Q are counted; where a channel takes fewer than D cycles, its last window waits.
-/// Outputs are functions of registers; freed_o also of en_i.
+/// Says each cycle which column is read, which window ends with it, and when rows are no longer needed. Positions
+/// count from the padded corner: row or column v is inside the map when PAD <= v < PAD + H (or W). One cycle goes to
+/// the start of each group. A short last group holds its last window until Q are counted; where a channel takes fewer
+/// than D cycles, its last window waits. Outputs are functions of registers; freed_o also of en_i.
 module penni_basis_walker #(
     parameter int unsigned H = 8,
     parameter int unsigned W = 8,
@@ -52,7 +52,7 @@ module penni_basis_walker #(
 
   /* verilator lint_off UNSIGNED */  // PAD may be 0
 
-  // ---- State -------------------------------------------------------------------------------------------------------------
+  // ---- State --------------------------------------------------------------------------------------------------------
   logic           run_q, hold_q;
   logic [CW-1:0]  channel_q;
   logic [XCW-1:0] x_q, x_start_q;
@@ -63,7 +63,7 @@ module penni_basis_walker #(
   logic [QW-1:0]  pixel_q;
   logic [RW-1:0]  arrived_q;             // rows of this frame that have arrived; more than H: rows of the next
 
-  // ---- This cycle --------------------------------------------------------------------------------------------------------
+  // ---- This cycle ---------------------------------------------------------------------------------------------------
   logic arrived, too_soon, step, ends, row_end, frame_end, last_channel, last_pixel, finish, load;
   logic [BW-1:0] bank_next, bank_frame;
 

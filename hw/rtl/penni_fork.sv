@@ -1,4 +1,5 @@
-/// One stream to COPIES readers. The input's beat is taken when every reader has taken it; none waits for another's ready.
+/// One stream to COPIES readers. The input's beat is taken when every reader has taken it; none waits for another's
+/// ready.
 ///
 /// Latency 0: out_valid_o is in_valid_i and what this reader has not yet taken; in_ready_o depends on out_ready_i.
 module penni_fork #(

@@ -1,7 +1,8 @@
 /// y[c] = sum over all PIXELS of x[p, c], exact.
 ///
-/// Beats: x as pixels, channels within a pixel; y as channels. One beat a cycle; a sum leaves 2 cycles after its last value.
-/// Two stages: read the channel's sum, then add and write it back. Outputs are registered; in_ready_o depends on out_ready_i.
+/// Beats: x as pixels, channels within a pixel; y as channels. One beat a cycle; a sum leaves 2 cycles after its last
+/// value. Two stages: read the channel's sum, then add and write it back. Outputs are registered; in_ready_o depends
+/// on out_ready_i.
 module penni_global_pool #(
     parameter int unsigned PIXELS = 4,
     parameter int unsigned C = 4,

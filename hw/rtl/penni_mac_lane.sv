@@ -1,9 +1,9 @@
 /// One program lane: Q multiply-accumulators that share a coefficient; acc[q] += coef * z[q], running on over rows.
 ///
-/// valid_i goes with {z address, coefficient, last}; the z word arrives a cycle later from the lane's own copy of the z memory.
-/// Five cycles after valid_i the Q sums stand in acc; where `last` was set they are written as one word to the sum memory, in the
-/// order the rows end. A cycle without valid_i clears the sums. Each multiply-accumulator is written to fit one DSP48E1: A, B, M
-/// and P registers, cleared by reset, never loaded.
+/// valid_i goes with {z address, coefficient, last}; the z word arrives a cycle later from the lane's own copy of the
+/// z memory. Five cycles after valid_i the Q sums stand in acc; where `last` was set they are written as one word to
+/// the sum memory, in the order the rows end. A cycle without valid_i clears the sums. Each multiply-accumulator is
+/// written to fit one DSP48E1: A, B, M and P registers, cleared by reset, never loaded.
 module penni_mac_lane #(
     parameter int unsigned Q = 4,
     parameter int unsigned ZW = 8,

@@ -11,13 +11,14 @@ module penni_max_of #(
 );
   // Offset binary: with the sign bit inverted, signed numbers compare as unsigned ones.
   localparam logic [XW-1:0] SIGN = {X_SIGNED, {(XW - 1) {1'b0}}};
-  logic [XW-1:0] best[N+1];
+  logic [(N+1)*XW-1:0] best;  // the largest of x and the first i others
 
-  assign best[0] = x_i ^ SIGN;
+  assign best[XW-1:0] = x_i ^ SIGN;
   for (genvar i = 0; i < N; i++) begin : gen_other
-    logic [XW-1:0] other;
-    assign other     = others_i[i*XW+:XW] ^ SIGN;
-    assign best[i+1] = (known_i[i] && other > best[i]) ? other : best[i];
+    logic [XW-1:0] other, so_far;
+    assign so_far = best[i*XW+:XW];
+    assign other  = others_i[i*XW+:XW] ^ SIGN;
+    assign best[(i+1)*XW+:XW] = (known_i[i] && other > so_far) ? other : so_far;
   end
-  assign max_o = best[N] ^ SIGN;
+  assign max_o = best[N*XW+:XW] ^ SIGN;
 endmodule

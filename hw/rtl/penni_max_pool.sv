@@ -1,9 +1,9 @@
 /// y[p, c] = max over the K x K window at p*STRIDE - PAD of x[., c]; what lies outside the map does not count.
 ///
-/// Separable: a memory of each channel's last K-1 values gives the maximum along the row, a memory of each output column's last
-/// K-1 row maxima the maximum down the column. Positions beyond the map (COLUMNS > W, ROWS > H) are walked without input.
-/// Beats: pixels in raster order, channels within a pixel; one walked value a cycle; an output leaves 3 cycles after its last
-/// value. Outputs are registered; in_ready_o depends on out_ready_i.
+/// Separable: a memory of each channel's last K-1 values gives the maximum along the row, a memory of each output
+/// column's last K-1 row maxima the maximum down the column. Positions beyond the map (COLUMNS > W, ROWS > H) are
+/// walked without input. Beats: pixels in raster order, channels within a pixel; one walked value a cycle; an output
+/// leaves 3 cycles after its last value. Outputs are registered; in_ready_o depends on out_ready_i.
 module penni_max_pool #(
     parameter int unsigned H = 4,
     parameter int unsigned W = 4,
@@ -50,7 +50,8 @@ module penni_max_pool #(
   logic [VW-1:0] v_address_q;
   logic          last_channel, last_column, last_row, column_ends, row_ends;
 
-  // Windows beyond the WO-th / HO-th do not exist: the walk may go on past the last one (sizes that STRIDE does not divide).
+  // Windows beyond the WO-th / HO-th do not exist: the walk may go on past the last one (sizes that STRIDE does not
+  // divide).
   logic [$clog2(WO+1)-1:0] column_count_q;
   logic [$clog2(HO+1)-1:0] row_count_q;
 

@@ -1,7 +1,7 @@
 /// ROM with the contents of FILE ($readmemh, one word a line).
 ///
-/// rdata_o is word raddr_i of the cycle before in which re_i was high. Latency 1, registered. BLOCK picks block RAM, else LUTs (of
-/// the two attributes each tool reads its own).
+/// rdata_o is word raddr_i of the cycle before in which re_i was high. Latency 1, registered. BLOCK picks block RAM,
+/// else LUTs (of the two attributes each tool reads its own).
 module penni_rom #(
     parameter int unsigned WIDTH = 8,
     parameter int unsigned DEPTH = 16,

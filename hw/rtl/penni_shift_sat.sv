@@ -1,4 +1,5 @@
-/// out = min(max(in >>> SHIFT, lo), hi) for signed in: what is left of rounding when the half was added before. Combinational.
+/// out = min(max(in >>> SHIFT, lo), hi) for signed in: what is left of rounding when the half was added before.
+/// Combinational.
 module penni_shift_sat #(
     parameter int unsigned IW = 40,
     parameter int unsigned SHIFT = 20,
@@ -24,7 +25,7 @@ module penni_shift_sat #(
     assign unused = ^in_i[DW-1:0];
   end
 
-  localparam int unsigned TOP = O_SIGNED ? OW - 1 : OW;  // from here on all bits must equal the sign, which unsigned has not
+  localparam int unsigned TOP = O_SIGNED ? OW - 1 : OW;  // from here on all bits equal the sign (unsigned: 0)
   logic sign, fits;
   assign sign = value[VW-1];
   assign fits = value[VW-1:TOP] == {(VW - TOP) {O_SIGNED && sign}};

@@ -1,13 +1,13 @@
 /// y[o,p] = sat((acc[o,p]*M[o] + skip*SKIP_K + bias'[o]) >>> SHIFT), acc[o,p] = sum_a A[o,a] * z[a,p], A mostly zero.
 ///
-/// Three stages, each a group of Q pixels behind the other: load z into one half of the z memory; walk the program (one word a
-/// cycle, P lanes in lockstep) and store the running sums at each row's end; drain the sums pixel by pixel, channel by channel,
-/// as differences within a lane (exact modulo 2^ACCW), through one requantizer.
+/// Three stages, each a group of Q pixels behind the other: load z into one half of the z memory; walk the program
+/// (one word a cycle, P lanes in lockstep) and store the running sums at each row's end; drain the sums pixel by
+/// pixel, channel by channel, as differences within a lane (exact modulo 2^ACCW), through one requantizer.
 ///
-/// In: TILED: for each group, channel and basis one word of Q values; else one value a beat, NHWC. Out: one value a beat, NHWC.
-/// Cycles a group: the longest of the beats of its load, LEN + 1 and Q*CO; out_valid_o follows 8 cycles after the drain begins.
-/// in_ready_o, out_valid_o and out_data_o come from registers; skip_ready_o depends on out_ready_i, and without the residual's
-/// beat the drain waits.
+/// In: TILED: for each group, channel and basis one word of Q values; else one value a beat, NHWC. Out: one value a
+/// beat, NHWC. Cycles a group: the longest of the beats of its load, LEN + 1 and Q*CO; out_valid_o follows 8 cycles
+/// after the drain begins. in_ready_o, out_valid_o and out_data_o come from registers; skip_ready_o depends on
+/// out_ready_i, and without the residual's beat the drain waits.
 module penni_sparse_mac #(
     parameter int unsigned PIXELS = 16,
     parameter int unsigned DEPTH = 20,
@@ -58,7 +58,7 @@ module penni_sparse_mac #(
   localparam int unsigned ROWAW = (LANE_ROWS > 1) ? $clog2(LANE_ROWS) : 1;
   localparam int unsigned Z_LANES = TILED ? 1 : Q;
 
-  // ---- Load --------------------------------------------------------------------------------------------------------------
+  // ---- Load ---------------------------------------------------------------------------------------------------------
   logic               z_written, load_half_q, z_released;
   logic [1:0]         z_full_q;
   logic [ADDRW-1:0]   load_address_q;
@@ -106,7 +106,7 @@ module penni_sparse_mac #(
     end
   end
 
-  // ---- Compute -----------------------------------------------------------------------------------------------------------
+  // ---- Compute ------------------------------------------------------------------------------------------------------
   logic           run_q, z_half_q, sum_half_q, start, program_end, drain_released;
   logic [PCW-1:0] counter_q;
   logic [1:0]     sum_used_q, sum_full_q;  // used: from the start of its program; full: to be drained
@@ -174,7 +174,7 @@ module penni_sparse_mac #(
     );
   end
 
-  // ---- Who holds which half ----------------------------------------------------------------------------------------------
+  // ---- Who holds which half -----------------------------------------------------------------------------------------
   logic full_half_q;
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -197,10 +197,10 @@ module penni_sparse_mac #(
     end
   end
 
-  // ---- Drain and requantize ----------------------------------------------------------------------------------------------
+  // ---- Drain and requantize -----------------------------------------------------------------------------------------
   penni_requant #(
-      .GROUPS(GROUPS), .LAST_Q(LAST_Q), .CO(CO), .Q(Q), .P(P), .ACCW(ACCW), .ROWAW(ROWAW), .MW(MW), .BW(BW), .TOTALW(TOTALW),
-      .SHIFT(SHIFT), .YW(YW), .Y_SIGNED(Y_SIGNED), .SKIP(SKIP), .SKIPW(SKIPW), .SKIP_SIGNED(SKIP_SIGNED),
+      .GROUPS(GROUPS), .LAST_Q(LAST_Q), .CO(CO), .Q(Q), .P(P), .ACCW(ACCW), .ROWAW(ROWAW), .MW(MW), .BW(BW),
+      .TOTALW(TOTALW), .SHIFT(SHIFT), .YW(YW), .Y_SIGNED(Y_SIGNED), .SKIP(SKIP), .SKIPW(SKIPW), .SKIP_SIGNED(SKIP_SIGNED),
       .SKIP_K(SKIP_K), .BLOCK(REQUANT_BLOCK), .FILE(REQUANT_FILE)
   ) u_requant (
       .clk_i, .rst_ni,
