@@ -1,8 +1,8 @@
 """Integer coefficients: a scale for each row, and values chosen so that the row's sum, not each value, comes nearest.
 
 With z the integers a coefficient meets and t the float sums wanted, a row w (in units of its scale r) is judged by
-mean((r*w - t)^2) over samples of z, means taken out: the bias makes up for those. Two starts are tried, plain rounding
-and rounding with error feedback (as GPTQ does); coordinate descent goes on from each, each row keeps the better. Zero
+mean((r*w - t)^2) over samples of z, means taken out: the bias makes up for those. Coordinate descent starts from plain
+rounding, for narrow types also from rounding with error feedback (as GPTQ does), and each row keeps the better. Zero
 coefficients stay zero.
 """
 
@@ -16,8 +16,9 @@ from ..fixed import QType
 
 SWEEPS = 4
 MAX_COLUMNS = 4096  # of a full covariance; above, only its diagonal is used
-MAX_SOLVED = 1024  # non-zeros of a row whose own system of equations is solved
-CLIPS_WIDE = (1.0, 0.95, 0.9)  # of the largest coefficient of a row, for types of more than 5 bits
+MAX_SOLVED = 384  # non-zeros of a row whose own system of equations is solved
+NARROW = 5  # bits, up to which finding the best integers is worth more work
+CLIPS_WIDE = (1.0, 0.95, 0.9)  # of the largest coefficient of a row
 CLIPS_NARROW = tuple(1.0 - 0.05 * i for i in range(13))
 
 
@@ -59,7 +60,7 @@ def _error(values: np.ndarray, m: Moments) -> np.ndarray:
 def row_scales(m: Moments, qtype: QType) -> np.ndarray:
     """The scale r of each row, float64 (C_out,): the best of several clippings; 0 for a row of zeros."""
     peak = np.abs(m.start).max(axis=1)
-    clips = CLIPS_WIDE if qtype.bits > 5 else CLIPS_NARROW
+    clips = CLIPS_NARROW if qtype.bits <= NARROW else CLIPS_WIDE
     best, best_error = peak / qtype.hi, np.full(len(peak), np.inf)
     for clip in clips:
         scale = peak * clip / qtype.hi
@@ -81,9 +82,12 @@ def fit(m: Moments, scale: np.ndarray, qtype: QType) -> np.ndarray:
     if m.hessian.ndim == 1:
         return plain.astype(np.int64)
     support = (m.start != 0) & (scale > 0)[:, None]
-    candidates = [_descend(ints, m, scale, support, qtype) for ints in (plain, _feedback(m, scale, support, qtype))]
-    errors = [_error(ints * scale[:, None], m) for ints in candidates]
-    return np.where((errors[0] <= errors[1])[:, None], *candidates).astype(np.int64)
+    best = _descend(plain, m, scale, support, qtype)
+    if qtype.bits <= NARROW:
+        other = _descend(_feedback(m, scale, support, qtype), m, scale, support, qtype)
+        errors = [_error(ints * scale[:, None], m) for ints in (best, other)]
+        best = np.where((errors[0] <= errors[1])[:, None], best, other)
+    return best.astype(np.int64)
 
 
 def _feedback(m: Moments, scale: np.ndarray, support: np.ndarray, qtype: QType) -> np.ndarray:
