@@ -64,9 +64,9 @@ def generate(
 ) -> Project:
     """Make a project for `board` (a name, or the path of a .toml file) from a checkpoint and write it to `output`.
 
-    mean, std: of the pixels 0..1 that the network was trained with. calibration: an .npz file, or uint8 (N, H, W, C), of
-    images like those of the task; without them ranges come from the BatchNorm statistics. stage: called with what is being
-    done. A design too large for the board is written all the same: see `project.schedule.shortfalls`.
+    mean, std: of the pixels 0..1 that the network was trained with. calibration: an .npz file, or uint8 (N, H, W, C),
+    of images like those of the task; without them ranges come from the BatchNorm statistics. stage: called with what
+    is being done. A design too large for the board is written all the same: see `project.schedule.shortfalls`.
     """
     target = boards.load(board)
     check_target(output)
@@ -195,7 +195,7 @@ def check_images(images: np.ndarray, graph: Graph, what: str = "images") -> np.n
 def evaluate(
     project: Project, data: str | Path | Images, *, count: int | None = None, progress: Progress | None = None
 ) -> dict:
-    """Top-1 of the integer and of the float network, in percent. data: a directory with CIFAR-10, or labelled images."""
+    """Top-1 of the integer and the float network, in percent. data: a directory with CIFAR-10, or labelled images."""
     images = data if isinstance(data, Images) else load_cifar10(data)
     if images.labels is None:
         raise DataError("the images have no labels; evaluation needs them")
@@ -250,7 +250,7 @@ def simulate(
     netlist: str | Path | None = None,
     stage: Stage = lambda name: None,
 ) -> Simulation:
-    """Run `engine` (reference, csim, rtl, hls) and compare with the reference. images: uint8 (N, H, W, C); None: noise."""
+    """Run `engine` (one of ENGINES) and compare with the reference. images: uint8 (N, H, W, C); None: noise."""
     if engine not in ENGINES:
         raise UsageError(f"engine '{engine}' is not known; there are {', '.join(ENGINES)}")
     for given, option, of in (

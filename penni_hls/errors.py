@@ -1,5 +1,5 @@
-"""Mistakes that a user can mend. Each message is one line: what is wrong, where, and what to do. The command line prints
-it as it is and exits 2; anything else that is raised is a defect of penni-hls and keeps its traceback.
+"""Mistakes that a user can mend. Each message is one line: what is wrong, where, and what to do. The command line
+prints it as it is and exits 2; anything else that is raised is a defect of penni-hls and keeps its traceback.
 """
 
 from __future__ import annotations

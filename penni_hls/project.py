@@ -159,7 +159,8 @@ def _check_replaceable(path: Path) -> None:
             and "__pycache__" not in name.parts
         ):
             raise ProjectError(
-                f"cannot write to {path}: {name} was not generated and would be lost; move it, or choose another with -o"
+                f"cannot write to {path}: {name} was not generated and would be lost; "
+                "move it, or choose another with -o"
             )
 
 

@@ -1,8 +1,8 @@
-"""Values <-> (JSON structure, arrays), for a fixed vocabulary of frozen dataclasses. No pickle, no eval, no import by name.
+"""Values <-> (JSON structure, arrays), for a fixed vocabulary of frozen dataclasses. No pickle, no eval, no imports.
 
-A dataclass becomes {"$type": its name, field: value, …}; a numpy array {"$array": its name in the arrays, "dtype": …};
-tuples become lists and come back as tuples; dictionaries have string keys. Integer arrays are stored in the narrowest dtype
-that holds them and come back in the one that they had. Whatever else is met, either way, is an error.
+A dataclass becomes {"$type": its name, field: value, …}; a numpy array {"$array": its name, "dtype": …}; tuples become
+lists and come back as tuples; dictionaries have string keys. Integer arrays are stored in the narrowest dtype that
+holds them and come back in the one that they had. Whatever else is met, either way, is an error.
 """
 
 from __future__ import annotations

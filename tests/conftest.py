@@ -1,4 +1,4 @@
-"""Shared by all tests: slow ones last, the data of ../shared where it is there, a small checkpoint, the command line."""
+"""For all tests: slow ones last, the data of ../shared where it is there, a small checkpoint, the command line."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def _read(path: Path) -> Board:
 
 
 def _fields(path: Path, cls: type, table: dict, prefix: str = "") -> dict:
-    """`table` checked against the fields of `cls`: all there, none unknown, each of its type and, if a number, above 0."""
+    """`table` checked against the fields of `cls`: all there, none unknown, each of its type, numbers above 0."""
     kinds = {"str": str, "int": int, "float": (int, float)}
     wanted = {
         field.name: field.type for field in dataclasses.fields(cls) if field.type in kinds and field.name != "name"

@@ -41,8 +41,8 @@ def generate(
     report = Reporter(as_json)
     with report.stages(f"generate {checkpoint.name}") as stage:
         project = api.generate(
-            checkpoint, output, board=board, mean=numbers("--mean", mean), std=numbers("--std", std), basis_bits=basis_bits,
-            coef_bits=coef_bits, calibration=calibration, stage=stage,
+            checkpoint, output, board=board, mean=numbers("--mean", mean), std=numbers("--std", std),
+            basis_bits=basis_bits, coef_bits=coef_bits, calibration=calibration, stage=stage,
         )  # fmt: skip
     for note in project.manifest["notes"]:
         report.note(note)

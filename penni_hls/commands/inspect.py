@@ -31,7 +31,8 @@ def inspect(checkpoint: Checkpoint, as_json: Json = False) -> int:
             ("layer", "input", "output", "d", "dense weights", "stored", "dense MACs", "PENNI MACs"),
             (
                 (row["name"], *("x".join(map(str, row[key])) for key in ("input", "output")), row["d"],
-                 row["parameters_dense"], row["parameters_stored"], row["macs_dense"], row["macs_basis"] + row["macs_sparse"])
+                 row["parameters_dense"], row["parameters_stored"], row["macs_dense"],
+                 row["macs_basis"] + row["macs_sparse"])
                 for row in layers
             ),
         )

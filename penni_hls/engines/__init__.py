@@ -1,4 +1,4 @@
-"""A generated project under one of its engines, compared with the Python reference to the last bit. One file an engine."""
+"""A project under one of its engines, compared with the Python reference to the last bit. One file an engine."""
 
 from .csim import csim
 from .hls import hls

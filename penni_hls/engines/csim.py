@@ -57,14 +57,18 @@ def _locate(project: Project, image: np.ndarray, logit: Mismatch, work: Path, bo
     return first.of_image(logit.image) if first else logit
 
 
-def _layer(project: Project, images: np.ndarray, layer: str, work: Path, bounded: bool, exact: bool, stage: Stage) -> Simulation:
+def _layer(
+    project: Project, images: np.ndarray, layer: str, work: Path, bounded: bool, exact: bool, stage: Stage
+) -> Simulation:
     node = node_of(project, layer)
     stage("running the reference")
     inputs = layer_inputs(project, node, images)
     expected = node.op.reference(*inputs).values
     stage("compiling and simulating")
     alone = gxx.Alone(node.op, project.schedule.foldings[layer], inputs)
-    outputs = gxx.csim_operators({layer: alone}, work / "layer", project=project.path, bounded=bounded, exact=exact)[layer]
+    outputs = gxx.csim_operators({layer: alone}, work / "layer", project=project.path, bounded=bounded, exact=exact)[
+        layer
+    ]
     found = (compare(layer, expected, output) for output in outputs)
     first = next((mismatch for mismatch in found if mismatch), None)
     return Simulation("csim", len(images), first is None, first, layer=layer)

@@ -22,7 +22,7 @@ def silent(stage: str) -> None:
 
 @dataclass(frozen=True)
 class Mismatch:
-    """The first value that differs: in graph order, then by image, row, column, channel (and basis, where there is one)."""
+    """The first value that differs: in graph order, then by image, row, column, channel (and basis, if any)."""
 
     operator: str
     image: int
@@ -46,8 +46,8 @@ class Mismatch:
 class Simulation:
     """How a simulation went. Cycles are None where there is no clock, or a single image.
 
-    problem: what went wrong beside a wrong value, such as a deadlock. layer: the operator that ran alone. fifos: by name the
-    words that each can hold and the most that it did. files: what was left for the user to look at, such as waves.
+    problem: what went wrong beside a wrong value, such as a deadlock. layer: the operator that ran alone. fifos: by
+    name the words that each can hold and the most that it did. files: what was left to look at, such as waves.
     """
 
     engine: str

@@ -1,8 +1,8 @@
 """The SystemVerilog of a project, or another netlist with its ports, in Verilator under the cocotb bench.
 
-Three passes over all images: smooth (cycles are measured), with random idle cycles and backpressure, and begun anew after a
-reset in mid-frame. A wrong logit is traced to its operator by simulating all operators side by side, each fed by the
-reference.
+Three passes over all images: smooth (cycles are measured), with random idle cycles and backpressure, and begun anew
+after a reset in mid-frame. A wrong logit is traced to its operator by simulating all operators side by side, each fed
+by the reference.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def _layer(project: Project, images: np.ndarray, node: Node, waves: bool, stage:
 
 
 def _locate(project: Project, image: np.ndarray, stage: Stage) -> tuple[Mismatch | None, str | None]:
-    """The first operator in graph order that goes wrong when it is fed what is right: its first wrong value, or its trouble.
+    """The first operator in graph order that goes wrong though fed what is right: its first wrong value, or trouble.
     image: (1, H, W, C)."""
     work = project.work / "rtl-operators"
     for run, phases in _operators(project, image, project.schedule.instances, (bench.SMOOTH,), work, False, stage):
@@ -142,7 +142,7 @@ def _operators(
     project: Project, images: np.ndarray, nodes: Sequence[Node], phases: Sequence[bench.Phase], work: Path, waves: bool,
     stage: Stage,
 ) -> list[tuple[bench.OperatorRun, tuple[bench.PhaseResult, ...]]]:  # fmt: skip
-    """Simulate the project's own modules of `nodes` side by side, each fed by the reference; in the order of `nodes`."""
+    """Simulate the project's own modules of `nodes` side by side, each fed by the reference; in their order."""
     stage("running the reference")
     values = golden.run(
         project.graph, images, keep={node.name for node in nodes}.union(*(node.inputs for node in nodes))
@@ -189,7 +189,7 @@ def _build(
 def _first_mismatch(
     name: str, spec: TensorSpec, q: int, qtype: QType, phases: Sequence[bench.PhaseResult]
 ) -> Mismatch | None:
-    """The bench tells the beat of a port: say which value of the tensor (N, *spec.shape) that is. qtype: of the port."""
+    """The bench tells the beat of a port: which value of the tensor (N, *spec.shape) is it? qtype: of the port."""
     found = next((phase.mismatch for phase in phases if phase.mismatch), None)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""Where output goes: results on stdout, notes and progress on stderr; with --json one object on stdout and no tables."""
+"""Where output goes: results on stdout, notes and progress on stderr; with --json one object on stdout, no tables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _console(**options) -> Console:
 
 
 class Reporter:
-    """One per command. `as_json`: everything for people goes to stderr or is left out, and `result` prints the object."""
+    """One per command. `as_json`: what is for people goes to stderr or is left out, and `result` prints the object."""
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json

@@ -10,7 +10,7 @@ import numpy as np
 def small_state_dict(
     widths: tuple[int, int, int] = (4, 6, 8), bases: int = 3, density: float = 0.3, classes: int = 10
 ) -> dict:
-    """A ResNet-8 for 32x32 pixels as the public PENNI code saves one: float32 numpy arrays by key, option-A shortcuts."""
+    """A ResNet-8 for 32x32 pixels as the public PENNI code saves one: float32 arrays by key, option-A shortcuts."""
     rng = np.random.default_rng(7)
     state: dict[str, np.ndarray] = {}
 

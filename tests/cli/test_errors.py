@@ -113,20 +113,16 @@ def test_output_below_a_file(tmp_path, small_checkpoint, command):
     target = tmp_path / "file" / "project"
     done = command("generate", small_checkpoint, "-o", target)
     assert (done.code, done.out) == (2, "")
-    assert (
-        done.err
-        == f"penni-hls: error: cannot write to {target}: {tmp_path / 'file'} is not a directory; choose another with -o\n"
-    )
+    message = f"cannot write to {target}: {tmp_path / 'file'} is not a directory; choose another with -o"
+    assert done.err == f"penni-hls: error: {message}\n"
 
 
 def test_output_that_is_not_a_project(tmp_path, small_checkpoint, command):
     (tmp_path / "thesis.txt").write_text("all of it")
     done = command("generate", small_checkpoint, "-o", tmp_path)
     assert done.code == 2
-    assert (
-        done.err
-        == f"penni-hls: error: cannot write to {tmp_path}: it holds files and is no penni-hls project; choose another with -o\n"
-    )
+    message = f"cannot write to {tmp_path}: it holds files and is no penni-hls project; choose another with -o"
+    assert done.err == f"penni-hls: error: {message}\n"
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
@@ -183,10 +179,8 @@ def test_damaged_project(small_project, tmp_path, command):
     (damaged / "model.npz").write_bytes(data)
     done = command("simulate", damaged, "--engine", "reference")
     assert done.code == 2
-    assert (
-        done.err
-        == f"penni-hls: error: {damaged}: model.npz is not the one that was generated (its digest differs); generate it anew\n"
-    )
+    message = f"{damaged}: model.npz is not the one that was generated (its digest differs); generate it anew"
+    assert done.err == f"penni-hls: error: {message}\n"
 
 
 def test_data_that_is_not_there(small_project, tmp_path, command):
@@ -227,7 +221,7 @@ def test_usage(args, command):
 
 
 def test_a_kill_leaves_nothing(small_checkpoint, tmp_path):
-    """SIGTERM while the project is written: exit code 130, and neither the project nor its temporary sibling is there."""
+    """SIGTERM while the project is written: exit code 130, and neither it nor its temporary sibling is there."""
     script = (
         "import os, signal, sys; from penni_hls import project; from penni_hls.cli import main\n"
         "real = project.Path.mkdir\n"
