@@ -1,6 +1,7 @@
 """Schedule -> rtl/: one wrapper a node, the top that joins them, the hand-written modules, memory images, a file list.
 
-A wrapper `penni_i_<node>` holds one operator with its parameters and memory images (and, for a basis convolution, its adder
+A wrapper `penni_i_<node>` holds one operator with its parameters and memory images (and, for a basis convolution, its
+adder
 graph), so that each can be simulated and synthesized alone. Memory images are named without a folder: run tools where they lie.
 """
 
@@ -106,7 +107,9 @@ def emit_rtl(schedule: Schedule) -> dict[str, str]:
     for node in schedule.instances:
         files |= emit_instance(node, schedule.foldings[node.name])
     files["rtl/penni_top.sv"] = _top(schedule)
-    files["rtl/filelist.f"] = "".join(f"{path.removeprefix('rtl/')}\n" for path in sorted(files) if path.endswith(".sv"))
+    files["rtl/filelist.f"] = "".join(
+        f"{path.removeprefix('rtl/')}\n" for path in sorted(files) if path.endswith(".sv")
+    )
     return files
 
 
@@ -167,13 +170,19 @@ def _top(schedule: Schedule) -> str:
     for link in schedule.links:
         name = fifo_name(link)
         wires.append(Wires(name, "", link.width))
-        fifos.append(FifoView(name, link.width, link.depth, in_block_ram(link.depth, link.width), _stream(graph, link.src, link.dst)))
+        fifos.append(
+            FifoView(
+                name, link.width, link.depth, in_block_ram(link.depth, link.width), _stream(graph, link.src, link.dst)
+            )
+        )
     for node in schedule.instances:
         sinks = []
         for port, src in enumerate(node.inputs):
             link = links.get((node.name, port))
             base = fifo_name(link) if link else None
-            stream = Stream(f"{base}_valid", f"{base}_ready", f"{base}_data") if base else _stream(graph, src, node.name)
+            stream = (
+                Stream(f"{base}_valid", f"{base}_ready", f"{base}_data") if base else _stream(graph, src, node.name)
+            )
             sinks.append(Connection(SINKS[port], stream.valid, stream.ready, stream.data))
         instances.append(InstanceUse(identifier(node.name), instance_module(node.name), tuple(sinks)))
     return render("rtl/penni_top.sv.j2", view=_top_view(graph, wires, instances, fifos))

@@ -112,6 +112,20 @@ def in_block_ram(depth: int, width: int) -> int:
     return int(ram_style(depth, width) == "block")
 
 
+def rom_in_block_ram(depth: int) -> int:
+    """Likewise for a ROM: a bit of up to 64 words is one LUT; of deeper ones, with contents that look random, five or more."""
+    return int(depth > 64)
+
+
+def rom_cost(depth: int, width: int) -> Resources:
+    if rom_in_block_ram(depth):
+        return Resources(bram36=block_rams(depth, width))
+    return Resources(lut=ROM_LUTS_PER_BIT * width * (depth > 2))
+
+
+ROM_LUTS_PER_BIT = 1.7  # as yosys maps them, registers' enables and all
+
+
 def ram_cost(depth: int, width: int) -> Resources:
     """A simple dual-port RAM: RAM64M (3 bits x 64 words in 4 LUTs) or RAMB18/RAMB36 by the widths they come in."""
     if ram_style(depth, width) == "distributed":

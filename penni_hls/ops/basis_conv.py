@@ -114,8 +114,9 @@ class BasisConv:
         h, w, c = self.x.shape
         rows = self.rows(folding.q)
         word = folding.q * z_bits
-        lut = self.adders.adder_bits + d * (2 * z_bits + 4) + 2 * word + k * x_bits * 2 + 150
-        ff = self.adders.register_bits + d * word + word + k * k * x_bits + 120
+        pad = 0 if not self.pad_value.any() else k * x_bits  # else the registers' reset does it
+        lut = 0.7 * self.adders.adder_bits + d * (2 * z_bits + 9) + 0.9 * word * math.ceil((d - 1) / 4) + 260 + pad
+        ff = 0.78 * self.adders.register_bits + 1.17 * d * word + k * k * x_bits + 260
         return Resources(lut=lut, ff=ff) + ram_cost(w * c, rows * x_bits)
 
     def parameters(self, folding: Folding) -> dict[str, int]:

@@ -40,7 +40,7 @@ class Fork:
         return math.prod(self.x.shape)
 
     def cost(self, folding: Folding) -> Resources:
-        return Resources(lut=4 * self.copies, ff=2 * self.copies)
+        return Resources(lut=2.5 * self.copies, ff=self.copies)
 
     def parameters(self, folding: Folding) -> dict[str, int]:
         return {"XW": self.x.qtype.bits, "COPIES": self.copies, "BEATS": math.prod(self.x.shape)}

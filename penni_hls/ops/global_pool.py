@@ -42,7 +42,7 @@ class GlobalPool:
 
     def cost(self, folding: Folding) -> Resources:
         width = self.out_spec.qtype.bits
-        return Resources(lut=2 * width + 40, ff=2 * width + 30) + ram_cost(1 << address_bits(self.x.shape[2]), width)
+        return Resources(lut=width + 20, ff=2 * width + 30) + ram_cost(1 << address_bits(self.x.shape[2]), width)
 
     def parameters(self, folding: Folding) -> dict[str, int]:
         return {

@@ -18,7 +18,18 @@ import numpy as np
 
 from ..fixed import MULTIPLIER, IntTensor, QType, Requant, exact_dtype, smallest_qtype
 from ..graph import TensorSpec
-from .base import Folding, Memory, Resources, address_bits, check_input, in_block_ram, ram_cost, to_word
+from .base import (
+    Folding,
+    Memory,
+    Resources,
+    address_bits,
+    check_input,
+    in_block_ram,
+    ram_cost,
+    rom_cost,
+    rom_in_block_ram,
+    to_word,
+)
 from .program import Program, pack
 
 GROUP_OVERHEAD = 1  # cycles between two programs: clearing the accumulators
@@ -160,22 +171,20 @@ class SparseMac:
     def cost(self, folding: Folding) -> Resources:
         """One DSP a multiply-accumulator, one for M, one for K; the rest was fitted to yosys (docs/benchmarks)."""
         q, p = folding.q, folding.p
-        acc, total = self.acc_type.bits, self.total_type.bits
-        z_word = q * self.z.qtype.bits
-        z_ram = ram_cost(2 << address_bits(self.depth), z_word)
-        sum_ram = ram_cost(2 << address_bits(self.lane_rows(p)), q * acc)
-        rom = ram_cost(len(self.program(p).words), p * self._entry_bits())
-        constants = Resources(lut=(MULTIPLIER.bits + self._bias_bits()) * math.ceil(self.channels / 64))
-        wide = 1 if acc <= 25 else 2
-        logic = Resources(
-            lut=150 + p * (acc * math.ceil(q / 4) + acc) + total * (2 if self.skip else 1),
-            ff=120 + p * (z_word + q * acc) + 3 * acc + 3 * total,
-            dsp=q * p + wide + (self.skip is not None),
-        )
-        total_cost = logic + constants + rom
+        acc, total, rows = self.acc_type.bits, self.total_type.bits, 2 << address_bits(self.lane_rows(p))
+        memories = rom_cost(len(self.program(p).words), p * self._entry_bits())
         for _ in range(p):
-            total_cost = total_cost + z_ram + sum_ram
-        return total_cost
+            memories = memories + ram_cost(2 << address_bits(self.depth), q * self.z.qtype.bits) + ram_cost(rows, q * acc)
+        copies = 1 if p == 1 or not rom_in_block_ram(self.channels) else 2  # lanes are looked up before multipliers are
+        for _ in range(copies):
+            memories = memories + rom_cost(self.channels, self._constant_bits(p))
+        sums = 0 if in_block_ram(rows, q * acc) else p * q * acc  # LUT RAM is read into flip-flops
+        logic = Resources(
+            lut=20 + 1.8 * acc * math.ceil(p * q / 4) + 1.3 * p * acc,
+            ff=2.5 * p * address_bits(self.depth) + 0.85 * p * acc + 5.7 * total + 0.9 * sums,
+            dsp=q * p + (1 if acc <= 25 else 2) + (self.skip is not None),
+        )
+        return logic + memories
 
     def parameters(self, folding: Folding) -> dict[str, int]:
         program = self.program(folding.p)
@@ -191,8 +200,8 @@ class SparseMac:
             "SKIP_K": self.requant.skip_multiplier,
             "Z_BLOCK": in_block_ram(2 << address_bits(self.depth), folding.q * self.z.qtype.bits),
             "SUM_BLOCK": in_block_ram(2 << address_bits(self.lane_rows(folding.p)), folding.q * self.acc_type.bits),
-            "PROGRAM_BLOCK": in_block_ram(len(program.words), folding.p * self._entry_bits()),
-            "REQUANT_BLOCK": in_block_ram(self.channels, self._constant_bits(folding.p)),
+            "PROGRAM_BLOCK": rom_in_block_ram(len(program.words)),
+            "REQUANT_BLOCK": rom_in_block_ram(self.channels),
         }  # fmt: skip
 
     def memories(self, folding: Folding) -> dict[str, Memory]:

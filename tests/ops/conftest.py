@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from penni_hls.tools.bench import BenchResult
 
 from .cases import CASES

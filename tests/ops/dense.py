@@ -1,4 +1,5 @@
-"""The operators computed another way: plain loops over int64, straight from the contract. No code shared with the operators."""
+"""The operators computed another way: plain loops over int64, straight from the contract. No code shared with the
+operators."""
 
 from __future__ import annotations
 
@@ -9,7 +10,9 @@ def rounded(value: np.ndarray, shift: int) -> np.ndarray:
     """floor(value / 2^shift + 1/2), in Python integers."""
     if shift == 0:
         return value
-    return np.array([(int(v) * 2 + (1 << shift)) // (1 << (shift + 1)) for v in value.ravel()], np.int64).reshape(value.shape)
+    return np.array([(int(v) * 2 + (1 << shift)) // (1 << (shift + 1)) for v in value.ravel()], np.int64).reshape(
+        value.shape
+    )
 
 
 def clipped(value: np.ndarray, bits: int, signed: bool) -> np.ndarray:
