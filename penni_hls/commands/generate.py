@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .. import api
+from .. import api, boards
 from ..project import Project
 from ..report.console import Reporter
 from ..report.tables import percent, table
@@ -77,12 +77,26 @@ def _print(report: Reporter, project: Project, output: Path, allow_oversize: boo
         f"{schedule.stream_bound:,} by the widest map at one value a cycle."
     )
     if schedule.shortfalls:
-        lacks = "; ".join(map(str, schedule.shortfalls))
-        report.say(
-            f"It does not fit {board.name} (estimated). {lacks}."
-            + ("" if allow_oversize else " Exit 1; --allow-oversize accepts it.")
-        )
-        report.say("A larger board (see 'penni-hls boards') or fewer --basis-bits may do.")
+        _print_shortfalls(report, project, allow_oversize)
     else:
         report.say(f"It fits {board.name} (estimated; 'penni-hls synth {output}' asks yosys).")
     report.say(f"Written: {output} (its README.md says what to do with it)")
+
+
+def _print_shortfalls(report: Reporter, project: Project, allow_oversize: bool) -> None:
+    """What is short, by how much, in which layers, and which boards would do."""
+    schedule = project.schedule
+    report.say(f"It does not fit {schedule.board.name} (estimated):")
+    for lack in schedule.shortfalls:
+        cost = {name: found.as_dict()[lack.resource] for name, found in schedule.resources.items()}
+        most = sorted(cost, key=lambda name: -cost[name])[:3]
+        shares = ", ".join(f"{name} {cost[name]:,.0f}" for name in most)
+        report.say(f"  {lack}; {lack.needed - lack.available:,.0f} too many. Most: {shares}")
+    larger = [name for name in boards.names() if _holds(boards.load(name).device.as_dict(), schedule.total.as_dict())]
+    report.say(f"This very design would fit: {', '.join(larger) or 'none of the boards known'}.")
+    if not allow_oversize:
+        report.say("Exit code 1; --allow-oversize accepts it.")
+
+
+def _holds(device: dict[str, float], needed: dict[str, float]) -> bool:
+    return all(device[name] >= needed[name] for name in needed)
