@@ -116,7 +116,7 @@ class SparseMac:
 
     def foldings(self) -> tuple[Folding, ...]:
         qs = [q for q in (1, 2, 4, 8, 16, 32) if q < 2 * self.pixels]
-        return tuple(Folding(q, p) for q in qs for p in (1, 2, 4) if p <= self.channels)
+        return tuple(Folding(q, p) for q in qs for p in (1, 2, 3, 4, 6, 8) if p <= self.channels)
 
     @cached_property
     def _programs(self) -> dict[int, Program]:
