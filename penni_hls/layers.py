@@ -92,7 +92,8 @@ class Input:
     def __post_init__(self) -> None:
         if not len(self.mean) == len(self.std) == self.spec.shape[2]:
             raise ValueError(
-                f"input: {self.spec.shape[2]} channels, {len(self.mean)} means and {len(self.std)} deviations"
+                f"the images have {self.spec.shape[2]} channels: mean and std need as many values, not"
+                f" {len(self.mean)} and {len(self.std)}"
             )
         if min(self.std) <= 0:
             raise ValueError(f"input: a standard deviation of {min(self.std)}; it must be positive")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -39,7 +40,9 @@ def _load(path: Path) -> object:
     if not start.startswith(STARTS):
         raise CheckpointError("it is truncated, or no file that torch.save wrote")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # torch's remarks on odd pickles: the error says what matters
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a hostile or broken file may make the unpickler raise anything
         asked = re.search(r"(?:GLOBAL|global|class|type) ([\w.]+\.[\w.]+)", str(error))
         if asked:
