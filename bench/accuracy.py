@@ -1,0 +1,46 @@
+"""Top-1 of the integer network over number formats and calibration, by the commands a user runs, as a Markdown table.
+
+    python bench/accuracy.py CHECKPOINT --data DIR [--count 10000] [--mean R,G,B --std R,G,B]
+
+DIR holds CIFAR-10; the calibration images are the first 256 of its training images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from speed import run
+
+from penni_hls.data import load_cifar10
+
+FORMATS = ((8, 8), (8, 4), (4, 8), (4, 4))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--count", default="10000")
+    parser.add_argument("--mean")
+    parser.add_argument("--std")
+    options = parser.parse_args()
+    given = [part for name in ("mean", "std") if (value := getattr(options, name)) for part in (f"--{name}", value)]
+    print("| basis bits | coefficient bits | calibration | integer | float |\n|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        images = Path(folder) / "calibration.npz"
+        np.savez(images, images=load_cifar10(options.data, "train").images[:256])
+        project = str(Path(folder) / "project")
+        for basis, coef in FORMATS:
+            for calibration in (["--calibration", str(images)], []):
+                bits = ["--basis-bits", str(basis), "--coef-bits", str(coef)]
+                run(["generate", options.checkpoint, "--allow-oversize", "-o", project, *given, *bits, *calibration])
+                _, found = run(["evaluate", project, "--data", options.data, "--count", options.count])
+                source = "256 images" if calibration else "none"
+                print(f"| {basis} | {coef} | {source} | {found['top1_integer']:.2f} % | {found['top1_float']:.2f} % |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
