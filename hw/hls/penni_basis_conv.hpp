@@ -20,23 +20,27 @@
 
 namespace penni {
 
-/// The rows that the group of Q pixels from (y, x) on reads, and where the next group begins.
+/// The rows that the group of Q pixels from (y, x) on reads, and where the next group begins. x, y and the last row are
+/// compared with constants rather than results of theirs: what follows one after the other in a step must be short.
 template <typename C>
 struct basis_conv_group {
     int y, x;
 
-    constexpr int first_row() const { return y * C::STRIDE > C::PAD ? y * C::STRIDE - C::PAD : 0; }
     /// One more than the last row.
     constexpr int end_row() const {
-        const int over = x + (C::Q - 1) % C::WO >= C::WO ? 1 : 0;
-        const int last = y + (C::Q - 1) / C::WO + over;
-        const int end = (last < C::HO ? last : C::HO - 1) * C::STRIDE - C::PAD + C::K;
-        return end < C::H ? end : C::H;
+        constexpr int BELOW = (C::HO - 1) * C::STRIDE - C::PAD + C::K, END = BELOW < C::H ? BELOW : C::H;
+        constexpr int FULL = (END - C::K + C::PAD + C::STRIDE - 1) / C::STRIDE;  // from this row of windows on
+        const int last = y + (C::Q - 1) / C::WO + (x >= C::WO - (C::Q - 1) % C::WO ? 1 : 0);
+        return last < FULL ? last * C::STRIDE + (C::K - C::PAD) : END;
     }
-    /// One more than the last row that the buffer may hold meanwhile.
-    constexpr int limit_row() const { return first_row() + C::ROWS < C::H ? first_row() + C::ROWS : C::H; }
+    /// One more than the last row that the buffer may hold meanwhile: ROWS of them, from the group's first on.
+    constexpr int limit_row() const {
+        const int top = y * C::STRIDE;
+        if (C::ROWS >= C::H || top >= C::H - C::ROWS + C::PAD) return C::H;
+        return top > C::PAD ? top + (C::ROWS - C::PAD) : C::ROWS;
+    }
     constexpr basis_conv_group next() const {
-        const bool wraps = x + C::Q % C::WO >= C::WO;
+        const bool wraps = x >= C::WO - C::Q % C::WO;
         return basis_conv_group{y + C::Q / C::WO + (wraps ? 1 : 0), x + C::Q % C::WO - (wraps ? C::WO : 0)};
     }
 };
@@ -96,10 +100,18 @@ void basis_conv(hls::stream<word<C::XW> >& in, hls::stream<word<C::Q * C::ZW> >&
     counter<C::H> write_row = 0;
     counter<C::ROWS> write_bank = 0;
     counter<C::W * C::C> write_address = 0;
+    static_assert(C::C * (C::K > C::D ? C::K : C::D) > 1 || C::Q > 1, "a group lasts long enough to find the next one");
     // The group, and the rows it reads.
-    basis_conv_group<C> group{0, 0};
+    constexpr basis_conv_group<C> FIRST = {0, 0};
+    counter<C::HO + C::Q> group_y = 0;
+    counter<C::WO> group_x = 0;
     counter<PIXELS> pixels_left = PIXELS;  // from the group's first pixel on
-    counter<C::H> end_row = group.end_row(), limit_row = group.limit_row();
+    counter<C::H> end_row = FIRST.end_row(), limit_row = FIRST.limit_row();
+    // Where the next group begins, and how many rows below: found in the step after the group has changed, so that no step
+    // has to go all the way from one group to the rows of the next.
+    counter<C::HO + C::Q> next_y = 0;
+    counter<C::WO> next_x = 0;
+    counter<C::ROWS> next_down = 0;
     bool all_walked = false;
     // The walker: channel, column within the window, windows done, pixels of the group done, steps of the channel.
     counter<C::C> channel = 0;
@@ -119,6 +131,16 @@ Steps:
     for (int step = 0; step < STEPS; ++step) {
         PENNI_PIPELINE_FLUSH(1)
         const bool walking = !all_walked && write_row >= end_row;
+        const bool holding = windows >= pixels_left;
+        const bool ends = windows < C::Q && (holding || tap == C::K - 1);
+        const bool channel_ends = (windows == C::Q || (windows == C::Q - 1 && ends)) && spent >= C::D - 1;
+
+        const basis_conv_group<C> upcoming = {int(next_y), int(next_x)};
+        const int down = next_down;
+        const basis_conv_group<C> after = basis_conv_group<C>{int(group_y), int(group_x)}.next();
+        next_y = after.y;
+        next_x = after.x;
+        next_down = (after.y - int(group_y)) * C::STRIDE;
 
         if (to_send != 0) {
             out.write(leaving[C::D - int(to_send)]);
@@ -141,7 +163,6 @@ Steps:
         if (!walking) continue;
 
         if (windows < C::Q) {
-            const bool holding = windows >= pixels_left;
             if (!holding) {
                 // A column: every bank is read at one address, then K of them are taken in order.
                 const bool inside = in_column >= 0 && in_column < C::W;
@@ -168,7 +189,7 @@ Steps:
                     window[row * C::K + C::K - 1] = real ? column[at < C::ROWS ? at : at - C::ROWS] : pad;
                 }
             }
-            if (holding || tap == C::K - 1) {
+            if (ends) {
                 z_t z[C::D];
                 PENNI_PARTITION(z, 0)
                 C::basis(window, z);
@@ -197,7 +218,7 @@ Steps:
         }
 
         if (spent < C::D) ++spent;
-        if (windows < C::Q || spent < C::D) continue;
+        if (!channel_ends) continue;
 
         // The channel is done: its words leave from the next step on.
     Leave:
@@ -213,15 +234,14 @@ Steps:
         if (channel == C::C - 1) {
             channel = 0;
             all_walked = pixels_left <= C::Q;
-            const basis_conv_group<C> before = group;
             if (!all_walked) {
                 pixels_left = int(pixels_left) - C::Q;
-                group = before.next();
-                end_row = group.end_row();
-                limit_row = group.limit_row();
-                int moved = int(group_bank) + (group.y - before.y) * C::STRIDE;
-                moved = moved < C::ROWS ? moved : moved - C::ROWS;
-                group_bank = moved;
+                group_y = upcoming.y;
+                group_x = upcoming.x;
+                end_row = upcoming.end_row();
+                limit_row = upcoming.limit_row();
+                const int moved = int(group_bank) + down;
+                group_bank = moved < C::ROWS ? moved : moved - C::ROWS;
             } else {
                 limit_row = C::H;
             }
@@ -231,9 +251,9 @@ Steps:
         windows = 0;
         spent = 0;
         tap = 0;
-        out_column = group.x;
-        in_row = group.y * C::STRIDE - C::PAD;
-        in_column = group.x * C::STRIDE - C::PAD;
+        out_column = group_x;
+        in_row = int(group_y) * C::STRIDE - C::PAD;
+        in_column = int(group_x) * C::STRIDE - C::PAD;
         bank = group_bank;
     }
 }

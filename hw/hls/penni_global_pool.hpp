@@ -16,16 +16,18 @@ void global_pool(hls::stream<word<C::XW> >& in, hls::stream<word<C::YW> >& out) 
     typedef integer<C::YW, C::X_SIGNED> sum_t;
     sum_t sums[C::C];
 
-Pixels:
-    for (int pixel = 0; pixel < C::PIXELS; ++pixel) {
-    Channels:
-        for (int channel = 0; channel < C::C; ++channel) {
-            PENNI_PIPELINE(1)
-            const sum_t before = pixel == 0 ? sum_t(0) : sums[channel];
-            const sum_t sum = sum_t(before + from_bits<C::XW, C::X_SIGNED>(in.read()));
-            sums[channel] = sum;
-            if (pixel == C::PIXELS - 1) out.write(to_bits<C::YW>(sum));
-        }
+    counter<C::C> channel = 0;
+
+Steps:
+    for (int step = 0; step < C::PIXELS * C::C; ++step) {
+        PENNI_PIPELINE(1)
+        PENNI_DISTANCE(sums, 2)
+        const int place = C::C == 1 ? 0 : int(channel);  // a single sum is a register, and no memory: no distance
+        const sum_t before = step < C::C ? sum_t(0) : sums[place];
+        const sum_t sum = sum_t(before + from_bits<C::XW, C::X_SIGNED>(in.read()));
+        sums[place] = sum;
+        if (step >= (C::PIXELS - 1) * C::C) out.write(to_bits<C::YW>(sum));
+        channel = channel == C::C - 1 ? 0 : int(channel) + 1;
     }
 }
 

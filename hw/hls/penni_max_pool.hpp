@@ -23,8 +23,10 @@ void max_pool(hls::stream<word<C::XW> >& in, hls::stream<word<C::XW> >& out) {
 
     x_t recent[C::C][KEPT];
     x_t above[C::WO * C::C][KEPT];
-    PENNI_RESHAPE(recent, 2)
-    PENNI_RESHAPE(above, 2)
+    // A memory for each of the K-1, not one wide word: none is then written with what was read from itself, which would
+    // take a second cycle.
+    PENNI_PARTITION(recent, 2)
+    PENNI_PARTITION(above, 2)
 
     counter<C::COLUMNS> column = 0;
     counter<C::ROWS> row = 0;

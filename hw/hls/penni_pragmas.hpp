@@ -23,6 +23,9 @@
 #define PENNI_RESHAPE(name_, dim_) PENNI_PRAGMA(HLS ARRAY_RESHAPE variable=name_ complete dim=dim_)
 /// Simple dual-port memory: one read and one write a cycle.
 #define PENNI_BIND_RAM(name_) PENNI_PRAGMA(HLS BIND_STORAGE variable=name_ type=ram_s2p)
+/// What is read from `name_` was written `distance_` iterations before, or earlier: the address alone does not tell. Vitis
+/// HLS takes a number here, nothing that depends on a template's parameter.
+#define PENNI_DISTANCE(name_, distance_) PENNI_PRAGMA(HLS DEPENDENCE variable=name_ inter RAW distance=distance_ true)
 #define PENNI_DATAFLOW PENNI_PRAGMA(HLS DATAFLOW)
 /// In the top: an AXI4-Stream port, and no control ports, so that the block starts again by itself.
 #define PENNI_AXIS(name_) PENNI_PRAGMA(HLS INTERFACE axis port=name_)
