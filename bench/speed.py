@@ -62,7 +62,7 @@ def main() -> None:
         _, seconds, made = measure(generate, options.runs)
         rows.append(("`generate`", f"{seconds:.1f} s", f"{made['cycles_per_image']:,} cycles an image predicted"))
         _, seconds, top1 = measure(["evaluate", project, "--data", options.data], 1, warm=False)
-        accuracy = f"{100 * top1['top1_integer']:.2f} % integer, {100 * top1['top1_float']:.2f} % float"
+        accuracy = f"{top1['top1_integer']:.2f} % integer, {top1['top1_float']:.2f} % float"
         rows.append((f"`evaluate`, {top1['images']:,} images", f"{seconds:.0f} s", accuracy))
         cold, seconds, csim = measure([*simulate, "--engine", "csim", "--count", str(count)], options.runs)
         rows.append((f"`simulate --engine csim`, {count} images", f"{seconds:.1f} s", f"{count / seconds:.1f} images/s; first run {cold:.0f} s"))

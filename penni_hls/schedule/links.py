@@ -1,7 +1,9 @@
-"""FIFO depths. A short queue everywhere; beside a residual one that holds all that its sibling path can.
+"""FIFO depths. A short queue is enough, but in two places; simulation reports how full each one gets.
 
-Then the residual is never the first to fill, so the fork is never stopped by it: no deadlock by construction, and no wait
-in the steady state. Simulation reports how full each one gets.
+Beside a residual: all that its sibling path can hold. Then the residual is never the first to fill, so the fork is never
+stopped by it: no deadlock by construction, and no wait in the steady state.
+Behind an operator that drops rows: a row of its output. It gives a row as fast as one comes in and then nothing for a
+while; what reads it has the whole time for the row, and must not hold up what feeds it meanwhile.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import math
 from ..graph import Graph, Node
 from ..ops.base import Folding, HardwareOp
 from ..ops.stream import word_bits
-from .schedule import Link, held_pixels
+from .schedule import Link, drops_rows, held_pixels
 
 SHORT = 32  # words: what one level of LUT RAM holds
 
@@ -20,7 +22,7 @@ def links(graph: Graph[HardwareOp], foldings: dict[str, Folding]) -> tuple[Link,
     """Every map edge between two operators, in graph order; edges from the input and tile edges need no FIFO."""
     result = []
     for node in graph.nodes[1:]:
-        depths = _depths(graph, node, foldings)
+        depths = [max(pair) for pair in zip(_depths(graph, node, foldings), _bursts(graph, node))]
         for port, (src, spec) in enumerate(zip(node.inputs, node.op.in_specs)):
             if not spec.tiled and src != graph.input.name:
                 result.append(Link(src, node.name, port, depths[port], word_bits(spec, 1)))
@@ -38,6 +40,13 @@ def _depths(graph: Graph[HardwareOp], node: Node[HardwareOp], foldings: dict[str
         pixels += held_pixels(member, foldings[name]) * node.op.out_spec.pixels / member.op.out_spec.pixels
     channels = node.op.out_spec.shape[2]
     return [SHORT, SHORT * math.ceil(pixels * channels / SHORT)]
+
+
+def _bursts(graph: Graph[HardwareOp], node: Node[HardwareOp]) -> list[int]:
+    """For each input, the words that come at once before a pause, rounded up to whole memories of `SHORT`."""
+    sources = (graph.by_name[name].op for name in node.inputs)
+    rows = (op.out_spec.shape[1] * op.out_spec.shape[2] if drops_rows(op) else 0 for op in sources)
+    return [SHORT * math.ceil(row / SHORT) for row in rows]
 
 
 def _path(graph: Graph[HardwareOp], name: str) -> list[str]:

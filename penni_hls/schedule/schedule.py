@@ -7,7 +7,7 @@ from functools import cached_property
 
 from ..boards import Board
 from ..graph import Graph, Node
-from ..ops import BasisConv, SparseMac
+from ..ops import BasisConv, MaxPool, SparseMac, Subsample
 from ..ops.base import Folding, HardwareOp, Resources, ram_cost
 
 
@@ -119,6 +119,11 @@ def held_pixels(node: Node[HardwareOp], folding: Folding) -> float:
     if isinstance(op, BasisConv):
         return op.rows(folding.q) * op.x.shape[1] * op.out_spec.pixels / op.x.pixels + folding.q
     return HELD_GROUPS * folding.q
+
+
+def drops_rows(op: HardwareOp) -> bool:
+    """True where output rows come at the pace of the input's, with pauses of dropped rows between them."""
+    return isinstance(op, MaxPool | Subsample) and op.stride > 1
 
 
 HELD_GROUPS = 5  # two banks of z, two of sums, one on its way between them

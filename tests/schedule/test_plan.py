@@ -55,3 +55,11 @@ def test_bounds_are_below_what_is_predicted(board):
     assert schedule.sparse_macs == sum((op.coefs != 0).sum() * op.pixels for op in macs)
     assert schedule.mac_bound <= schedule.cycles_per_image
     assert schedule.stream_bound <= schedule.cycles_per_image
+
+
+def test_behind_what_drops_rows_a_fifo_holds_a_row(board):
+    """The reader of a strided shortcut needs its whole time; the fork before it must not wait for that."""
+    graph = random_resnet(widths=(8, 16), size=16, option_b=True)
+    link = next(link for link in plan(graph, board).links if link.src == "layer2.0.shortcut")
+    spec = graph.by_name[link.src].op.out_spec
+    assert link.dst == "layer2.0.shortcut.mac" and link.depth == spec.shape[1] * spec.shape[2] == 64
