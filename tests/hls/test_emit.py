@@ -69,7 +69,8 @@ def test_vitis_sees_pragmas_and_no_simulation(folder):
     for pragma in (
         "INTERFACE axis port=s_axis", "INTERFACE axis port=m_axis", "INTERFACE ap_ctrl_none port=return", "DATAFLOW",
         "PIPELINE II=1", "PIPELINE II=1 style=flp", f"STREAM variable=conv1_mac_to_layer1_0_fork depth={depth}",
-        "ARRAY_PARTITION variable=buffer complete dim=1", "UNROLL", "DEPENDENCE variable=sums inter RAW distance=2 true",
+        "ARRAY_PARTITION variable=buffer complete dim=1", "UNROLL",
+        "DEPENDENCE variable=sums inter RAW distance=2 true",
     ):  # fmt: skip
         assert f"#pragma HLS {pragma}\n" in text, pragma
     assert "penni_csim::spawn" not in text and "PENNI_" not in text
