@@ -39,7 +39,10 @@ def main() -> None:
                 run(["generate", options.checkpoint, "--allow-oversize", "-o", project, *given, *bits, *calibration])
                 _, found = run(["evaluate", project, "--data", options.data, "--count", options.count])
                 source = "256 images" if calibration else "none"
-                print(f"| {basis} | {coef} | {source} | {found['top1_integer']:.2f} % | {found['top1_float']:.2f} % |", flush=True)
+                print(
+                    f"| {basis} | {coef} | {source} | {found['top1_integer']:.2f} % | {found['top1_float']:.2f} % |",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

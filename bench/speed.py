@@ -65,7 +65,13 @@ def main() -> None:
         accuracy = f"{top1['top1_integer']:.2f} % integer, {top1['top1_float']:.2f} % float"
         rows.append((f"`evaluate`, {top1['images']:,} images", f"{seconds:.0f} s", accuracy))
         cold, seconds, csim = measure([*simulate, "--engine", "csim", "--count", str(count)], options.runs)
-        rows.append((f"`simulate --engine csim`, {count} images", f"{seconds:.1f} s", f"{count / seconds:.1f} images/s; first run {cold:.0f} s"))
+        rows.append(
+            (
+                f"`simulate --engine csim`, {count} images",
+                f"{seconds:.1f} s",
+                f"{count / seconds:.1f} images/s; first run {cold:.0f} s",
+            )
+        )
         cold, seconds, rtl = measure([*simulate, "--engine", "rtl", "--count", "4"], options.runs)
         note = f"{rtl['cycles_per_image']:,} cycles an image measured; first run {cold:.0f} s"
         rows.append(("`simulate --engine rtl`, 4 images", f"{seconds:.1f} s", note))

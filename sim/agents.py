@@ -1,4 +1,4 @@
-"""Drivers and monitors of valid/ready streams. All of one bench are stepped by one loop: sample when settled, drive after the edge.
+"""Drivers and monitors of valid/ready streams, stepped by one loop a bench: sample when settled, drive after the edge.
 
 Between two rising edges a stream is looked at once, at the falling edge, when everything has settled: what is seen there is
 what the next rising edge takes.

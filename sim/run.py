@@ -109,7 +109,9 @@ def simulate(waves: bool) -> bool:
     for phase in design["phases"]:
         wrong = phase["mismatch"] or phase["protocol"] or (phase["deadlock"] and "deadlock")
         good = good and not wrong
-        print(f"{phase['name']}: {wrong or 'equal to the vectors, bit for bit'}; cycles an image: {phase['frame_cycles']}")
+        print(
+            f"{phase['name']}: {wrong or 'equal to the vectors, bit for bit'}; cycles an image: {phase['frame_cycles']}"
+        )
     return good
 
 
@@ -120,7 +122,9 @@ def main() -> int:
     options = parser.parse_args()
     verilator = use_verilator()
     if options.lint:
-        return subprocess.run([verilator, "--lint-only", "-Wall", "--quiet", "--top-module", TOP, *map(str, sources())]).returncode
+        return subprocess.run(
+            [verilator, "--lint-only", "-Wall", "--quiet", "--top-module", TOP, *map(str, sources())]
+        ).returncode
     return 0 if simulate(options.waves) else 1
 
 

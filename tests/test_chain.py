@@ -19,7 +19,9 @@ def test_the_demo_network_runs_at_its_predicted_rate(command, tmp_path):
     """Balanced to a few per cent throughout and with convolutions in its shortcuts: any FIFO too short shows in the rate."""
     done = command("generate", EXAMPLES / "resnet8.pt", "-o", tmp_path / "r8", "--json")
     assert done.code == 0, done.err
-    done = command("simulate", tmp_path / "r8", "--engine", "rtl", "--images", EXAMPLES / "demo_input.npz", "--count", 4, "--json")
+    done = command(
+        "simulate", tmp_path / "r8", "--engine", "rtl", "--images", EXAMPLES / "demo_input.npz", "--count", 4, "--json"
+    )
     assert done.code == 0, done.err
     assert done.json["bit_exact"] is True
     assert_rate(done.json)
@@ -43,7 +45,9 @@ def r20(shared_models, calibration, tmp_path_factory) -> Path:
 
     project = tmp_path_factory.mktemp("r20") / "project"
     checkpoint = shared_models / "r20_penni.pt"
-    code = run(["generate", str(checkpoint), "--board", "pynq-z2", *R20, "--calibration", str(calibration), "-o", str(project)])
+    code = run(
+        ["generate", str(checkpoint), "--board", "pynq-z2", *R20, "--calibration", str(calibration), "-o", str(project)]
+    )
     assert code == 0
     return project
 

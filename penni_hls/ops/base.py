@@ -30,9 +30,7 @@ class Resources:
     bram36: float = 0
 
     def __add__(self, other: Resources) -> Resources:
-        return Resources(
-            self.lut + other.lut, self.ff + other.ff, self.dsp + other.dsp, self.bram36 + other.bram36
-        )
+        return Resources(self.lut + other.lut, self.ff + other.ff, self.dsp + other.dsp, self.bram36 + other.bram36)
 
     def as_dict(self) -> dict[str, float]:
         return {"lut": self.lut, "ff": self.ff, "dsp": self.dsp, "bram36": self.bram36}

@@ -40,7 +40,9 @@ class BasisConv:
     def __post_init__(self) -> None:
         d, k, k2 = self.basis.shape
         if k != k2 or len(self.shifts) != d or self.pad_value.shape != (self.x.shape[2],):
-            raise ValueError("basis_conv: basis (d, k, k), one shift per basis and one pad value per channel are needed")
+            raise ValueError(
+                "basis_conv: basis (d, k, k), one shift per basis and one pad value per channel are needed"
+            )
         if not 1 <= self.stride <= k or not 0 <= self.pad < k:
             raise ValueError(f"basis_conv: stride {self.stride} and pad {self.pad} do not go with a {k}x{k} kernel")
         if not self.x.qtype.holds(self.pad_value):
@@ -78,7 +80,9 @@ class BasisConv:
         padded[:] = self.pad_value
         padded[:, self.pad : self.pad + h, self.pad : self.pad + w] = x.values
         taps = [
-            padded[:, i : i + (ho - 1) * s + 1 : s, j : j + (wo - 1) * s + 1 : s].ravel() for i in range(k) for j in range(k)
+            padded[:, i : i + (ho - 1) * s + 1 : s, j : j + (wo - 1) * s + 1 : s].ravel()
+            for i in range(k)
+            for j in range(k)
         ]
         sums = self.basis.reshape(d, -1).astype(dtype) @ np.stack(taps)
         z = np.stack([sat(rshift(row, shift), self.z_type) for row, shift in zip(sums, self.shifts)])

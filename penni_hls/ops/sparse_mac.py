@@ -174,7 +174,9 @@ class SparseMac:
         acc, total, rows = self.acc_type.bits, self.total_type.bits, 2 << address_bits(self.lane_rows(p))
         memories = rom_cost(len(self.program(p).words), p * self._entry_bits())
         for _ in range(p):
-            memories = memories + ram_cost(2 << address_bits(self.depth), q * self.z.qtype.bits) + ram_cost(rows, q * acc)
+            memories = (
+                memories + ram_cost(2 << address_bits(self.depth), q * self.z.qtype.bits) + ram_cost(rows, q * acc)
+            )
         copies = 1 if p == 1 or not rom_in_block_ram(self.channels) else 2  # lanes are looked up before multipliers are
         for _ in range(copies):
             memories = memories + rom_cost(self.channels, self._constant_bits(p))
@@ -210,7 +212,8 @@ class SparseMac:
         program = self.program(folding.p)
         cw, aw, bw, lw = self.coef_type.bits, address_bits(self.depth), self._bias_bits(), address_bits(folding.p)
         words = tuple(
-            to_word(tuple(f for e in lanes for f in ((e.coef, cw), (e.address, aw), (int(e.last), 1)))) for lanes in program.words
+            to_word(tuple(f for e in lanes for f in ((e.coef, cw), (e.address, aw), (int(e.last), 1))))
+            for lanes in program.words
         )
         constants = tuple(
             to_word(((m, MULTIPLIER.bits), (b, bw), (lane, lw)))

@@ -28,7 +28,9 @@ class Subsample:
 
     def __post_init__(self) -> None:
         if self.stride < 1 or self.offset < 0 or self.offset + self.x.shape[2] > self.channels:
-            raise ValueError(f"subsample: {self.x.shape[2]} channels at {self.offset} of {self.channels}, stride {self.stride}")
+            raise ValueError(
+                f"subsample: {self.x.shape[2]} channels at {self.offset} of {self.channels}, stride {self.stride}"
+            )
 
     @property
     def in_specs(self) -> tuple[TensorSpec, ...]:

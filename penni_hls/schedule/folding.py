@@ -1,4 +1,4 @@
-"""Which folding each operator gets: the slowest stage as fast as the board's usable share allows, every other one as cheap as it may be.
+"""Which folding each operator gets: the slowest stage as fast as the board allows, every other one as cheap as it may be.
 
 For a rate T each stage takes its cheapest folding that needs at most T cycles, cheapest by the sum of its shares of the
 board. The smallest T whose sum fits is taken.

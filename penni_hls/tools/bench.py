@@ -114,7 +114,8 @@ def tensor_words(tensor: IntTensor, spec: TensorSpec, q: int) -> np.ndarray:
 
 def run_bench(
     model: verilator.Model, designs: Sequence[Design], phases: Sequence[Phase], folder: Path, *,
-    clock: str = "clk_i", reset: str = "rst_ni", fifos: Sequence[str] = (), memories: Sequence[Path] = (), patience: int = PATIENCE,
+    clock: str = "clk_i", reset: str = "rst_ni", fifos: Sequence[str] = (), memories: Sequence[Path] = (),
+    patience: int = PATIENCE,
 ) -> BenchResult:  # fmt: skip
     """Play `designs`, all ports of model's top, and return what was found. `memories` are put where the model reads them."""
     folder = folder.resolve()
@@ -240,8 +241,8 @@ def fifo_paths(schedule: Schedule) -> dict[str, Link]:
 
 
 def simulate_top(
-    model: verilator.Model, schedule: Schedule, images: np.ndarray, logits: np.ndarray, phases: Sequence[Phase], folder: Path, *,
-    memories: Sequence[Path] = (), track: bool = True,
+    model: verilator.Model, schedule: Schedule, images: np.ndarray, logits: np.ndarray, phases: Sequence[Phase],
+    folder: Path, *, memories: Sequence[Path] = (), track: bool = True,
 ) -> BenchResult:  # fmt: skip
     """Play images through a built penni_top. BenchResult.phases has one entry, `top`."""
     return run_bench(

@@ -154,7 +154,12 @@ class Alone:
 
 
 def csim_operators(
-    operators: Mapping[str, Alone], work: Path, *, project: Path | None = None, bounded: bool = False, exact: bool = False
+    operators: Mapping[str, Alone],
+    work: Path,
+    *,
+    project: Path | None = None,
+    bounded: bool = False,
+    exact: bool = False,
 ) -> dict[str, tuple[np.ndarray, ...]]:
     """Simulate operators alone, all in one build. -> by name the output port(s): (N, *out_spec.shape).
 

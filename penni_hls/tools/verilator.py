@@ -116,7 +116,8 @@ def run(model: Model, test_module: str, run_dir: Path, *, env: Mapping[str, str]
         runner = get_runner("verilator")
         with _tool_errors("running the simulation", log), _search_path(SIM):
             results = runner.test(
-                test_module=test_module, hdl_toplevel=model.top, hdl_toplevel_lang="verilog", build_dir=model.build_dir, test_dir=run_dir, waves=model.waves,
+                test_module=test_module, hdl_toplevel=model.top, hdl_toplevel_lang="verilog",
+                build_dir=model.build_dir, test_dir=run_dir, waves=model.waves,
                 extra_env={"COCOTB_LOG_LEVEL": "WARNING", **env}, seed=seed, log_file=log,
                 plusargs=["+verilator+rand+reset+2", f"+verilator+seed+{seed}"],
                 results_xml=str((run_dir / "results.xml").resolve()),
