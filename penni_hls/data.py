@@ -20,6 +20,7 @@ PIXELS = 3 * SIDE * SIDE
 RECORD = 1 + PIXELS
 CLASSES = 10
 MAX_BATCH_BYTES = 1 << 30
+MAX_NPZ_BYTES = 4 << 30  # unpacked; more is no set of images for calibration or simulation
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
@@ -71,6 +72,10 @@ def load_images(path: str | Path) -> Images:
     """Read an `.npz`: key `images` (or the only array), uint8 (N, H, W, C), and key `labels` if there is one."""
     path = Path(path)
     try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as members:
+                if sum(member.file_size for member in members.infolist()) > MAX_NPZ_BYTES:
+                    raise DataError(f"{path}: unpacks to more than {MAX_NPZ_BYTES >> 30} GiB; save fewer images in it")
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             raise DataError(f"{path}: a single array, not an .npz; save it with numpy.savez(path, images=...)")
@@ -82,7 +87,7 @@ def load_images(path: str | Path) -> Images:
             labels = archive["labels"] if "labels" in archive.files and key != "labels" else None
     except DataError:
         raise
-    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a broken archive can raise nearly anything
         raise DataError(
             f"{path}: not a readable .npz of plain arrays ({_line(error)}); write it with numpy.savez"
         ) from error

@@ -235,3 +235,29 @@ def test_the_real_set():
     test, train = load_cifar10(SHARED), load_cifar10(SHARED, "train")
     assert test.images.shape == train.images.shape == (10000, 32, 32, 3)
     assert np.bincount(test.labels).tolist() == [1000] * 10
+
+
+def test_damaged_npz_is_always_one_clear_error(tmp_path):
+    """One or a few bytes changed anywhere: the file loads all the same or is refused, nothing else."""
+    good, bad = tmp_path / "good.npz", tmp_path / "bad.npz"
+    np.savez_compressed(good, images=np.arange(384, dtype=np.uint8).reshape(2, 8, 8, 3))
+    data, rng, refused = good.read_bytes(), np.random.default_rng(0), 0
+    for _ in range(400):
+        damaged = bytearray(data)
+        for at in rng.integers(0, len(data), 3):
+            damaged[at] = rng.integers(256)
+        bad.write_bytes(damaged)
+        try:
+            load_images(bad)
+        except DataError as error:
+            refused += 1
+            assert "\n" not in str(error)
+    assert refused > 200
+
+
+def test_npz_that_unpacks_to_too_much(tmp_path, monkeypatch):
+    path = tmp_path / "x.npz"
+    np.savez_compressed(path, images=np.zeros((2, 8, 8, 3), np.uint8))
+    monkeypatch.setattr("penni_hls.data.MAX_NPZ_BYTES", 300)
+    with pytest.raises(DataError, match=r"x\.npz: unpacks to more than"):
+        load_images(path)
