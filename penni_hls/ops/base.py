@@ -76,6 +76,13 @@ class HardwareOp(Protocol):
     def cost(self, folding: Folding) -> Resources:
         """Estimated resources."""
 
+    def held_pixels(self, folding: Folding) -> float:
+        """Output pixels' worth of input that the hardware can take in before it must give out any."""
+
+    @property
+    def burst(self) -> int:
+        """Words that come out as fast as input goes in, before a pause; 0 where output is as even as input."""
+
     def parameters(self, folding: Folding) -> dict[str, int]:
         """Hardware parameters, by the name they have in both hw/rtl and hw/hls."""
 

@@ -123,6 +123,14 @@ class BasisConv:
         ff = 0.78 * self.adders.register_bits + 1.17 * d * word + k * k * x_bits + 260
         return Resources(lut=lut, ff=ff) + ram_cost(w * c, rows * x_bits)
 
+    def held_pixels(self, folding: Folding) -> float:
+        """The row buffer, and a group on its way."""
+        return self.rows(folding.q) * self.x.shape[1] * self.out_spec.pixels / self.x.pixels + folding.q
+
+    @property
+    def burst(self) -> int:
+        return 0
+
     def parameters(self, folding: Folding) -> dict[str, int]:
         h, w, c = self.x.shape
         ho, wo, _, d = self.out_spec.shape

@@ -42,6 +42,14 @@ class Fork:
     def cost(self, folding: Folding) -> Resources:
         return Resources(lut=2.5 * self.copies, ff=self.copies)
 
+    def held_pixels(self, folding: Folding) -> float:
+        """One beat, so never more than a pixel."""
+        return 1
+
+    @property
+    def burst(self) -> int:
+        return 0
+
     def parameters(self, folding: Folding) -> dict[str, int]:
         return {"XW": self.x.qtype.bits, "COPIES": self.copies, "BEATS": math.prod(self.x.shape)}
 

@@ -44,6 +44,14 @@ class GlobalPool:
         width = self.out_spec.qtype.bits
         return Resources(lut=width + 20, ff=2 * width + 30) + ram_cost(1 << address_bits(self.x.shape[2]), width)
 
+    def held_pixels(self, folding: Folding) -> float:
+        """The frame that it sums."""
+        return 1
+
+    @property
+    def burst(self) -> int:
+        return 0
+
     def parameters(self, folding: Folding) -> dict[str, int]:
         return {
             "PIXELS": self.x.pixels, "C": self.x.shape[2], "XW": self.x.qtype.bits,

@@ -74,6 +74,15 @@ class MaxPool:
         logic = Resources(lut=4 * word + 60, ff=4 * word + 40)
         return logic + ram_cost(1 << address_bits(c), word) + ram_cost(1 << address_bits(wo * c), word)
 
+    def held_pixels(self, folding: Folding) -> float:
+        """The rows of a window."""
+        return self.kernel * self.out_spec.shape[1]
+
+    @property
+    def burst(self) -> int:
+        """An output row comes at the pace of the input, then nothing while rows are dropped."""
+        return self.out_spec.shape[1] * self.x.shape[2] if self.stride > 1 else 0
+
     def parameters(self, folding: Folding) -> dict[str, int]:
         h, w, c = self.x.shape
         ho, wo, _ = self.out_spec.shape

@@ -188,6 +188,14 @@ class SparseMac:
         )
         return logic + memories
 
+    def held_pixels(self, folding: Folding) -> float:
+        """Groups: two banks of z, two of sums, one on its way between them."""
+        return 5 * folding.q
+
+    @property
+    def burst(self) -> int:
+        return 0
+
     def parameters(self, folding: Folding) -> dict[str, int]:
         program = self.program(folding.p)
         skip = self.skip.qtype if self.skip else QType(1, False)

@@ -60,6 +60,15 @@ class Subsample:
         bits = sum(n.bit_length() for n in (*self.x.shape, self.channels))
         return Resources(lut=1.4 * bits, ff=bits)
 
+    def held_pixels(self, folding: Folding) -> float:
+        """Nothing but the pixel at hand."""
+        return 1
+
+    @property
+    def burst(self) -> int:
+        """An output row comes at the pace of the input, then nothing while rows are dropped."""
+        return self.out_spec.shape[1] * self.channels if self.stride > 1 else 0
+
     def parameters(self, folding: Folding) -> dict[str, int]:
         h, w, c = self.x.shape
         return {

@@ -13,7 +13,7 @@ import math
 from ..graph import Graph, Node
 from ..ops.base import Folding, HardwareOp
 from ..ops.stream import word_bits
-from .schedule import Link, drops_rows, held_pixels
+from .schedule import Link
 
 SHORT = 32  # words: what one level of LUT RAM holds
 
@@ -37,16 +37,15 @@ def _depths(graph: Graph[HardwareOp], node: Node[HardwareOp], foldings: dict[str
     pixels = 0.0
     for name in (node.name, *main[: main.index(fork)]):
         member = graph.by_name[name]
-        pixels += held_pixels(member, foldings[name]) * node.op.out_spec.pixels / member.op.out_spec.pixels
+        pixels += member.op.held_pixels(foldings[name]) * node.op.out_spec.pixels / member.op.out_spec.pixels
     channels = node.op.out_spec.shape[2]
     return [SHORT, SHORT * math.ceil(pixels * channels / SHORT)]
 
 
 def _bursts(graph: Graph[HardwareOp], node: Node[HardwareOp]) -> list[int]:
     """For each input, the words that come at once before a pause, rounded up to whole memories of `SHORT`."""
-    sources = (graph.by_name[name].op for name in node.inputs)
-    rows = (op.out_spec.shape[1] * op.out_spec.shape[2] if drops_rows(op) else 0 for op in sources)
-    return [SHORT * math.ceil(row / SHORT) for row in rows]
+    bursts = (0 if name == graph.input.name else graph.by_name[name].op.burst for name in node.inputs)
+    return [SHORT * math.ceil(burst / SHORT) for burst in bursts]
 
 
 def _path(graph: Graph[HardwareOp], name: str) -> list[str]:

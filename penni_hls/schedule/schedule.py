@@ -7,7 +7,7 @@ from functools import cached_property
 
 from ..boards import Board
 from ..graph import Graph, Node
-from ..ops import BasisConv, MaxPool, SparseMac, Subsample
+from ..ops import SparseMac
 from ..ops.base import Folding, HardwareOp, Resources, ram_cost
 
 
@@ -111,19 +111,3 @@ class Schedule:
     def images_per_second(self) -> float:
         """At the board's clock, by the predicted cycles."""
         return self.board.clock_mhz * 1e6 / self.cycles_per_image
-
-
-def held_pixels(node: Node[HardwareOp], folding: Folding) -> float:
-    """Output pixels' worth of input that an operator can take in before it must give out any."""
-    op = node.op
-    if isinstance(op, BasisConv):
-        return op.rows(folding.q) * op.x.shape[1] * op.out_spec.pixels / op.x.pixels + folding.q
-    return HELD_GROUPS * folding.q
-
-
-def drops_rows(op: HardwareOp) -> bool:
-    """True where output rows come at the pace of the input's, with pauses of dropped rows between them."""
-    return isinstance(op, MaxPool | Subsample) and op.stride > 1
-
-
-HELD_GROUPS = 5  # two banks of z, two of sums, one on its way between them
