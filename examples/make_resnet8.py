@@ -12,11 +12,11 @@ from pathlib import Path
 
 import torch
 
-from penni_hls.compress import CompressConfig, compress
-from penni_hls.compress.batches import Batches
-from penni_hls.compress.count import table
-from penni_hls.compress.models import build
-from penni_hls.compress.train import Metrics, TrainConfig, evaluate, fit, write_atomic
+from penni_hls.compression import CompressConfig, compress
+from penni_hls.compression.batches import Batches
+from penni_hls.compression.count import table
+from penni_hls.compression.models import build
+from penni_hls.compression.train import Metrics, TrainConfig, evaluate, fit, write_atomic
 from penni_hls.data import load_cifar10
 
 DENSE = TrainConfig(epochs=40, lr=0.2, weight_decay=2e-4, bf16=True, seed=1)

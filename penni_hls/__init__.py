@@ -14,11 +14,13 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .api import evaluate, generate, load, simulate, synth
+    from .compression import compress
     from .errors import PenniError
     from .project import Project
 
 # Imported when first asked for: `import penni_hls.fixed` must not read all of the package.
 _PUBLIC = {
+    "compress": ".compression",
     "evaluate": ".api",
     "generate": ".api",
     "load": ".api",
@@ -28,7 +30,7 @@ _PUBLIC = {
     "PenniError": ".errors",
 }
 
-__all__ = ["PenniError", "Project", "evaluate", "generate", "load", "simulate", "synth"]
+__all__ = ["PenniError", "Project", "compress", "evaluate", "generate", "load", "simulate", "synth"]
 
 
 def __getattr__(name: str) -> object:

@@ -27,17 +27,17 @@ HELD_BY_OPERATORS = {"__init__", "base", "stream", "input", "adder_graph", "prog
 # Part -> its layer. A module imports from its own layer or from lower ones, never upwards.
 LAYERS = (
     ("blas", "errors", "fixed", "paths"),
-    ("graph",),
+    ("graph", "serialize"),
     ("layers", "ops"),
     ("boards", "data"),
     ("checkpoint", "passes", "golden"),
     ("accuracy", "schedule"),
-    ("emit", "serialize"),
+    ("emit",),
     ("project",),
     ("tools", "report"),
     ("engines", "synthesis"),
     ("api",),
-    ("compress",),
+    ("export", "compression"),
     ("commands",),
     ("cli",),
     ("__main__",),
@@ -46,12 +46,14 @@ RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 
 # Library -> the only parts that import it.
 ONLY_IN = {
-    "torch": ("checkpoint", "compress"),
+    "torch": ("checkpoint", "compression", "export"),
     "subprocess": ("tools",),
     "jinja2": ("emit",),
     "typer": ("commands", "cli"),
     "rich": ("report",),
-    "pickle": ("data",),
+    "pickle": ("data", "checkpoint"),
+    "onnx": ("checkpoint", "export"),
+    "safetensors": ("checkpoint",),
 }
 
 

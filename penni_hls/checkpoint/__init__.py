@@ -1,4 +1,4 @@
-"""Checkpoint readers: a file -> Graph[layers]. With compress/, the only part that imports torch."""
+"""Checkpoint readers: a file -> Graph[layers]. With compression/ and export/, the only part that imports torch."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """ResNets of basic blocks, from keys and shapes.
 
 conv1, bn1, layer<stage>.<block>.{conv1,bn1,conv2,bn2}, then linear or fc. Shortcuts: none where the map stays the
-same; a 1x1 convolution under shortcut.0/.1 or downsample.0/.1 ("option B"); else stride and zero channels ("option A").
+same; a 1x1 convolution under shortcut.0/.1 or downsample.0/.1 ("option B"); else stride and zero channels ("option A"),
+as many before as after unless shortcut.zeros (before, after) says otherwise.
 The first block of each stage but the first has stride 2. A 7x7 stem has stride 2, a pooling layer and a 224x224 input.
 """
 
@@ -79,8 +80,19 @@ def _block(net: Builder, table: KeyTable, name: str, stride: int) -> None:
     elif spec != out:
         if out.shape[2] < spec.shape[2]:
             raise CheckpointError(f"{name}: {out.shape[2]} channels after {spec.shape[2]} need a shortcut convolution")
-        skip = net.add(f"{name}.shortcut", PadShortcut(spec, stride, out.shape[2]), source)
+        before = _zeros_before(table, f"{name}.shortcut.zeros", out.shape[2] - spec.shape[2])
+        skip = net.add(f"{name}.shortcut", PadShortcut(spec, stride, out.shape[2], before), source)
     if skip != source and net.spec != out:
         raise CheckpointError(f"{name}: its shortcut gives {net.spec}, its convolutions {out}")
     net.add(f"{name}.add", Add(out), main, skip)
     net.add(f"{name}.relu2", Relu(out))
+
+
+def _zeros_before(table: KeyTable, key: str, zeros: int) -> int:
+    """How many of the zero channels come first: half, an odd one last, unless a shrunk network says (before, after)."""
+    if key not in table:
+        return zeros // 2
+    before, after = table.take(key, (2,))
+    if before < 0 or after < 0 or before + after != zeros or before != int(before):
+        raise CheckpointError(f"{key} is ({before:g}, {after:g}), but {zeros} zero channels are needed")
+    return int(before)

@@ -27,6 +27,7 @@ WRAPPERS = (
 PREFIXES = ("module.", "model.", "net.", "network.", "_orig_mod.", "backbone.", "encoder.")
 STARTS = (b"PK", b"\x80")  # of a zip, and of a pickle as the old format is one
 IGNORED = ("num_batches_tracked",)
+COUNTS = (".zeros",)  # integers among the weights: the split of a shrunk shortcut's zero channels
 
 
 def _load(path: Path) -> object:
@@ -90,7 +91,7 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
     for name, tensor in tensors.items():
         if name.endswith(IGNORED):
             continue
-        if not tensor.is_floating_point() or tensor.layout is not torch.strided:
+        if not (tensor.is_floating_point() or name.endswith(COUNTS)) or tensor.layout is not torch.strided:
             raise CheckpointError(f"{name} holds {str(tensor.dtype).removeprefix('torch.')} numbers, not weights")
         values = tensor.detach().to(torch.float32).contiguous().numpy()
         if not np.isfinite(values).all():

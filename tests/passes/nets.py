@@ -90,7 +90,7 @@ def block(net: Net, name: str, channels: int, stride: int, option_b: bool, dense
         net.conv(f"{name}.shortcut.0", channels, kernel=1, stride=stride, source=source)
         skip = net.norm(f"{name}.shortcut.1")
     elif stride > 1:
-        skip = net.add(f"{name}.shortcut", PadShortcut(spec, stride, channels), source)
+        skip = net.add(f"{name}.shortcut", PadShortcut(spec, stride, channels, (channels - spec.shape[2]) // 2), source)
     net.add(f"{name}.add", Add(net.spec(main)), main, skip)
     net.relu(f"{name}.relu2")
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import UsageError
+from .models import PadShortcut
 
 Rank = int | float | Mapping[str, int | float]
 
@@ -154,6 +155,9 @@ def load_penni(model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
                 module.out_channels = sizes[0]
                 module.in_channels = len(state[f"{name}.coefs"]) // sizes[0]
         _reshape(name, module, state)
+    for name, module in model.named_modules():
+        if isinstance(module, PadShortcut) and f"{name}.zeros" in state:
+            module.split(*state[f"{name}.zeros"].tolist())
     try:
         model.load_state_dict(dict(state))
     except RuntimeError as error:

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from penni_hls.compress.alternate import BASES, COEFFICIENTS, alternating, freeze, l1, normalise, phase
-from penni_hls.compress.decompose import PenniConv2d, decompose
-from penni_hls.compress.train import Hooks, TrainConfig, fit
+from penni_hls.compression.alternate import BASES, COEFFICIENTS, alternating, freeze, l1, normalise, phase
+from penni_hls.compression.decompose import PenniConv2d, decompose
+from penni_hls.compression.train import Hooks, TrainConfig, fit
 from penni_hls.errors import UsageError
 
 from .nets import batches, small_resnet

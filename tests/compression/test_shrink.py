@@ -5,10 +5,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from penni_hls.compress.decompose import PenniConv2d, decompose
-from penni_hls.compress.models import ResNet, Vgg16
-from penni_hls.compress.prune import sparse_matrices
-from penni_hls.compress.shrink import shrink
+from penni_hls.compression.decompose import PenniConv2d, decompose
+from penni_hls.compression.models import ResNet, Vgg16
+from penni_hls.compression.prune import sparse_matrices
+from penni_hls.compression.shrink import shrink
 from penni_hls.errors import UsageError
 
 from .nets import shake

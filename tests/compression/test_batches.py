@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from penni_hls.compress.batches import CROP, Batches
+from penni_hls.compression.batches import CROP, Batches
 from penni_hls.data import Images
 
 from .nets import images

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from penni_hls.compress.train import Hooks, TrainConfig, evaluate, fit
+from penni_hls.compression.train import Hooks, TrainConfig, evaluate, fit
 from penni_hls.errors import UsageError
 
 from .nets import batches, small_resnet

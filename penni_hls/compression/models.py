@@ -15,11 +15,18 @@ from torch.nn import functional as F
 
 
 class PadShortcut(nn.Module):
-    """Option A of the ResNet paper: every second pixel, zero channels added on both sides. No parameters."""
+    """Option A of the ResNet paper: every second pixel, zero channels added on both sides. No parameters.
+
+    `split` sets how many; the state dict then holds them as `zeros`, int64 (2,): before, after.
+    """
 
     def __init__(self, stride: int, before: int, after: int) -> None:
         super().__init__()
         self.stride, self.before, self.after = stride, before, after
+
+    def split(self, before: int, after: int) -> None:
+        self.before, self.after = before, after
+        self.register_buffer("zeros", torch.tensor([before, after]))
 
     def forward(self, x: Tensor) -> Tensor:
         return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.before, self.after))

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from penni_hls.compress.batches import Batches
-from penni_hls.compress.count import count
-from penni_hls.compress.decompose import load_penni
-from penni_hls.compress.models import build, dense_state
-from penni_hls.compress.train import evaluate
+from penni_hls.compression.batches import Batches
+from penni_hls.compression.count import count
+from penni_hls.compression.decompose import load_penni
+from penni_hls.compression.models import build, dense_state
+from penni_hls.compression.train import evaluate
 from penni_hls.data import load_cifar10, load_images
 
 from .nets import SHARED

@@ -38,7 +38,9 @@ def shrink(model: nn.Module, example: Tensor) -> nn.Module:
         pad = modules[name]
         assert isinstance(pad, PadShortcut)
         stays = [found.root(label) in kept for label in value.ids]
-        pad.before, pad.after = sum(stays[: pad.before]), sum(stays[len(stays) - pad.after :])
+        before, after = sum(stays[: pad.before]), sum(stays[len(stays) - pad.after :])
+        if (before, after) != (pad.before, pad.after):
+            pad.split(before, after)
     return small.to(first.device).train(model.training)
 
 

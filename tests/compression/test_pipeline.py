@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from penni_hls.compress import CompressConfig, compress
-from penni_hls.compress.count import count
-from penni_hls.compress.decompose import PenniConv2d
-from penni_hls.compress.train import TrainConfig, evaluate
+from penni_hls.compression import CompressConfig, compress
+from penni_hls.compression.count import count
+from penni_hls.compression.decompose import PenniConv2d
+from penni_hls.compression.train import TrainConfig, evaluate
 from penni_hls.errors import UsageError
 
 from .nets import batches, small_resnet

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from penni_hls.compress.count import count
-from penni_hls.compress.decompose import decompose
-from penni_hls.compress.prune import (
+from penni_hls.compression.count import count
+from penni_hls.compression.decompose import decompose
+from penni_hls.compression.prune import (
     Price,
     apply_masks,
     by_deviation,
@@ -24,7 +24,7 @@ from penni_hls.compress.prune import (
     sparse_matrices,
     sparsity,
 )
-from penni_hls.compress.train import TrainConfig, fit
+from penni_hls.compression.train import TrainConfig, fit
 from penni_hls.errors import UsageError
 
 from .nets import batches, small_resnet

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from penni_hls.compress.decompose import PenniConv2d, as_dense, decompose, factors, load_penni
-from penni_hls.compress.shrink import shrink
+from penni_hls.compression.decompose import PenniConv2d, as_dense, decompose, factors, load_penni
+from penni_hls.compression.shrink import shrink
 from penni_hls.errors import UsageError
 
 from .nets import small_resnet

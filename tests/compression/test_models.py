@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from penni_hls.compress.batches import Batches
-from penni_hls.compress.decompose import load_penni
-from penni_hls.compress.models import ARCHITECTURES, build, dense_state
-from penni_hls.compress.train import evaluate
+from penni_hls.compression.batches import Batches
+from penni_hls.compression.decompose import load_penni
+from penni_hls.compression.models import ARCHITECTURES, build, dense_state
+from penni_hls.compression.train import evaluate
 from penni_hls.data import Images, load_cifar10
 
 from .nets import SHARED

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from penni_hls.compress.batches import Batches
-from penni_hls.compress.models import ResNet
+from penni_hls.compression.batches import Batches
+from penni_hls.compression.models import ResNet
 from penni_hls.data import Images
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"

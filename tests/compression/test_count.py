@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from penni_hls.compress.count import count, table
-from penni_hls.compress.decompose import PenniConv2d, load_penni
-from penni_hls.compress.models import build, dense_state
+from penni_hls.compression.count import count, table
+from penni_hls.compression.decompose import PenniConv2d, load_penni
+from penni_hls.compression.models import build, dense_state
 
 from .nets import SHARED
 

@@ -1,0 +1,217 @@
+"""The layers that are no convolutions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .base import MapSpec, Size, columns, count_nonzeros, windowed
+
+
+@dataclass(frozen=True, eq=False)
+class Input:
+    """Raw pixels 0..255 normalised: (pixel / 255 - mean) / std. mean, std: one number per channel."""
+
+    spec: MapSpec
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.mean) == len(self.std) == self.spec.shape[2]:
+            raise ValueError(
+                f"the images have {self.spec.shape[2]} channels: mean and std need as many values, not"
+                f" {len(self.mean)} and {len(self.std)}"
+            )
+        if min(self.std) <= 0:
+            raise ValueError(f"input: a standard deviation of {min(self.std)}; it must be positive")
+
+    @property
+    def in_specs(self) -> tuple[MapSpec, ...]:
+        return ()
+
+    @property
+    def out_spec(self) -> MapSpec:
+        return self.spec
+
+    @property
+    def size(self) -> Size:
+        return Size()
+
+    def reference(self, images: np.ndarray) -> np.ndarray:
+        """images (N, H, W, C) uint8 -> float32."""
+        mean, std = (np.asarray(v, np.float32) for v in (self.mean, self.std))
+        return (images.astype(np.float32) / np.float32(255) - mean) / std
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """A matrix over the whole map, flattened as torch does, (C, H, W). weight: float32 (O, C*H*W); bias: (O,)."""
+
+    x: MapSpec
+    weight: np.ndarray
+    bias: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.weight.ndim != 2 or self.weight.shape[1] != math.prod(self.x.shape):
+            raise ValueError(f"linear: weight {self.weight.shape} does not go with a {self.x} map")
+
+    @property
+    def in_specs(self) -> tuple[MapSpec, ...]:
+        return (self.x,)
+
+    @property
+    def out_spec(self) -> MapSpec:
+        return MapSpec((1, 1, self.weight.shape[0]))
+
+    @cached_property
+    def by_pixel(self) -> np.ndarray:
+        """The weight with its columns in the order of streams: (O, H*W*C)."""
+        h, w, c = self.x.shape
+        return np.ascontiguousarray(
+            self.weight.reshape(-1, c, h, w).transpose(0, 2, 3, 1).reshape(len(self.weight), -1)
+        )
+
+    @property
+    def size(self) -> Size:
+        used = count_nonzeros(self.weight)
+        biases = 0 if self.bias is None else len(self.bias)
+        return Size(self.weight.size + biases, used + count_nonzeros(self.bias), self.weight.size, 0, used)
+
+    def reference(self, x: np.ndarray) -> np.ndarray:
+        """x (N, H, W, C) -> (N, 1, 1, O) float32."""
+        y = x.reshape(len(x), -1) @ self.by_pixel.T
+        if self.bias is not None:
+            y = y + self.bias
+        return y.reshape(len(x), 1, 1, -1)
+
+
+@dataclass(frozen=True, eq=False)
+class BatchNorm:
+    """(x - mean) / sqrt(var + eps) * gamma + beta; each float32 (C,)."""
+
+    x: MapSpec
+    gamma: np.ndarray
+    beta: np.ndarray
+    mean: np.ndarray
+    var: np.ndarray
+    eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        if any(v.shape != (self.x.shape[2],) for v in (self.gamma, self.beta, self.mean, self.var)):
+            raise ValueError(f"batch norm: four vectors of {self.x.shape[2]} are needed")
+
+    @property
+    def in_specs(self) -> tuple[MapSpec, ...]:
+        return (self.x,)
+
+    @property
+    def out_spec(self) -> MapSpec:
+        return self.x
+
+    @property
+    def size(self) -> Size:
+        return Size(self.gamma.size + self.beta.size, self.gamma.size + self.beta.size)
+
+    @cached_property
+    def scale(self) -> np.ndarray:
+        """What a channel is multiplied by: float64 (C,)."""
+        return self.gamma.astype(np.float64) / np.sqrt(self.var.astype(np.float64) + self.eps)
+
+    @cached_property
+    def offset(self) -> np.ndarray:
+        """What is then added: float64 (C,)."""
+        return self.beta - self.mean * self.scale
+
+    def reference(self, x: np.ndarray) -> np.ndarray:
+        y = x * self.scale.astype(np.float32)
+        y += self.offset.astype(np.float32)
+        return y
+
+
+@dataclass(frozen=True)
+class _SameMap:
+    """A layer that gives a map of the shape it takes."""
+
+    x: MapSpec
+
+    @property
+    def in_specs(self) -> tuple[MapSpec, ...]:
+        return (self.x,)
+
+    @property
+    def out_spec(self) -> MapSpec:
+        return self.x
+
+    @property
+    def size(self) -> Size:
+        return Size()
+
+
+@dataclass(frozen=True)
+class Relu(_SameMap):
+    def reference(self, x: np.ndarray) -> np.ndarray:
+        return np.maximum(x, np.float32(0))
+
+
+@dataclass(frozen=True)
+class Add(_SameMap):
+    """The sum of two maps of the same shape."""
+
+    @property
+    def in_specs(self) -> tuple[MapSpec, ...]:
+        return (self.x, self.x)
+
+    def reference(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return x + y
+
+
+@dataclass(frozen=True)
+class MaxPool(_SameMap):
+    """The maximum of each k x k window; what lies outside the image never wins."""
+
+    kernel: int
+    stride: int
+    pad: int = 0
+
+    @property
+    def out_spec(self) -> MapSpec:
+        return windowed(self.x, self.kernel, self.stride, self.pad, self.x.shape[2])
+
+    def reference(self, x: np.ndarray) -> np.ndarray:
+        return columns(x, self.kernel, self.stride, self.pad, fill=-np.inf).max(axis=3)
+
+
+@dataclass(frozen=True)
+class GlobalAvgPool(_SameMap):
+    """The mean over all pixels."""
+
+    @property
+    def out_spec(self) -> MapSpec:
+        return MapSpec((1, 1, self.x.shape[2]))
+
+    def reference(self, x: np.ndarray) -> np.ndarray:
+        return x.mean(axis=(1, 2), keepdims=True)
+
+
+@dataclass(frozen=True)
+class PadShortcut(_SameMap):
+    """The parameter-free shortcut ("option A"): every stride-th pixel, zero channels added on both sides."""
+
+    stride: int
+    channels: int
+    offset: int  # zero channels before those of x; the others come after
+
+    def __post_init__(self) -> None:
+        if self.offset < 0 or self.offset + self.x.shape[2] > self.channels:
+            raise ValueError(f"shortcut: a {self.x} map does not fit {self.channels} channels from {self.offset} on")
+
+    @property
+    def out_spec(self) -> MapSpec:
+        return windowed(self.x, 1, self.stride, 0, self.channels)
+
+    def reference(self, x: np.ndarray) -> np.ndarray:
+        after = self.channels - self.offset - x.shape[3]
+        return np.pad(x[:, :: self.stride, :: self.stride], ((0, 0), (0, 0), (0, 0), (self.offset, after)))
