@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -41,6 +42,12 @@ class Batches:
         self.images = images.to(device)
         self.labels = torch.from_numpy(data.labels.astype(np.int64)).to(device)
         self.batch, self.train, self.seed, self.epoch = min(batch, len(data)), train, seed, 0
+        digest = hashlib.sha256(data.labels.tobytes())
+        digest.update(np.ascontiguousarray(data.images))
+        self.identity = (
+            f"{len(data)} images {digest.hexdigest()[:16]}, batch {self.batch}, batch seed {seed}, "
+            f"mean {'/'.join(map(str, mean))}, std {'/'.join(map(str, std))}"
+        )
         self.mean = torch.tensor(mean, device=device).view(1, -1, 1, 1) * 255
         self.scale = 1 / (torch.tensor(std, device=device).view(1, -1, 1, 1) * 255)
 

@@ -29,7 +29,7 @@ from .prune import (
     sparse_parameters,
 )
 from .shrink import shrink
-from .train import Hooks, Loader, Metrics, TrainConfig, evaluate, fit
+from .train import Hooks, Loader, Metrics, Progress, TrainConfig, evaluate, fit
 
 
 @dataclass(frozen=True)
@@ -90,11 +90,13 @@ def compress(
     *,
     directory: Path | str | None = None,
     report: Callable[[Metrics], None] | None = None,
+    progress: Progress | None = None,
 ) -> Compressed:
-    """Compress a trained dense `model` (it is left as it is). Loaders give (x, y) batches on the model's device.
+    """Compress a trained dense `model` (it is left as it is). Loaders give (x, y) batches, a DataLoader for one.
 
     With a `directory`, each stage keeps a checkpoint there and an interrupted run goes on from its last epoch; a
-    checkpoint of another model or config is refused.
+    checkpoint of another model or config is refused. `report` gets each epoch, `progress` each batch. In a process
+    group all its processes call this alike (see `ranks`).
     """
     if config.shrink:
         trace(model)  # an untraceable network is told of now, not after hours of training
@@ -110,7 +112,7 @@ def compress(
     target = f"prune {config.prune}, parameters {config.parameters}, macs {config.macs}, gradual {config.gradual}"
     last = f"{first}, {target}, {config.score} of {config.score_batches} batches"
 
-    def stage(name: str, epochs: int, hooks: Hooks, identity: str) -> None:
+    def stage(name: str, epochs: int, hooks: Hooks, identity: str, later: int = 0) -> None:
         settings = replace(config.train, epochs=epochs)
         metrics.extend(
             fit(
@@ -123,12 +125,14 @@ def compress(
                 teacher=teacher,
                 directory=directory,
                 identity=identity,
+                later=later,
                 report=report,
+                progress=progress,
             )
         )
 
     if config.epochs:
-        stage("alternate", config.epochs, alternating(work, config.l1, config.every), first)
+        stage("alternate", config.epochs, alternating(work, config.l1, config.every), first, config.finetune)
     freeze(work, None)
     normalise(work)
     choose = _chooser(work, train_loader, config, before, shape)

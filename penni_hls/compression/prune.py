@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import UsageError
+from . import ranks
 from .count import Count
 from .decompose import PenniConv2d
 from .train import Hooks
@@ -113,8 +114,11 @@ def magnitude_scores(model: nn.Module) -> dict[str, Tensor]:
 
 
 def fisher_scores(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
-    """a^2 * mean(g^2), g the gradient of each batch's loss: about what the loss rises by when a is set to 0."""
-    parameters = sparse_parameters(model)
+    """a^2 * mean(g^2), g the gradient of each batch's loss: about what the loss rises by when a is set to 0.
+
+    Of several processes each takes some of the batches; all get the same scores.
+    """
+    parameters, device = sparse_parameters(model), next(model.parameters()).device
     squares = {name: torch.zeros_like(p) for name, p in parameters.items()}
     training, frozen = model.training, [p for p in parameters.values() if not p.requires_grad]
     model.eval()
@@ -122,11 +126,13 @@ def fisher_scores(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) ->
         parameter.requires_grad_(True)
     count = 0
     for x, y in batches:
-        loss = F.cross_entropy(model(x).float(), y)
-        gradients = torch.autograd.grad(loss, list(parameters.values()))
-        for square, gradient in zip(squares.values(), gradients, strict=True):
-            square += gradient**2
+        if count % ranks.world() == ranks.rank():
+            loss = F.cross_entropy(model(x.to(device)).float(), y.to(device))
+            gradients = torch.autograd.grad(loss, list(parameters.values()))
+            for square, gradient in zip(squares.values(), gradients, strict=True):
+                square += gradient**2
         count += 1
+    ranks.total(*squares.values())
     for parameter in frozen:
         parameter.requires_grad_(False)
     model.train(training)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from math import cos, pi
+from functools import partial
+from math import cos, isfinite, pi
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,12 +15,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import UsageError
+from . import ranks
+from .resume import Settings, resume, save
 
+Progress = Callable[[str, int, int], None]  # what runs ("finetune 2/6"), batches done, batches in all
 FIRST_LR = 0.04  # of the peak, where the warm-up begins
 
 
 class Loader(Protocol):
-    """Gives (x, y) batches and says how many; `set_epoch(epoch)` is called where it exists."""
+    """Gives (x, y) batches and says how many.
+
+    `set_epoch(epoch)`, its own or its sampler's, is called where it exists. `identity`, where it exists, says what
+    decides the batches: a run is not gone on with on others.
+    """
 
     def __iter__(self) -> Any: ...
 
@@ -96,35 +102,52 @@ def fit(
     teacher: nn.Module | None = None,
     directory: Path | None = None,
     identity: str = "",
+    later: int = 0,
     report: Callable[[Metrics], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Metrics]:
     """Train `model` in place; return a Metrics for each epoch.
 
     With a `directory`, `<stage>.ckpt` there is replaced after each epoch and `<stage>.jsonl` holds the metrics; where
     it exists already, training goes on from it. With a `teacher`, the loss is the mean of the labels' and the
     teacher's cross entropy. `identity` is what else decides the result (where training starts, what the hooks do): a
-    checkpoint of another identity is refused.
+    checkpoint of another identity is refused. `later` epochs follow in other stages: they count in the time left.
+    `report` gets each epoch, `progress` each batch. Of several processes (see `ranks`) the leader writes and reports.
     """
     path = directory / f"{stage}.ckpt" if directory else None
-    settings = asdict(config) | {"identity": identity}
+    settings: Settings = asdict(config) | {
+        "identity": identity,
+        "batches": getattr(train_loader, "identity", ""),
+        "processes": ranks.world(),
+    }
+    ranks.equalise(model)
     optimizer = torch.optim.SGD(
         _groups(model, config.weight_decay), config.lr, momentum=config.momentum, nesterov=config.momentum > 0
     )
     done: list[Metrics] = []
-    if path and path.exists():
-        done = _resume(path, model, optimizer, settings)
+    if path:
+        done = [Metrics(**line) for line in resume(path, model, optimizer, settings)]
     for epoch in range(len(done), config.epochs):
         begin = time.perf_counter()
         torch.manual_seed(config.seed * 1_000_003 + epoch)  # for loaders and layers that draw from the global generator
-        if hasattr(train_loader, "set_epoch"):
-            train_loader.set_epoch(epoch)
+        for owner in (train_loader, getattr(train_loader, "sampler", None)):
+            if hasattr(owner, "set_epoch"):
+                owner.set_epoch(epoch)
         if hooks.epoch:
             hooks.epoch(epoch)
         for parameter in model.parameters():
             if not parameter.requires_grad:  # frozen: neither gradient nor momentum may move it now or when it thaws
                 parameter.grad = None
                 optimizer.state.pop(parameter, None)
-        loss, train_accuracy, lr = _epoch(model, train_loader, optimizer, config, epoch, hooks, teacher)
+        advance = progress and ranks.leader() and partial(progress, f"{stage} {epoch + 1}/{config.epochs}")
+        loss, train_accuracy, lr = _epoch(
+            model, train_loader, optimizer, config, epoch, hooks, teacher, advance or None
+        )
+        if not isfinite(loss):
+            raise UsageError(
+                f"{stage}: training diverged in epoch {epoch + 1} (loss {loss}); take a lower learning rate"
+            )
+        ranks.mean_statistics(model)
         accuracy = evaluate(model, test_loader) if test_loader is not None else None
         seconds = time.perf_counter() - begin
         zeros, total = _zeros(model)
@@ -140,12 +163,12 @@ def fit(
                 nonzero=total - zeros,
                 lr=lr,
                 seconds=seconds,
-                left_s=seconds * (config.epochs - epoch - 1),
+                left_s=seconds * (config.epochs - epoch - 1 + later),
             )
         )
-        if path:
-            _save(path, model, optimizer, settings, done)
-        if report:
+        if path and ranks.leader():
+            save(path, model, optimizer, settings, [asdict(metrics) for metrics in done])
+        if report and ranks.leader():
             report(done[-1])
     return done
 
@@ -153,22 +176,18 @@ def fit(
 @torch.no_grad()
 def evaluate(model: nn.Module, loader: Iterable[tuple[Tensor, Tensor]]) -> float:
     """Top-1 in percent, in float32."""
-    training = model.training
+    training, device = model.training, next(model.parameters()).device
     model.eval()
-    right = count = 0
-    for x, y in loader:
-        right += int((model(x).argmax(1) == y).sum())
-        count += len(y)
+    right, count = torch.zeros((), dtype=torch.long, device=device), torch.zeros((), dtype=torch.long, device=device)
+    for x, y, _ in ranks.batches(loader, device, empty=True):
+        if len(y):
+            right += (model(x).argmax(1) == y).sum()
+            count += len(y)
     model.train(training)
-    return 100 * right / count
-
-
-def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
-    """Call `write` with a temporary name beside `path`, then rename: the file is whole or the old one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    write(temporary)
-    os.replace(temporary, path)
+    ranks.total(right, count)
+    if not count:
+        raise UsageError("no image to score the network on; give a loader that is not empty")
+    return 100 * int(right) / int(count)
 
 
 def _epoch(
@@ -179,11 +198,19 @@ def _epoch(
     epoch: int,
     hooks: Hooks,
     teacher: nn.Module | None,
+    advance: Callable[[int, int], None] | None,
 ) -> tuple[float, float, float]:
-    """One pass over the loader: mean loss, accuracy in percent, last learning rate."""
+    """One pass over the loader: mean loss, accuracy in percent, last learning rate.
+
+    Each process's gradient is of its rows' share of the mean loss over the whole batch; their sum is the gradient.
+    """
     model.train()
-    losses, right, count, lr = [], torch.zeros((), dtype=torch.long), 0, 0.0
-    for i, (x, y) in enumerate(loader):
+    parameters = list(model.parameters())
+    device = parameters[0].device
+    losses: list[Tensor] = []
+    right, count = torch.zeros((), dtype=torch.long, device=device), torch.zeros((), dtype=torch.long, device=device)
+    lr = 0.0
+    for i, (x, y, share) in enumerate(ranks.batches(loader, device)):
         lr = config.rate((epoch + i / len(loader)) / config.epochs)
         for group in optimizer.param_groups:
             group["lr"] = lr
@@ -196,19 +223,26 @@ def _epoch(
         loss = F.cross_entropy(logits, y, label_smoothing=config.label_smoothing)
         if teacher is not None:
             loss = 0.5 * (loss + F.cross_entropy(logits, soft))
+        loss = loss * share
         losses.append(loss.detach())
         if hooks.penalty:
-            loss = loss + hooks.penalty()
+            loss = loss + hooks.penalty() / ranks.world()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        ranks.sum_gradients(parameters)
         if hooks.gradient:
             hooks.gradient()
         optimizer.step()
         if hooks.step:
             hooks.step()
-        right = right + (logits.detach().argmax(1) == y).sum().cpu()
+        right += (logits.detach().argmax(1) == y).sum()
         count += len(y)
-    return float(torch.stack(losses).mean()), 100 * int(right) / count, lr
+        if advance:
+            advance(i + 1, len(loader))
+    if not losses:
+        raise UsageError("no batch to train on; give a loader that is not empty")
+    (summed, _, _) = ranks.total(torch.stack(losses), right, count)
+    return float(summed.mean()), 100 * int(right) / int(count), lr
 
 
 def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -224,38 +258,3 @@ def _zeros(model: nn.Module) -> tuple[int, int]:
     """Zero weights and all weights, over the parameters with more than one dimension."""
     weights = [p.detach() for p in model.parameters() if p.dim() > 1]
     return sum(int((w == 0).sum()) for w in weights), sum(w.numel() for w in weights)
-
-
-def _save(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, settings: Mapping[str, Any], done: Sequence[Metrics]
-) -> None:
-    content = {
-        "settings": settings,
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "metrics": [asdict(metrics) for metrics in done],
-    }
-    write_atomic(path, lambda part: torch.save(content, part))
-    lines = "".join(json.dumps(asdict(metrics)) + "\n" for metrics in done)
-    write_atomic(path.with_suffix(".jsonl"), lambda part: _write_text(part, lines))
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text)
-
-
-def _resume(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, settings: Mapping[str, Any]
-) -> list[Metrics]:
-    """Load what `_save` wrote. A run with other settings is not gone on with: its result would be neither's."""
-    device = next(model.parameters()).device
-    try:
-        content = torch.load(path, weights_only=True, map_location=device)
-        model.load_state_dict(content["model"])
-        optimizer.load_state_dict(content["optimizer"])
-    except Exception as error:
-        text = str(error).splitlines()[0]
-        raise UsageError(f"{path}: does not fit this run ({text}); remove it to begin anew") from error
-    if content["settings"] != settings:
-        raise UsageError(f"{path}: was made with other settings ({content['settings']}); remove it to begin anew")
-    return [Metrics(**metrics) for metrics in content["metrics"]]
