@@ -1,0 +1,194 @@
+"""The archive that torch.export.save writes: a zip of stored members, opened here and not by torch.
+
+Only the JSON of the program and the raw bytes of tensors are read. Members that are pickles (sample inputs, custom objects)
+are left alone.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+
+from ..errors import CheckpointError
+from .traced_program import Constant, printable
+
+MAX_FILE = 8 << 30
+MAX_MEMBERS = 100_000
+MAX_JSON = 128 << 20
+MAX_AXES = 8
+STRIDED = 7
+# Codes of torch._export.serde.schema.ScalarType: name, numpy type of the bits, what it is read as.
+TYPES = {
+    1: ("uint8", "u1", "i"),
+    2: ("int8", "i1", "i"),
+    3: ("int16", "<i2", "i"),
+    4: ("int32", "<i4", "i"),
+    5: ("int64", "<i8", "i"),
+    6: ("float16", "<f2", "f"),
+    7: ("float32", "<f4", "f"),
+    8: ("float64", "<f8", "f"),
+    13: ("bfloat16", "<u2", "f"),
+}
+DAMAGED = "it is damaged, or no file that torch.export.save wrote"
+
+
+class Archive:
+    """The members below the archive's one top folder."""
+
+    def __init__(self, file: zipfile.ZipFile, size: int) -> None:
+        infos = file.infolist()
+        if len(infos) > MAX_MEMBERS or sum(info.file_size for info in infos) > min(size, MAX_FILE):
+            raise CheckpointError("its members are more or larger than the file can hold")
+        for info in infos:
+            parts = info.filename.split("/")
+            if info.filename.startswith("/") or "\\" in info.filename or ".." in parts:
+                raise CheckpointError(f"it has a member outside of itself, {printable(info.filename)}")
+            if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
+                raise CheckpointError("its members are compressed or encrypted, which torch.export.save never does")
+        tops = {info.filename.split("/")[0] for info in infos}
+        if len(tops) != 1:
+            raise CheckpointError("it has no single top folder, as files of torch.export.save do")
+        self._file, self._top = file, tops.pop()
+        self._infos = {info.filename.removeprefix(f"{self._top}/"): info for info in infos}
+        self._storages: dict[str, bytes] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._infos
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._infos)
+
+    def read(self, name: str, most: int = MAX_FILE) -> bytes:
+        info = self._infos.get(name)
+        if info is None:
+            raise CheckpointError(f"its member {printable(name)} is missing")
+        if info.file_size > most:
+            raise CheckpointError(f"its member {printable(name)} is absurdly large, {info.file_size:,} bytes")
+        return self._file.read(info)
+
+    def json(self, name: str) -> dict[str, Any]:
+        """A member that is a JSON object."""
+        try:
+            value = json.loads(self.read(name, MAX_JSON).decode("utf-8"), parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
+            raise CheckpointError(f"its member {printable(name)} is no JSON that can be read") from error
+        if not isinstance(value, dict):
+            raise CheckpointError(f"its member {printable(name)} is no JSON object")
+        return value
+
+    def tensors(self, folder: str, model: str) -> Mapping[str, Mapping[str, Any]]:
+        """What the archive says of each tensor in `folder`, weights or constants, by its name."""
+        if f"data/{folder}/{model}.pt" in self:  # as torch wrote it before 2.9
+            return self._pickled(f"data/{folder}/{model}.pt")
+        config = self.json(f"data/{folder}/{model}_{folder}_config.json").get("config")
+        if not isinstance(config, dict):
+            raise CheckpointError(f"its list of {folder} is damaged")
+        return config
+
+    def _pickled(self, name: str) -> dict[str, dict[str, Any]]:
+        """An older archive's tensors, which one torch.save'd dict holds."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                loaded = torch.load(io.BytesIO(self.read(name)), map_location="cpu", weights_only=True)
+        except CheckpointError:
+            raise
+        except Exception as error:  # a hostile file may make the unpickler raise anything
+            raise CheckpointError(f"its member {printable(name)} holds more than tensors, or is damaged") from error
+        if not isinstance(loaded, Mapping):
+            raise CheckpointError(f"its member {printable(name)} is no dict of tensors")
+        return {str(key): {"loaded": value} for key, value in loaded.items()}
+
+    def constant(self, folder: str, name: str, entry: Any) -> Constant:
+        """The tensor `name` as float32 or int64."""
+        if not isinstance(entry, Mapping):
+            raise CheckpointError(f"{printable(name)} is missing")
+        if "loaded" in entry:
+            return Constant(_loaded(name, entry["loaded"]), name)
+        path, meta = entry.get("path_name"), entry.get("tensor_meta")
+        if entry.get("use_pickle") is not False or not isinstance(meta, Mapping):
+            raise CheckpointError(f"{printable(name)} is a pickled object, which could run code; only tensors are read")
+        if not isinstance(path, str) or not re.fullmatch(r"\w+", path):
+            raise CheckpointError(f"{printable(name)} lies in a member of a strange name")
+        known = TYPES.get(meta.get("dtype"))  # type: ignore[arg-type]
+        if known is None or meta.get("layout") != STRIDED:
+            raise CheckpointError(f"{printable(name)} holds numbers of a type or layout that weights do not have")
+        key = f"data/{folder}/{path}"
+        if key not in self._storages:
+            self._storages[key] = self.read(key)
+        return Constant(_strided(name, self._storages[key], known, meta), name)
+
+
+def _no_constant(text: str) -> float:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _strided(name: str, raw: bytes, known: tuple[str, str, str], meta: Mapping[str, Any]) -> np.ndarray:
+    """The view of a storage that `meta` describes."""
+    numbers = np.frombuffer(raw, known[1]) if len(raw) % np.dtype(known[1]).itemsize == 0 else np.empty(0, known[1])
+    sizes, strides = (tuple(map(plain_int, meta[key])) for key in ("sizes", "strides"))
+    offset = plain_int(meta["storage_offset"])
+    if len(sizes) != len(strides) or len(sizes) > MAX_AXES or min((*sizes, *strides, offset)) < 0:
+        raise CheckpointError(f"{printable(name)} has a shape or strides that cannot be")
+    last = offset + sum((n - 1) * step for n, step in zip(sizes, strides))
+    if math.prod(sizes) > numbers.size or (0 not in sizes and last >= numbers.size):
+        shape = "x".join(map(str, sizes)) or "scalar"
+        raise CheckpointError(
+            f"{printable(name)} has shape {shape[:80]}, more than its {numbers.size} numbers in the file"
+        )
+    if 0 in sizes:
+        raise CheckpointError(f"{printable(name)} is empty")
+    steps = [step * numbers.itemsize for step in strides]
+    view = np.lib.stride_tricks.as_strided(numbers[offset:], sizes, steps, writeable=False)
+    return _numbers(view, known)
+
+
+def _numbers(view: np.ndarray, known: tuple[str, str, str]) -> np.ndarray:
+    if known[0] == "bfloat16":
+        return (view.astype(np.uint32) << 16).view(np.float32)
+    with np.errstate(over="ignore"):  # what becomes infinite is refused where it is used
+        return view.astype(np.int64 if known[2] == "i" else np.float32)
+
+
+def _loaded(name: str, value: object) -> np.ndarray:
+    if (
+        not isinstance(value, torch.Tensor)
+        or value.layout is not torch.strided
+        or value.is_quantized
+        or value.is_complex()
+    ):
+        raise CheckpointError(f"{printable(name)} is no plain tensor")
+    if not value.numel():
+        raise CheckpointError(f"{printable(name)} is empty")
+    return value.detach().to(torch.float32 if value.is_floating_point() else torch.int64).contiguous().numpy()
+
+
+def plain_int(value: Any) -> int:
+    """{"as_int": 3} -> 3. A symbolic expression is refused: it is never evaluated."""
+    found = value.get("as_int") if isinstance(value, Mapping) else None
+    if type(found) is not int:
+        raise CheckpointError("a size is symbolic; only the batch may be open")
+    return found
+
+
+@contextmanager
+def opened(file: BinaryIO) -> Iterator[Archive]:
+    """The archive in an open file. CheckpointError where it is none."""
+    size = file.seek(0, io.SEEK_END)
+    if size > MAX_FILE:
+        raise CheckpointError(f"it is larger than {MAX_FILE >> 30} GiB")
+    try:
+        with zipfile.ZipFile(file) as zipped:
+            yield Archive(zipped, size)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, UnicodeDecodeError, RuntimeError) as error:
+        raise CheckpointError(DAMAGED) from error

@@ -1,0 +1,131 @@
+"""A traced network: a list of calls over a small vocabulary, the same for torch.export programs and for ONNX.
+
+A reader of a form translates its file into a `Program`; `traced_build.build` makes the layers of it. Nothing here knows
+where a call came from, beyond what errors and names need.
+
+Vocabulary (arguments by name; x, y and weights are values, all else numbers, tuples of numbers, or constant values):
+
+    conv        x, weight, bias, stride, pad, dilation, groups     pad: 2 or 4 numbers, or one of PADDINGS
+    batch_norm  x, gamma, beta, mean, var, eps
+    relu        x
+    add         x, y
+    linear      x, weight (O, F), bias
+    matmul      x, y
+    max_pool    x, kernel, stride, pad, dilation, ceil
+    avg_pool    x, kernel, stride, pad, ceil
+    adaptive    x, size                                            average pooling to a map of this size
+    mean        x, axes, keep                                      axes None: all but batch and channels
+    reshape     x, shape, zero_copies                              zero_copies: a 0 keeps the length that x has there
+    flatten     x, start, end
+    squeeze     x, axes                                            axes None: all of length 1
+    unsqueeze   x, axes
+    slice       x, starts, ends, axes, steps
+    pad         x, pads, value, axes                               pads: all that come before, then all after
+    identity    x
+    shape       x, start, end
+    size        x, axis
+    on constants only: transpose (x, perm), mul, sub, div (x, y), concat (xs, axis), gather (x, indices, axis),
+    cast (x, to), full (shape, value), expand (x, shape)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import CheckpointError
+
+SUPPORTED = (
+    "convolution, BatchNorm, ReLU, addition, max pooling, global average pooling, flatten, linear layers and the"
+    " shortcut of strided slice and zero channels"
+)
+PADDINGS = ("valid", "same", "same_lower")
+OPEN_BATCH = 9973  # stands for a batch size that the file leaves open: a prime, so that nothing else is mistaken for it
+MAX_CALLS = 50_000
+MAX_SIDE = 4096
+MAX_CHANNELS = 1 << 16
+CIFAR10 = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A value of the program, by name."""
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """A tensor of the file, or computed from such: float32 or int64.
+
+    name: what the file calls it, as `layer1.0.conv1.weight`, "" where it has no name of its own.
+    factors: coefs (rows, d) and basis (d, taps) where the array is their product, in whatever shape.
+    """
+
+    array: np.ndarray
+    name: str = ""
+    factors: tuple[Constant, Constant] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One operation. args: numbers, tuples, None, and Ref for values (also within tuples).
+
+    what, label: the operation, `aten.conv2d`, and the node, as the file calls them. module: the path of the module that
+    made the call, "" for the network itself, None where the file does not say. overwrites: the value that the result
+    replaces in place.
+    """
+
+    op: str
+    output: str
+    args: Mapping[str, Any]
+    what: str
+    label: str = ""
+    module: str | None = None
+    overwrites: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """shape: (C, H, W) of one image. batch: images at once, OPEN_BATCH where any number."""
+
+    input: str
+    shape: tuple[int, int, int]
+    batch: int
+    output: str
+    calls: tuple[Call, ...]
+    constants: Mapping[str, Constant] = field(default_factory=dict)
+
+
+def printable(text: str, most: int = 160) -> str:
+    """Text of a file as part of a message: one line, of bounded length."""
+    line = "".join(c if c.isprintable() else "?" for c in text)
+    return line if len(line) <= most else f"{line[:most]}..."
+
+
+def check_input(name: str, shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """(C, H, W) of `shape` (N, C, H, W), where it is one of images."""
+    if len(shape) != 4 or min(shape) < 1:
+        raise CheckpointError(f"its input {printable(name)} has shape {list(shape)}; images (N, C, H, W) are needed")
+    if max(shape[2:]) > MAX_SIDE or shape[1] > MAX_CHANNELS:
+        raise CheckpointError(
+            f"its input {printable(name)} has shape {list(shape)}: larger than any image that can be taken"
+        )
+    return shape[1], shape[2], shape[3]
+
+
+def check_finite(name: str, values: np.ndarray) -> np.ndarray:
+    if not np.isfinite(values).all():
+        raise CheckpointError(f"{printable(name)} holds NaN or infinite values")
+    return values
+
+
+def normalisation(
+    channels: int, mean: tuple[float, ...] | None, std: tuple[float, ...] | None
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """mean and std of the pixels; None: CIFAR-10's for three channels, else 0 and 1."""
+    usual = CIFAR10 if channels == 3 else ((0.0,) * channels, (1.0,) * channels)
+    return tuple(usual[0] if mean is None else mean), tuple(usual[1] if std is None else std)
