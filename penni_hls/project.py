@@ -19,24 +19,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import get_args
 
-from . import layers, ops
+from . import vocabulary
 from .boards import Board, Usable
 from .errors import ProjectError
-from .fixed import QType, Requant
-from .graph import Graph, GraphError, Node, TensorSpec, verify
+from .graph import Graph, GraphError, verify
 from .ops.base import Folding
 from .schedule import Link, Schedule
 from .serialize import Codec, from_npz
 
 FORMAT, VERSION = "penni-hls project", 1
 MANIFEST, ARRAYS, WORK = "model.json", "model.npz", "build"
-# Two vocabularies, because a layer and an operator may share a name.
-INTEGER = Codec(
-    (Schedule, Graph, Node, TensorSpec, QType, Requant, Folding, Link, Board, Usable, ops.Input, *ops.OPERATORS)
-)
-FLOAT = Codec((Graph, Node, layers.MapSpec, *get_args(layers.Layer)))
+INTEGER = Codec((Schedule, Folding, Link, Board, Usable, *vocabulary.INTEGER))
+FLOAT = Codec(vocabulary.FLOAT)
 
 Bundle = Mapping[str, bytes]
 

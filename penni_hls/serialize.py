@@ -11,6 +11,8 @@ import dataclasses
 import io
 import json
 import math
+import types
+import typing
 import zipfile
 from collections.abc import Iterable
 from typing import Any
@@ -31,6 +33,7 @@ class Codec:
 
     def __init__(self, vocabulary: Iterable[type]) -> None:
         self._classes = {cls.__name__: cls for cls in vocabulary}
+        self._hints = {name: typing.get_type_hints(cls) for name, cls in self._classes.items()}
 
     def encode(self, value: Any, arrays: dict[str, np.ndarray]) -> Any:
         """The JSON structure of `value`; its arrays are added to `arrays` as a0, a1, …"""
@@ -77,6 +80,9 @@ class Codec:
             if fields:
                 raise ProjectError(f"{name} {what} field {', '.join(sorted(fields))}")
         values = {key: self.decode(item, arrays) for key, item in data.items() if key != TYPE}
+        wrong = [key for key, value in values.items() if not _fits(value, self._hints[name][key])]
+        if wrong:
+            raise ProjectError(f"{name} has a field {wrong[0]} of the wrong kind")
         try:
             return cls(**values)
         except (ValueError, TypeError, AttributeError, IndexError) as error:
@@ -88,6 +94,25 @@ class Codec:
         if name not in arrays or dtype not in _DTYPES or len(data) != 2:
             raise ProjectError(f"array {name!r} is missing, or its dtype {dtype!r} is not known")
         return arrays[name].astype(_DTYPES[dtype])
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Is `value`, decoded, what a field's annotation allows? What an annotation leaves open is allowed."""
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        return any(_fits(value, one) for one in typing.get_args(hint))
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        if type(value) is not tuple:
+            return False
+        if len(args) == 2 and args[1] is ...:
+            return all(_fits(item, args[0]) for item in value)
+        return len(value) == len(args) and all(map(_fits, value, args))
+    kind = origin or hint
+    if kind is float:
+        return type(value) in (int, float)
+    if kind in (int, bool, str):
+        return type(value) is kind
+    return isinstance(value, kind) if isinstance(kind, type) else True
 
 
 def _known_dtype(array: np.ndarray) -> np.dtype:

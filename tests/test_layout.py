@@ -29,7 +29,7 @@ LAYERS = (
     ("blas", "errors", "fixed", "paths"),
     ("graph", "serialize"),
     ("layers", "ops"),
-    ("boards", "data"),
+    ("boards", "data", "vocabulary"),
     ("checkpoint", "passes", "golden"),
     ("accuracy", "schedule"),
     ("emit",),
@@ -53,7 +53,7 @@ ONLY_IN = {
     "rich": ("report",),
     "pickle": ("data", "checkpoint"),
     "onnx": ("checkpoint", "export"),
-    "safetensors": ("checkpoint",),
+    "safetensors": ("checkpoint", "compression"),
 }
 
 

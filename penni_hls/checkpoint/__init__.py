@@ -1,42 +1,110 @@
-"""Checkpoint readers: a file -> Graph[layers]. With compression/ and export/, the only part that imports torch."""
+"""Checkpoint readers: a file -> Graph[layers]. With compression/ and export/, the only part that may import torch.
+
+A form of checkpoint is a module with
+    NAME                                     what `inspect` calls it
+    recognises(path: Path, head: bytes)      head: the first 16 bytes; it may look into a zip's names
+and one of
+    contents(path) -> Contents               named tensors: the families below make the network of them
+    graph(path, mean, std) -> Graph[Layer]   where the file itself says how its layers are joined
+    stored(path) -> Stored                   where it says all, the mean and deviation of the pixels too
+Each raises CheckpointError, one line without the path.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from ..graph import Graph, verify
-from ..layers import Add, Conv, Layer, Linear, MaxPool, PadShortcut, PenniConv
-from . import resnet, vgg
-from .keys import CheckpointError, KeyTable, some
-from .state_dict import read_tensors
+from ..layers import Add, Conv, Input, Layer, Linear, MaxPool, PadShortcut, PenniConv
+from ..passes import Quantized
+from . import penni_file, resnet, safetensors_file, settings, state_dict, vgg
+from .keys import CheckpointError, Contents, KeyTable, some
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR10_STD = (0.2023, 0.1994, 0.2010)
 FAMILIES = (resnet, vgg)
+FORMS: tuple[ModuleType, ...] = (penni_file, safetensors_file, state_dict)  # the first that recognises a file reads it
 
-__all__ = ["CIFAR10_MEAN", "CIFAR10_STD", "CheckpointError", "describe", "read"]
+__all__ = ["CIFAR10_MEAN", "CIFAR10_STD", "CheckpointError", "Loaded", "describe", "load", "read"]
+
+Numbers = Sequence[float] | None
 
 
-def read(
-    path: str | Path, *, mean: tuple[float, ...] = CIFAR10_MEAN, std: tuple[float, ...] = CIFAR10_STD
-) -> Graph[Layer]:
-    """Read a state dict and recognise its network. mean, std: of the pixels 0..1 that the network was trained with.
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """graph: the float network; form: what kind of file it was; quantized: the integer network, where the file has one."""
 
+    graph: Graph[Layer]
+    form: str
+    quantized: Quantized | None = None
+
+
+def read(path: str | Path, *, mean: Numbers = None, std: Numbers = None) -> Graph[Layer]:
+    """The float network of a checkpoint of any form; see `load`."""
+    return load(path, mean=mean, std=std).graph
+
+
+def load(path: str | Path, *, mean: Numbers = None, std: Numbers = None) -> Loaded:
+    """Read a checkpoint of any form and recognise its network.
+
+    mean, std: of the pixels 0..1 that the network was trained with; None: what the file says, or else CIFAR-10's.
     Raises CheckpointError, one line that begins with the path.
     """
     path = Path(path)
     try:
-        table = KeyTable(read_tensors(path))
-        family = next((f for f in FAMILIES if f.recognises(table)), None)
-        if family is None:
-            raise CheckpointError(
-                f"its architecture is not known (a ResNet or a VGG is); its keys: {some(table.keys())}"
-            )
-        net = family.build(table, mean, std)
-        table.finish()
-    except CheckpointError as error:
+        return _load(path, mean, std)
+    except (CheckpointError, ValueError) as error:  # ValueError: a graph, or mean and std, that do not hold together
         raise CheckpointError(f"{path}: {error}") from error
-    return verify(Graph(tuple(net.nodes)))
+    except OSError as error:
+        raise CheckpointError(f"{path}: it cannot be read: {error.strerror or error}") from error
+
+
+def _load(path: Path, mean: Numbers, std: Numbers) -> Loaded:
+    if not path.is_file():
+        raise CheckpointError("there is no such file")
+    with path.open("rb") as file:
+        head = file.read(16)
+    form = next((form for form in FORMS if form.recognises(path, head)), None)
+    if form is None:
+        raise CheckpointError(
+            f"it is truncated, or of none of the forms that are read: {', '.join(f.NAME for f in FORMS)}"
+        )
+    if hasattr(form, "stored"):
+        stored = form.stored(path)
+        _check_normalisation(stored.graph.input.op, mean, std)
+        return Loaded(stored.graph, form.NAME, stored.quantized)
+    numbers = tuple(CIFAR10_MEAN if mean is None else mean), tuple(CIFAR10_STD if std is None else std)
+    if hasattr(form, "graph"):
+        return Loaded(verify(form.graph(path, *numbers)), form.NAME)
+    contents = form.contents(path)
+    return Loaded(verify(_of_family(contents, *numbers)), contents.form)
+
+
+def _of_family(contents: Contents, mean: tuple[float, ...], std: tuple[float, ...]) -> Graph[Layer]:
+    table = KeyTable(contents.tensors)
+    family = next((f for f in FAMILIES if f.recognises(table)), None)
+    if family is None:
+        raise CheckpointError(f"its architecture is not known (a ResNet or a VGG is); its keys: {some(table.keys())}")
+    net = family.build(table, mean, std)
+    table.finish()
+    return settings.apply(net.nodes, contents.settings)
+
+
+def _check_normalisation(op: Layer, mean: Numbers, std: Numbers) -> None:
+    assert isinstance(op, Input)
+    for option, given, held in (("mean", mean, op.mean), ("std", std, op.std)):
+        if given is not None and tuple(given) != held:
+            raise CheckpointError(
+                f"the file says that its network was trained with {option} {_joined(held)}, not {_joined(given)};"
+                f" leave --{option} away"
+            )
+
+
+def _joined(numbers: Sequence[float]) -> str:
+    return ",".join(f"{number:g}" for number in numbers)
 
 
 def describe(graph: Graph[Layer]) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import CheckpointError
 from ..graph import Node
 from ..layers import BatchNorm, Conv, Layer, Linear, MapSpec, PenniConv
+from .settings import Settings
 
 NAMED = 4  # so many keys an error names; the rest it counts
 
@@ -19,6 +21,15 @@ def some(keys: Iterable[str]) -> str:
     keys = list(keys)
     more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
     return ", ".join(keys[:NAMED]) + more
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """What a file of named tensors holds. form: for people; tensors: float32, by name; settings: of modules, by name."""
+
+    form: str
+    tensors: Mapping[str, np.ndarray]
+    settings: Mapping[str, Settings]
 
 
 class KeyTable:

@@ -1,17 +1,21 @@
-"""A torch file -> plain numpy tensors by name. Only tensors, numbers and containers are read; no code runs."""
+"""Files of torch.save and dill -> named tensors: a state dict, bare or wrapped, or a whole pickled module."""
 
 from __future__ import annotations
 
-import re
-import warnings
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from .keys import CheckpointError, some
+from .keys import CheckpointError, Contents
+from .pickled import Record, Tensor
+from .pickled_module import contents as module_contents
+from .pickled_module import is_module
+from .settings import Settings
+from .tensors import prefix_length, require, wanted
+from .torch_file import PICKLE, ZIP, TorchFile
+from .torch_file import read as read_file
 
+NAME = "PyTorch"
 WRAPPERS = (
     "state_dict",
     "model_state_dict",
@@ -21,82 +25,65 @@ WRAPPERS = (
     "network",
     "params",
     "weights",
+    "weight",
     "ema",
     "module",
 )
-PREFIXES = ("module.", "model.", "net.", "network.", "_orig_mod.", "backbone.", "encoder.")
-STARTS = (b"PK", b"\x80")  # of a zip, and of a pickle as the old format is one
-IGNORED = ("num_batches_tracked",)
-COUNTS = (".zeros",)  # integers among the weights: the split of a shrunk shortcut's zero channels
 
 
-def _load(path: Path) -> object:
-    if not path.is_file():
-        raise CheckpointError("there is no such file")
-    try:
-        with path.open("rb") as file:
-            start = file.read(2)
-    except OSError as error:
-        raise CheckpointError(f"it cannot be opened: {error.strerror}") from error
-    if not start.startswith(STARTS):
-        raise CheckpointError("it is truncated, or no file that torch.save wrote")
-    try:
-        with warnings.catch_warnings():  # torch's remarks on odd pickles: the error says what matters
-            warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a hostile or broken file may make the unpickler raise anything
-        asked = re.search(r"(?:GLOBAL|global|class|type) ([\w.]+\.[\w.]+)", str(error))
-        if asked:
-            raise CheckpointError(
-                f"it asks for {asked[1]}, which could run code; only state dicts are read"
-                " (torch.save(model.state_dict(), ...))"
-            ) from error
-        raise CheckpointError("it is truncated, or no file that torch.save wrote") from error
+def recognises(path: Path, head: bytes) -> bool:
+    return head.startswith((ZIP, PICKLE))
 
 
-def _tensors(loaded: object) -> dict[str, torch.Tensor]:
-    """The tensors by name, wrappers taken off."""
-    while isinstance(loaded, Mapping):
-        inside = [loaded[name] for name in WRAPPERS if isinstance(loaded.get(name), Mapping)]
+def contents(path: Path) -> Contents:
+    """float32 arrays by name, prefixes taken off, all finite; of a module also its settings. Raises CheckpointError."""
+    file = read_file(path)
+    value = _unwrapped(file.value)
+    settings: dict[str, Settings] = {}
+    if is_module(value):
+        entries, settings = module_contents(value)  # type: ignore[arg-type]
+    elif isinstance(value, dict):
+        entries = value
+    else:
+        raise CheckpointError(
+            f"it holds a {value if isinstance(value, Record) else type(value).__name__}, not a state dict"
+        )
+    tensors = {key: entry for key, entry in entries.items() if type(key) is str and isinstance(entry, Tensor)}
+    require(entries, (f"{key:.80}" + _kind(entry) if type(key) is str else type(key).__name__
+                      for key, entry in entries.items() if key not in tensors))  # fmt: skip
+    arrays = _arrays(file, tensors)
+    at = prefix_length(arrays)
+    prefix = next(iter(arrays), "")[:at]
+    return Contents(
+        f"{NAME} {'module, pickled whole' if settings else 'state dict'} ({file.how})",
+        {name[at:]: array for name, array in arrays.items()},
+        {name.removeprefix(prefix): found for name, found in settings.items()},
+    )
+
+
+def _kind(entry: object) -> str:
+    return f" (a {entry})" if isinstance(entry, Record) else ""
+
+
+def _unwrapped(value: object) -> object:
+    """The innermost state dict or module of a checkpoint that holds more than that."""
+    for _ in range(len(WRAPPERS)):
+        if not isinstance(value, dict):
+            break
+        inside = [value[name] for name in WRAPPERS if isinstance(value.get(name), dict) or is_module(value.get(name))]
         if not inside:
             break
-        loaded = inside[0]
-    if not isinstance(loaded, Mapping):
-        raise CheckpointError(f"it holds a {type(loaded).__name__}, not a state dict")
-    strange = [
-        str(key) for key, value in loaded.items() if not isinstance(key, str) or not isinstance(value, torch.Tensor)
-    ]
-    if strange:
-        raise CheckpointError(f"these entries are no tensors: {some(strange)}")
-    if not loaded:
-        raise CheckpointError("it holds no tensors")
-    return dict(loaded)
+        value = inside[0]
+    return value
 
 
-def _strip(names: list[str]) -> int:
-    """Length of the prefix all names share, as wrappers of modules leave it."""
-    at = 0
-    while True:
-        found = [p for p in PREFIXES if all(name.startswith(p, at) for name in names)]
-        if not found:
-            return at
-        at += len(found[0])
-
-
-def read_tensors(path: Path) -> dict[str, np.ndarray]:
-    """path -> float32 arrays by name, prefixes stripped, all finite. Raises CheckpointError."""
-    tensors = _tensors(_load(path))
-    at = _strip(list(tensors))
-    result: dict[str, np.ndarray] = {}
-    for name, tensor in tensors.items():
-        if name.endswith(IGNORED):
-            continue
-        if not (tensor.is_floating_point() or name.endswith(COUNTS)) or tensor.layout is not torch.strided:
-            raise CheckpointError(f"{name} holds {str(tensor.dtype).removeprefix('torch.')} numbers, not weights")
-        values = tensor.detach().to(torch.float32).contiguous().numpy()
-        if not np.isfinite(values).all():
-            raise CheckpointError(f"{name} holds NaN or infinite values")
-        if not values.size:
-            raise CheckpointError(f"{name} is empty")
-        result[name[at:]] = values
-    return result
+def _arrays(file: TorchFile, entries: dict[str, Tensor]) -> dict[str, np.ndarray]:
+    left = 2 * file.size + (1 << 20)  # bytes: tensors may share their storage, but not without end
+    arrays: dict[str, np.ndarray] = {}
+    for name, tensor in entries.items():
+        if wanted(name, tensor.storage.dtype):
+            arrays[name] = file.array(name, tensor)
+            left -= arrays[name].size * tensor.storage.itemsize
+            if left < 0:
+                raise CheckpointError("its tensors claim far more numbers than it has")
+    return arrays

@@ -1,0 +1,69 @@
+"""The tree of a pickled torch.nn.Module -> its tensors by dotted name, and the settings its modules carry.
+
+A module is a record whose state has `_parameters`, `_buffers` and `_modules`, whatever its class is called: that is how
+torch keeps every module, and all that is read of it beside plain settings such as `stride` and `eps`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .keys import CheckpointError
+from .pickled import Record
+from .settings import Settings
+from .tensors import MAX_NAME
+
+MAX_DEPTH, MAX_MODULES = 32, 20_000
+
+
+def is_module(value: object) -> bool:
+    return isinstance(value, Record) and all(type(part) is dict for part in _parts(value))
+
+
+def _parts(record: Record) -> tuple[object, ...]:
+    state = record.state if isinstance(record.state, dict) else {}
+    return tuple(state.get(name) for name in ("_parameters", "_buffers", "_modules"))
+
+
+def contents(root: Record) -> tuple[dict[str, object], dict[str, Settings]]:
+    """What stands where the tensors should be, and the settings, both by dotted name, in the order of the tree.
+
+    A module that stands in several places is taken at the first: what it shares is missing at the others.
+    """
+    tensors: dict[str, object] = {}
+    settings: dict[str, Settings] = {}
+    seen: set[int] = set()
+    left: list[tuple[str, int, object]] = [("", 0, root)]
+    while left:
+        name, depth, module = left.pop()
+        if id(module) in seen:
+            continue
+        seen.add(id(module))
+        if depth > MAX_DEPTH or len(seen) > MAX_MODULES or len(name) > MAX_NAME:
+            raise CheckpointError(
+                f"its modules are nested deeper than {MAX_DEPTH} levels, or more than {MAX_MODULES:,}"
+            )
+        if not isinstance(module, Record) or not is_module(module):
+            raise CheckpointError(f"{name} is no module: it has no parameters, buffers and modules")
+        parameters, buffers, modules = _parts(module)
+        state: dict = module.state  # type: ignore[assignment]
+        settings[name] = Settings.of(str(module), state)
+        hidden = state.get("_non_persistent_buffers_set")
+        for group, skip in ((parameters, []), (buffers, hidden if type(hidden) is list else [])):
+            for key, value in _entries(group, name):
+                if value is not None and key not in skip:
+                    tensors[_join(name, key)] = value
+        children = [(_join(name, key), depth + 1, value) for key, value in _entries(modules, name) if value is not None]
+        left.extend(reversed(children))
+    return tensors, settings
+
+
+def _entries(group: object, name: str) -> list[tuple[str, object]]:
+    assert isinstance(group, Mapping)
+    if not all(type(key) is str and key and key.isprintable() and len(key) <= MAX_NAME for key in group):
+        raise CheckpointError(f"{name or 'its module'} has an entry whose name is no plain text")
+    return list(group.items())
+
+
+def _join(name: str, key: str) -> str:
+    return f"{name}.{key}" if name else key

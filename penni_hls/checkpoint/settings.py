@@ -1,0 +1,122 @@
+"""What modules carry beside tensors (strides, paddings, eps), against the network that their names and shapes gave.
+
+A checkpoint of names and shapes alone leaves such settings to convention. A pickled module says them, so they are
+checked, layer by layer; the eps of a BatchNorm is taken over. Of modules that are not torch's own, only the settings
+are looked at: what their code does, no file says.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from ..errors import CheckpointError
+from ..graph import Graph, Node
+from ..layers import BatchNorm, Conv, GlobalAvgPool, Layer, Linear, MaxPool, PenniConv, Relu
+
+Value = int | float | str | tuple[int, ...] | None
+READ = (
+    "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode", "transposed", "eps", "ceil_mode",
+    "output_size",
+)  # fmt: skip
+
+# Modules of torch without weights that do nothing to an image, once trained.
+_NEUTRAL = ("Sequential", "ModuleList", "ModuleDict", "Identity", "Flatten", "Dropout", "Dropout2d", "DataParallel",
+            "DistributedDataParallel")  # fmt: skip
+_EXPECTED: dict[type, tuple[str, ...]] = {
+    Conv: ("Conv2d",), PenniConv: (), Linear: ("Linear",), BatchNorm: ("BatchNorm2d", "BatchNorm1d", "SyncBatchNorm"),
+    Relu: ("ReLU",), MaxPool: ("MaxPool2d",),
+}  # fmt: skip
+_AVERAGES = ("AvgPool2d", "AdaptiveAvgPool2d")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """kind: the class, as `torch.nn.modules.conv.Conv2d`; values: those of READ that the module has."""
+
+    kind: str
+    values: Mapping[str, Value]
+
+    @staticmethod
+    def of(kind: str, state: Mapping[str, object]) -> Settings:
+        values: dict[str, Value] = {}
+        for name in READ:
+            value = state.get(name)
+            if isinstance(value, int | float) or isinstance(value, str) and len(value) < 20:
+                values[name] = value
+            elif type(value) in (tuple, list) and len(value) <= 4 and all(type(part) is int for part in value):
+                values[name] = tuple(value)
+        return Settings(kind, values)
+
+    @property
+    def torch_class(self) -> str | None:
+        """`Conv2d` for torch's own, None for anybody else's."""
+        return self.kind.rpartition(".")[2] if self.kind.startswith("torch.nn.") else None
+
+    def single(self, name: str, default: Value = None) -> Value:
+        """A setting for both axes as one number: (2, 2) -> 2."""
+        value = self.values.get(name, default)
+        if isinstance(value, tuple) and len(set(value)) == 1:
+            return value[0]
+        return value
+
+
+def apply(nodes: Iterable[Node[Layer]], settings: Mapping[str, Settings]) -> Graph[Layer]:
+    """The graph with the settings' eps. CheckpointError, with the layer's name, where a setting says otherwise."""
+    graph = Graph(tuple(_with_eps(node, settings) for node in nodes))
+    for node in graph:
+        if node.name in settings:
+            _check(node, settings[node.name])
+    for name, found in settings.items():
+        if found.torch_class in _AVERAGES:
+            _check_average(name, found, graph)
+        elif (
+            found.torch_class is not None and name not in graph.by_name and found.torch_class not in (*_NEUTRAL, "ReLU")
+        ):
+            raise CheckpointError(f"{name} is a {found.torch_class}, for which the network has no place")
+    return graph
+
+
+def _with_eps(node: Node[Layer], settings: Mapping[str, Settings]) -> Node[Layer]:
+    if not isinstance(node.op, BatchNorm) or node.name not in settings or "eps" not in settings[node.name].values:
+        return node
+    eps = settings[node.name].values["eps"]
+    if not isinstance(eps, int | float) or not math.isfinite(eps) or not 0 <= eps < 1:
+        raise CheckpointError(f"{node.name} has an eps that cannot be")
+    return replace(node, op=replace(node.op, eps=float(eps)))
+
+
+def _check(node: Node[Layer], found: Settings) -> None:
+    expected = _EXPECTED.get(type(node.op))
+    if expected is None:
+        return
+    if found.torch_class is not None and found.torch_class not in expected:
+        raise CheckpointError(
+            f"{node.name} is a {found.torch_class}, but the network has a {type(node.op).__name__} there"
+        )
+    if isinstance(node.op, Conv | PenniConv | MaxPool):
+        op = node.op
+        wanted: dict[str, Value] = {
+            "kernel_size": op.kernel, "stride": op.stride, "padding": op.pad, "dilation": 1, "groups": 1,
+            "padding_mode": "zeros", "transposed": False, "ceil_mode": False,
+        }  # fmt: skip
+        for name, want in wanted.items():
+            have = found.single(name, want)
+            if name == "padding" and isinstance(have, str):
+                have = {"valid": 0, "same": (op.kernel - 1) / 2}.get(have, have)
+            if have != want:
+                raise CheckpointError(f"{node.name} has {name} {have}, but its place in the network asks for {want}")
+
+
+def _check_average(name: str, found: Settings, graph: Graph[Layer]) -> None:
+    """An average pool is the one over the whole map, or, where there is none, one that changes nothing."""
+    pooled = [node.op.x for node in graph if isinstance(node.op, GlobalAvgPool)]
+    before = pooled or [node.op.x for node in graph if isinstance(node.op, Linear)][:1]
+    side = before[0].shape[0] if before else 1
+    adaptive = found.torch_class == "AdaptiveAvgPool2d"
+    have = found.single("output_size" if adaptive else "kernel_size")
+    # Its output is 1x1 where the network pools, side x side where not; a fixed window is the other way round.
+    want = side if adaptive != bool(pooled) else 1
+    if have is None or have != want or found.single("padding", 0) != 0:
+        raise CheckpointError(f"{name} averages otherwise than over the whole {side}x{side} map, or not at all")
