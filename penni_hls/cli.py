@@ -12,13 +12,15 @@ import typer
 
 from . import __version__
 from .commands.boards import boards
+from .commands.compress import compress
 from .commands.doctor import doctor
 from .commands.evaluate import evaluate
 from .commands.generate import generate
 from .commands.inspect import inspect
 from .commands.simulate import simulate
 from .commands.synth import synth
-from .errors import PenniError
+from .commands.train import train
+from .errors import Interrupted, PenniError
 
 INTERRUPTED = 130  # what typer returns after a KeyboardInterrupt
 ClickException = typer.BadParameter.__mro__[2]  # the base of usage errors; typer does not export it
@@ -31,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (inspect, generate, evaluate, simulate, synth, boards, doctor):
+for command in (train, compress, inspect, generate, evaluate, simulate, synth, boards, doctor):
     app.command()(command)
 
 
@@ -49,6 +51,7 @@ def _root(
 
     \b
     Typical use:
+      penni-hls compress --arch resnet20 --weights dense.pt --data cifar-10-batches-bin -o r20_penni.pt
       penni-hls inspect  r20_penni.pt
       penni-hls generate r20_penni.pt --board pynq-z2 -o build/r20
       penni-hls simulate build/r20 --engine rtl --count 2
@@ -78,6 +81,8 @@ def run(args: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: no complaint at exit
         return 1
+    except Interrupted as error:
+        return _fail(str(error), as_json, INTERRUPTED)
     except PenniError as error:
         return _fail(str(error), as_json)
     except OSError as error:
@@ -85,7 +90,9 @@ def run(args: list[str]) -> int:
 
 
 def _fail(message: str, as_json: bool, code: int = 2) -> int:
-    """One line on stderr, or one JSON object on stdout."""
+    """One line on stderr, or one JSON object on stdout; of the processes that torchrun starts, the first one's."""
+    if os.environ.get("RANK", "0") != "0" and "TORCHELASTIC_RUN_ID" in os.environ:
+        return code
     line = " ".join(message.split())
     if as_json:
         print(json.dumps({"error": line}))

@@ -31,3 +31,7 @@ class ToolError(PenniError):
 
 class UsageError(PenniError):
     """Options that do not go together, or values out of range."""
+
+
+class Interrupted(PenniError):
+    """Stopped by the user where it can go on; says how. Exit code 130."""

@@ -43,7 +43,7 @@ class Batches:
         self.labels = torch.from_numpy(data.labels.astype(np.int64)).to(device)
         self.batch, self.train, self.seed, self.epoch = min(batch, len(data)), train, seed, 0
         digest = hashlib.sha256(data.labels.tobytes())
-        digest.update(np.ascontiguousarray(data.images))
+        digest.update(np.ascontiguousarray(data.images).data)
         self.identity = (
             f"{len(data)} images {digest.hexdigest()[:16]}, batch {self.batch}, batch seed {seed}, "
             f"mean {'/'.join(map(str, mean))}, std {'/'.join(map(str, std))}"

@@ -74,9 +74,14 @@ class Count:
     other: int
 
     @property
+    def paper_parameters(self) -> int:
+        """The paper's convention: non-zero weights and coefficients, and bases."""
+        return sum(layer.nonzero + layer.basis for layer in self.layers)
+
+    @property
     def parameters(self) -> int:
         """Non-zero weights and coefficients, bases, biases, BatchNorm's scale and shift; no indices."""
-        return sum(layer.nonzero + layer.basis for layer in self.layers) + self.other
+        return self.paper_parameters + self.other
 
     @property
     def dense_parameters(self) -> int:

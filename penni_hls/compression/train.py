@@ -131,8 +131,7 @@ def fit(
         begin = time.perf_counter()
         torch.manual_seed(config.seed * 1_000_003 + epoch)  # for loaders and layers that draw from the global generator
         for owner in (train_loader, getattr(train_loader, "sampler", None)):
-            if hasattr(owner, "set_epoch"):
-                owner.set_epoch(epoch)
+            getattr(owner, "set_epoch", lambda _: None)(epoch)
         if hooks.epoch:
             hooks.epoch(epoch)
         for parameter in model.parameters():

@@ -43,6 +43,10 @@ class Reporter:
         """Something worth knowing beside the result."""
         self._err.print(f"note: {text}", markup=False, soft_wrap=True)
 
+    def log(self, text: str) -> None:
+        """A line on how the work goes."""
+        self._err.print(text, markup=False, soft_wrap=True)
+
     def result(self, payload: dict) -> None:
         if self.as_json:
             print(json.dumps(payload, allow_nan=False))
@@ -50,13 +54,31 @@ class Reporter:
     @contextmanager
     def progress(self, what: str) -> Iterator[Advance]:
         """A bar on stderr while the block runs, where stderr is a terminal. The block calls advance(done, total)."""
+        with self._bar() as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+    @contextmanager
+    def steps(self, what: str) -> Iterator[Callable[[str, int, int], None]]:
+        """The same for work in parts: the block calls advance(part, done, total); lines may be logged meanwhile."""
+        with self._bar() as bar:
+            task, last = bar.add_task(what, total=None), ""
+
+            def advance(part: str, done: int, total: int) -> None:
+                nonlocal last
+                if part != last:
+                    bar.reset(task, description=part)
+                    last = part
+                bar.update(task, completed=done, total=total)
+
+            yield advance
+
+    def _bar(self) -> Progress:
         columns = (
             TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeElapsedColumn(),
             TimeRemainingColumn(),
         )  # fmt: skip
-        with Progress(*columns, console=self._err, transient=True, disable=not sys.stderr.isatty()) as bar:
-            task = bar.add_task(what, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+        return Progress(*columns, console=self._err, transient=True, disable=not sys.stderr.isatty())
 
     @contextmanager
     def stages(self, what: str) -> Iterator[Callable[[str], None]]:

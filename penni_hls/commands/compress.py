@@ -1,0 +1,182 @@
+"""`penni-hls compress`: a dense network -> a PENNI network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import UsageError
+from ..report.console import Reporter
+from ..report.tables import percent, table
+from .options import CIFAR10_MEAN, CIFAR10_STD, Json, Mean, Std, numbers
+from .training import (
+    Arch,
+    Batch,
+    Bf16,
+    Data,
+    Decay,
+    Device,
+    Half,
+    Output,
+    Rate,
+    Seed,
+    Work,
+    change,
+    normalisation,
+    watched,
+)
+
+if TYPE_CHECKING:
+    from ..compression.count import Count, LayerCount
+    from ..compression.runs import Outcome
+
+THRESHOLD = 1.0  # of --prune where no target is given
+
+
+def compress(
+    arch: Arch,
+    weights: Annotated[Path, typer.Option(metavar="FILE", help="The dense network's weights.", show_default=False)],
+    data: Data,
+    output: Output,
+    bases: Annotated[
+        list[str],
+        typer.Option("-d", "--bases", metavar="D", help="Bases a layer: 5, a share of energy 0.95, LAYER=3,…"),
+    ] = ["5"],  # noqa: B006 (typer copies it)
+    epochs: Annotated[int, typer.Option(min=0, help="Of alternation between coefficients and bases.")] = 8,
+    every: Annotated[int, typer.Option(min=1, help="Epochs before the sides change.")] = 1,
+    l1: Annotated[float, typer.Option("--l1", min=0, help="Weight of the sum of |coefficients| in the loss.")] = 1e-4,
+    prune: Annotated[
+        float | None,
+        typer.Option(min=0, help=f"Coefficients below S x their layer's deviation go. {THRESHOLD} without a target."),
+    ] = None,
+    parameters: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Target: 0.2 keeps a fifth of the dense parameters.")
+    ] = None,
+    macs: Annotated[float | None, typer.Option(metavar="SHARE", help="Target: the same for MACs.")] = None,
+    finetune: Annotated[int, typer.Option(min=0, help="Epochs after pruning, the zeros held.")] = 6,
+    gradual: Annotated[int, typer.Option(min=1, help="Prune in steps over so many of these.")] = 1,
+    score: Annotated[str, typer.Option(metavar="fisher|magnitude", help="What a target keeps the most of.")] = "fisher",
+    distill: Annotated[bool, typer.Option(help="The dense network teaches.")] = False,
+    shrink: Annotated[bool, typer.Option(help="Take out channels that nothing reads or writes.")] = True,
+    lr: Rate = 0.05,
+    weight_decay: Decay = 1e-4,
+    batch: Batch = 128,
+    seed: Seed = 0,
+    bf16: Bf16 = False,
+    device: Device = "auto",
+    mean: Mean = CIFAR10_MEAN,
+    std: Std = CIFAR10_STD,
+    work: Work = None,
+    half: Half = False,
+    as_json: Json = False,
+) -> int:
+    """Compress a dense network by PENNI: decompose, alternate, prune, fine-tune, shrink. Interrupted, it goes on.
+
+    \b
+    Examples:
+      penni-hls compress --arch resnet18 --weights dense.pt --data DIR -d 5 --l1 1e-4 --prune 1.0 \\
+          --epochs 8 --finetune 6 -o r18.pt
+      penni-hls compress --arch resnet8 --weights dense.pt --data DIR --parameters 0.2 --macs 0.25 \\
+          --finetune 24 --gradual 8 --half -o resnet8.pt
+      penni-hls compress --arch resnet20 --weights dense.th --data DIR -d 5 -d layer1.0.conv1=3,layer3.2.conv2=4 \\
+          --mean .485,.456,.406 --std .229,.224,.225 -o r20.pt
+      torchrun --nproc-per-node 4 -m penni_hls compress --arch resnet18 --weights dense.pt --data DIR -o r18.pt
+    """
+    if prune is not None and (parameters is not None or macs is not None):
+        raise UsageError("--prune and the targets --parameters, --macs exclude each other; give one or the other")
+    from ..compression.pipeline import CompressConfig
+    from ..compression.runs import Run, compress_dense
+    from ..compression.train import TrainConfig
+
+    report = Reporter(as_json)
+    run = Run(
+        arch=arch, data=data, output=output, work=work, batch=batch, seed=seed, mean=numbers("--mean", mean),
+        std=numbers("--std", std), device=device, half=half,
+    )  # fmt: skip
+    config = CompressConfig(
+        epochs=epochs, every=every, l1=l1, parameters=parameters, macs=macs, finetune=finetune, gradual=gradual,
+        prune=THRESHOLD if prune is None and parameters is None and macs is None else prune,
+        score=score, distill=distill, shrink=shrink,
+        train=TrainConfig(epochs=0, lr=lr, weight_decay=weight_decay, bf16=bf16),
+    )  # fmt: skip
+    with watched(report, run) as watch:
+        made = compress_dense(run, weights, bases, config, watch)
+    if made is None:
+        return 0
+    files = [run.directory / f"{stage}.jsonl" for stage in dict.fromkeys(line.stage for line in made.metrics)]
+    summarise(report, made)
+    report.say(f"Written: {output}" + (f"; metrics an epoch a line: {', '.join(map(str, files))}" if files else ""))
+    report.say(
+        f"Next: penni-hls generate {output} --board pynq-z2 -o build/{output.stem}{normalisation(output, mean, std)}"
+    )
+    assert made.before and made.accuracy_before is not None
+    report.result(
+        {
+            "output": str(output),
+            "arch": arch,
+            "before": _figures(made.accuracy_before, made.before),
+            "after": _figures(made.accuracy, made.after),
+            "layers": [_layer(layer) for layer in made.after.layers],
+            "epochs": len(made.metrics),
+            "metrics": [str(file) for file in files],
+        }
+    )
+    return 0
+
+
+def summarise(report: Reporter, made: Outcome) -> None:
+    before, after = made.before, made.after
+    assert before and made.accuracy_before is not None
+    columns = ("layer", "channels", "k", "d", "non-zero", "of dense", "maps read", "MACs")
+    layers = (
+        (layer.name, f"{layer.inputs}->{layer.outputs}", layer.kernel, _d(layer), layer.nonzero,
+         percent(layer.nonzero, layer.weights), f"{layer.used_maps:,}/{layer.basis_maps:,}" if layer.basis else None,
+         layer.basis_macs + layer.sparse_macs)
+        for layer in after.layers
+    )  # fmt: skip
+    report.table(table(columns, layers))
+    rows = [
+        (name, old, new, change(old, new))
+        for name, old, new in (
+            ("parameters, as the paper counts: not 0, and bases", before.paper_parameters, after.paper_parameters),
+            ("parameters with biases and BatchNorm", before.parameters, after.parameters),
+            ("MACs, as the paper counts", before.macs, after.macs),
+            ("MACs, of basis maps only those that are read", before.used_macs, after.used_macs),
+            ("bytes at 8 bits, indices and all", -(-before.bits() // 8), -(-after.bits() // 8)),
+        )
+    ]
+    accuracy = (made.accuracy_before, made.accuracy)
+    first = ("top-1, %", *(f"{value:.2f}" for value in accuracy), f"{accuracy[1] - accuracy[0]:+.2f}")
+    report.table(table(("", "dense", "compressed", "change"), [first, *rows]))
+
+
+def _figures(accuracy: float, count: Count) -> dict[str, float]:
+    return {
+        "accuracy": accuracy,
+        "parameters_paper": count.paper_parameters,
+        "parameters": count.parameters,
+        "macs_paper": count.macs,
+        "macs": count.used_macs,
+        "bits": count.bits(),
+    }
+
+
+def _d(layer: LayerCount) -> int | None:
+    return layer.basis // layer.kernel**2 if layer.basis else None
+
+
+def _layer(layer: LayerCount) -> dict:
+    return {
+        "name": layer.name,
+        "inputs": layer.inputs,
+        "outputs": layer.outputs,
+        "d": _d(layer),
+        "nonzero": layer.nonzero,
+        "stored": layer.stored,
+        "maps_read": layer.used_maps,
+        "maps": layer.basis_maps,
+        "macs_paper": layer.basis_macs + layer.sparse_macs,
+        "macs": layer.used_basis_macs + layer.sparse_macs,
+    }

@@ -1,0 +1,173 @@
+"""What `penni-hls train` and `penni-hls compress` do: read, train, count, store. They print, this does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ..data import load_cifar10
+from ..errors import UsageError
+from . import ranks
+from .batches import CIFAR10_MEAN, CIFAR10_STD, Batches
+from .count import Count, count
+from .pipeline import CompressConfig, compress
+from .storage import STATE_DICTS, SUFFIXES, check_output, check_place, round_to_half, store
+from .train import Metrics, Progress, TrainConfig, evaluate, fit
+from .weights import architecture, bases, load_dense
+
+TEST_BATCH = 500
+SHAPE = (3, 32, 32)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run reads and writes, and where it computes.
+
+    output: the file to make. work: the folder for checkpoints and metrics, `<output>.work` where None. batch: images
+    a step, over all processes. device: "auto", "cpu", "cuda" or "cuda:1". half: store in half precision.
+    """
+
+    arch: str
+    data: Path
+    output: Path
+    work: Path | None = None
+    batch: int = 128
+    seed: int = 0
+    mean: Sequence[float] = CIFAR10_MEAN
+    std: Sequence[float] = CIFAR10_STD
+    device: str = "auto"
+    half: bool = False
+
+    @property
+    def directory(self) -> Path:
+        return self.work or self.output.with_name(self.output.name + ".work")
+
+    def check(self, suffixes: Sequence[str] = SUFFIXES) -> None:
+        """UsageError where what it is to write cannot be written, or the options make no sense."""
+        check_output(self.output, suffixes)
+        if self.directory.exists() and not self.directory.is_dir():
+            raise UsageError(f"--work {self.directory}: it is not a directory; choose another")
+        check_place(self.directory / "checkpoint", "--work")
+        if len(self.mean) != SHAPE[0] or len(self.std) != SHAPE[0] or min(self.std) <= 0:
+            raise UsageError("--mean and --std are three numbers each, for red, green and blue; --std above 0")
+
+    def batches(self, device: torch.device) -> tuple[Batches, Batches]:
+        """Of the training and of the test images."""
+
+        def read(split: str, batch: int) -> Batches:
+            images = load_cifar10(self.data, split)
+            train = split == "train"
+            return Batches(
+                images, batch, train=train, seed=self.seed, mean=self.mean, std=self.std, device=device
+            )  # fmt: skip
+
+        return read("train", self.batch), read("test", TEST_BATCH)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who is told: of each epoch, of each batch, of anything else in a line."""
+
+    epoch: Callable[[Metrics], None] | None = None
+    batch: Progress | None = None
+    say: Callable[[str], None] = lambda text: None
+
+    def note(self, text: str) -> None:
+        if ranks.leader():
+            self.say(text)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run made. Accuracies in percent, `accuracy` of the network as stored; before: the dense network's."""
+
+    accuracy: float
+    after: Count
+    metrics: tuple[Metrics, ...]
+    accuracy_before: float | None = None
+    before: Count | None = None
+
+
+def train_dense(run: Run, config: TrainConfig, watch: Watch) -> Outcome | None:
+    """Train a dense network from scratch and store it. Of several processes only the leader has an outcome."""
+    run.check(STATE_DICTS)  # what `compress` reads
+    architecture(run.arch)
+    with _device(run.device) as device:
+        train, test = run.batches(device)
+        torch.manual_seed(run.seed)
+        model = _place(architecture(run.arch), device)
+        metrics = fit(
+            model,
+            train,
+            test,
+            replace(config, seed=run.seed),
+            directory=run.directory,
+            identity=run.arch,
+            report=watch.epoch,
+            progress=watch.batch,
+        )
+        accuracy = _store(run, model, test)
+        return Outcome(accuracy, count(model, SHAPE), tuple(metrics)) if ranks.leader() else None
+
+
+def compress_dense(run: Run, weights: Path, d: Sequence[str], config: CompressConfig, watch: Watch) -> Outcome | None:
+    """Compress the network of `weights` and store it; `d` as `weights.bases` takes it. An outcome as above."""
+    run.check()
+    if run.output.exists() and weights.exists() and run.output.samefile(weights):
+        raise UsageError(f"-o {run.output}: would overwrite the weights it starts from; choose another with -o")
+    dense = load_dense(run.arch, weights)
+    config = replace(config, d=bases(d, dense), train=replace(config.train, seed=run.seed))
+    with _device(run.device) as device:
+        train, test = run.batches(device)
+        dense = _place(dense, device)
+        before = evaluate(dense, test)
+        watch.note(f"dense: {before:.2f} % top-1")
+        if before < 20:
+            watch.note("note: that is hardly above chance; are --mean and --std those it was trained with?")
+        result = compress(dense, train, test, config, directory=run.directory, report=watch.epoch, progress=watch.batch)
+        accuracy = _store(run, result.model, test)
+        return Outcome(accuracy, result.after, result.metrics, before, result.before) if ranks.leader() else None
+
+
+def _store(run: Run, model: nn.Module, test: Batches) -> float:
+    """Write the network; its accuracy as it will be read back."""
+    if run.half:
+        round_to_half(model)
+    accuracy = evaluate(model, test)
+    if ranks.leader():
+        store(run.output, model, run.mean, run.std, run.half)
+    return accuracy
+
+
+def _place(model: nn.Module, device: torch.device) -> nn.Module:
+    return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+@contextmanager
+def _device(name: str) -> Iterator[torch.device]:
+    """The device called `name`, this process joined to the others."""
+    device = _find(name)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+        torch.backends.cudnn.deterministic = True  # the same seed, the same result
+    with ranks.joined(device):
+        yield device
+
+
+def _find(name: str) -> torch.device:
+    kind, _, index = name.partition(":")
+    if kind not in ("auto", "cpu", "cuda") or (index and not (kind == "cuda" and index.isdecimal())):
+        raise UsageError(f"--device {name}: use auto, cpu, cuda, or cuda:1 for the second GPU")
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if kind == "cpu" or (kind == "auto" and not there):
+        return torch.device("cpu")
+    number = int(index) if index else ranks.local_rank()
+    if number >= there:
+        seen = f"torch sees {there} CUDA devices here" if there else "torch sees no CUDA device here"
+        raise UsageError(f"--device {name}: {seen}; use --device cpu, or fewer processes")
+    return torch.device("cuda", number)
