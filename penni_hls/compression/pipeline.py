@@ -199,5 +199,7 @@ def _digest(model: nn.Module) -> str:
 
 
 def _shape(loader: Loader) -> tuple[int, int, int]:
-    x, _ = next(iter(loader))
-    return tuple(x.shape[1:])
+    first = next(iter(loader), None)
+    if first is None:
+        raise UsageError("no batch to train on; give a loader that is not empty")
+    return tuple(first[0].shape[1:])
