@@ -6,6 +6,7 @@ import importlib.metadata
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from . import __version__, boards, engines
 from .accuracy import predict_float, predict_integer, top1
 from .data import Images, load_cifar10, load_images
 from .engines import ENGINES, Simulation
-from .errors import CheckpointError, DataError, UsageError
+from .errors import DataError, UsageError
 from .graph import Graph
 from .ops.base import Resources
 from .passes import Quantized, quantize
@@ -36,10 +37,12 @@ from .serialize import to_json, to_npz
 from .synthesis import Synthesis
 from .synthesis import synth as synth
 
+if TYPE_CHECKING:
+    from .checkpoint import Loaded
+
 __all__ = ["Resources", "Simulation", "Synthesis", "evaluate", "generate", "load", "simulate", "synth"]
 
-CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
-CIFAR10_STD = (0.2023, 0.1994, 0.2010)
+BITS = 8  # of bases and coefficients, where nobody says how many
 
 Stage = Callable[[str], None]
 Progress = Callable[[int, int], None]
@@ -55,55 +58,72 @@ def generate(
     output: str | Path,
     *,
     board: str = "pynq-z2",
-    mean: tuple[float, ...] = CIFAR10_MEAN,
-    std: tuple[float, ...] = CIFAR10_STD,
-    basis_bits: int = 8,
-    coef_bits: int = 8,
+    mean: tuple[float, ...] | None = None,
+    std: tuple[float, ...] | None = None,
+    basis_bits: int | None = None,
+    coef_bits: int | None = None,
     calibration: str | Path | np.ndarray | None = None,
     stage: Stage = lambda name: None,
 ) -> Project:
     """Make a project for `board` (a name, or the path of a .toml file) from a checkpoint and write it to `output`.
 
-    mean, std: of the pixels 0..1 that the network was trained with. calibration: an .npz file, or uint8 (N, H, W, C),
-    of images like those of the task; without them ranges come from the BatchNorm statistics. stage: called with what
-    is being done. A design too large for the board is written all the same: see `project.schedule.shortfalls`.
+    mean, std: of the pixels 0..1 that the network was trained with; None: what the checkpoint says, or else CIFAR-10's.
+    basis_bits, coef_bits: 8 where None. calibration: an .npz file, or uint8 (N, H, W, C), of images like those of the
+    task; without them ranges come from the BatchNorm statistics. A checkpoint that holds an integer network leaves these
+    three nothing to say. stage: called with what is being done. A design too large for the board is written all the
+    same: see `project.schedule.shortfalls`.
     """
     target = boards.load(board)
     check_target(output)
     checkpoint = Path(checkpoint)
     images = load_images(calibration).images if isinstance(calibration, (str, Path)) else calibration
     stage("reading the checkpoint")
-    float_graph, network, source = _read_checkpoint(checkpoint, mean, std)
+    loaded, network, source = _read_checkpoint(checkpoint, mean, std)
+    float_graph, quantized = loaded.graph, loaded.quantized
     if images is not None:
         check_images(images, float_graph, "calibration images")
-    stage("quantizing")
-    try:
-        quantized = quantize(float_graph, basis_bits=basis_bits, coef_bits=coef_bits, calibration=images)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+    if quantized is None:
+        stage("quantizing")
+        basis_bits, coef_bits = (BITS if bits is None else bits for bits in (basis_bits, coef_bits))
+        try:
+            quantized = quantize(float_graph, basis_bits=basis_bits, coef_bits=coef_bits, calibration=images)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+    else:
+        _check_nothing_given(checkpoint, basis_bits=basis_bits, coef_bits=coef_bits, calibration=calibration)
     stage("planning")
     schedule = plan(quantized.graph, target)
+    pixels = float_graph.input.op
     options = {
-        "board": target.name, "mean": list(mean), "std": list(std), "basis_bits": basis_bits, "coef_bits": coef_bits,
+        "board": target.name, "mean": list(pixels.mean), "std": list(pixels.std),
+        "basis_bits": basis_bits, "coef_bits": coef_bits,
         "calibration_sha256": None if images is None else digest(images.tobytes()),
     }  # fmt: skip
     stage("writing C++ and RTL")
     name = checkpoint.stem
     files = _emit(schedule, name, network, quantized)
-    origin = {"checkpoint": checkpoint.name, "sha256": source, "network": network}
+    origin = {"checkpoint": checkpoint.name, "form": loaded.form, "sha256": source, "network": network}
     write(_with_model(files, name, origin, options, schedule, float_graph, quantized), output)
     return load(output)
 
 
-def _read_checkpoint(path: Path, mean: tuple[float, ...], std: tuple[float, ...]) -> tuple[Graph, str, str]:
-    """The float network, a line that describes it, and the file's sha256."""
-    from . import checkpoint as reader  # imports torch, which only this needs
+def _read_checkpoint(
+    path: Path, mean: tuple[float, ...] | None, std: tuple[float, ...] | None
+) -> tuple[Loaded, str, str]:
+    """What the file holds, a line that describes its network, and its sha256."""
+    from . import checkpoint as reader  # some forms need torch, which takes a second
 
-    try:
-        graph = reader.read(path, mean=mean, std=std)
-    except ValueError as error:  # numbers that do not go with the network: --mean, --std
-        raise CheckpointError(f"{path}: {error}") from None
-    return graph, reader.describe(graph), digest(path.read_bytes())
+    loaded = reader.load(path, mean=mean, std=std)
+    return loaded, reader.describe(loaded.graph), digest(path.read_bytes())
+
+
+def _check_nothing_given(checkpoint: Path, **given: object) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise UsageError(
+                f"{checkpoint} holds an integer network, trained as the hardware computes; leave"
+                f" --{name.replace('_', '-')} away"
+            )
 
 
 def _emit(schedule: Schedule, name: str, network: str, quantized: Quantized) -> dict[str, bytes]:

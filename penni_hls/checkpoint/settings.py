@@ -45,7 +45,7 @@ class Settings:
             value = state.get(name)
             if isinstance(value, int | float) or isinstance(value, str) and len(value) < 20:
                 values[name] = value
-            elif type(value) in (tuple, list) and len(value) <= 4 and all(type(part) is int for part in value):
+            elif isinstance(value, tuple | list) and len(value) <= 4 and all(type(part) is int for part in value):
                 values[name] = tuple(value)
         return Settings(kind, values)
 

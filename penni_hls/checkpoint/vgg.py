@@ -2,7 +2,9 @@
 
 features.<n> is a convolution, <n+1> its BatchNorm, <n+2> a ReLU; where the next convolution comes one index later
 than it would have to, a 2x2 pooling layer lies between. The last pooling layer leaves no gap: it is there where the
-classifier's width asks for it, as is the size of the input (32x32 or 224x224).
+classifier's width asks for it, as is the size of the input (32x32 or 224x224). The classifier is one linear layer or
+several, each but the last with a ReLU and, where there is one, a BatchNorm before it; the public PENNI code spells it
+"classifer".
 """
 
 from __future__ import annotations
@@ -13,10 +15,11 @@ from ..layers import Input, MapSpec, MaxPool, Relu
 from .keys import Builder, CheckpointError, KeyTable
 
 SIDES = (32, 224)
+CLASSIFIERS = ("classifier", "classifer")
 
 
 def recognises(table: KeyTable) -> bool:
-    return table.has_layer("features.0") and any(key.startswith("classifier") for key in table.keys())
+    return table.has_layer("features.0") and any(key.startswith(CLASSIFIERS) for key in table.keys())
 
 
 def build(table: KeyTable, mean: tuple[float, ...], std: tuple[float, ...]) -> Builder:
@@ -39,6 +42,7 @@ def build(table: KeyTable, mean: tuple[float, ...], std: tuple[float, ...]) -> B
     for name in heads:
         net.add(name, table.linear(name, net.spec))
         if name != heads[-1]:
+            _batchnorm_behind(net, table, name)
             net.add(f"{name}.relu", Relu(net.spec))
     return net
 
@@ -70,13 +74,23 @@ def _gaps(convs: list[int]) -> list[bool]:
 
 def _classifier(table: KeyTable) -> list[str]:
     """The linear layers, in order."""
-    if "classifier.weight" in table:
-        return ["classifier"]
-    found = {re.match(r"classifier\.(\d+)\.weight", key) for key in table.keys()}
-    heads = [f"classifier.{i}" for i in sorted(int(match[1]) for match in found if match)]
-    if not heads:
-        raise CheckpointError("no classifier: classifier.weight or classifier.<n>.weight is needed")
-    return heads
+    for name in CLASSIFIERS:
+        if f"{name}.weight" in table:
+            return [name]
+        found = {re.match(rf"{name}\.(\d+)\.weight$", key) for key in table.keys()}
+        heads = [f"{name}.{i}" for i in sorted(int(match[1]) for match in found if match)]
+        heads = [head for head in heads if f"{head}.running_mean" not in table]
+        if heads:
+            return heads
+    raise CheckpointError("no classifier: classifier.weight or classifier.<n>.weight is needed")
+
+
+def _batchnorm_behind(net: Builder, table: KeyTable, name: str) -> None:
+    """The BatchNorm of a hidden linear layer, at the next index."""
+    stem, _, index = name.rpartition(".")
+    norm = f"{stem}.{int(index) + 1}"
+    if f"{norm}.running_mean" in table:
+        net.add(norm, table.batchnorm(norm, net.spec))
 
 
 def _input_side(channels: int, width: int, pools: int) -> tuple[int, bool]:

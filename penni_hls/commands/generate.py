@@ -11,17 +11,19 @@ from .. import api, boards
 from ..project import Project
 from ..report.console import Reporter
 from ..report.tables import percent, table
-from .options import CIFAR10_MEAN, CIFAR10_STD, Checkpoint, Json, Mean, Std, numbers
+from .options import Checkpoint, GivenMean, GivenStd, Json, numbers
 
 
 def generate(
     checkpoint: Checkpoint,
     output: Annotated[Path, typer.Option("-o", "--output", help="The directory to make.", show_default=False)],
     board: Annotated[str, typer.Option(help="A board by name (see 'boards'), or a .toml file.")] = "pynq-z2",
-    mean: Mean = CIFAR10_MEAN,
-    std: Std = CIFAR10_STD,
-    basis_bits: Annotated[int, typer.Option(min=2, max=8, help="Bits of the basis kernels.")] = 8,
-    coef_bits: Annotated[int, typer.Option(min=2, max=8, help="Bits of the coefficients.")] = 8,
+    mean: GivenMean = None,
+    std: GivenStd = None,
+    basis_bits: Annotated[
+        int | None, typer.Option(min=2, max=8, help="Bits of the basis kernels, 8 by default.")
+    ] = None,
+    coef_bits: Annotated[int | None, typer.Option(min=2, max=8, help="Bits of the coefficients, 8 by default.")] = None,
     calibration: Annotated[
         Path | None, typer.Option(metavar="FILE.npz", help="Images to take ranges from (array 'images', uint8 NHWC).")
     ] = None,
@@ -32,6 +34,9 @@ def generate(
 ) -> int:
     """Generate a project: C++, RTL, test benches and scripts. Exit 1 where the design does not fit the board.
 
+    --mean and --std are CIFAR-10's unless given or held by the checkpoint. One that holds an integer network
+    (quantization-aware training) is taken as it is: no bits, no calibration.
+
     \b
     Examples:
       penni-hls generate r20_penni.pt --board pynq-z2 -o build/r20 \\
@@ -41,7 +46,8 @@ def generate(
     report = Reporter(as_json)
     with report.stages(f"generate {checkpoint.name}") as stage:
         project = api.generate(
-            checkpoint, output, board=board, mean=numbers("--mean", mean), std=numbers("--std", std),
+            checkpoint, output, board=board,
+            mean=None if mean is None else numbers("--mean", mean), std=None if std is None else numbers("--std", std),
             basis_bits=basis_bits, coef_bits=coef_bits, calibration=calibration, stage=stage,
         )  # fmt: skip
     for note in project.manifest["notes"]:

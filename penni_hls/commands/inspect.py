@@ -11,21 +11,23 @@ COUNTED = (Conv, PenniConv, Linear)
 
 
 def inspect(checkpoint: Checkpoint, as_json: Json = False) -> int:
-    """Show the layers of a checkpoint: shapes, bases, non-zero parameters and multiply-accumulates (MACs).
+    """Show the form and the layers of a checkpoint: shapes, bases, non-zero parameters, multiply-accumulates (MACs).
 
     \b
     Examples:
       penni-hls inspect r20_penni.pt
       penni-hls inspect r20_penni.pt --json
     """
-    from .. import checkpoint as reader  # imports torch, which takes a second
+    from .. import checkpoint as reader  # some forms need torch, which takes a second
 
     report = Reporter(as_json)
-    graph = reader.read(checkpoint)
+    loaded = reader.load(checkpoint)
+    graph = loaded.graph
     layers = [_layer(node) for node in graph if isinstance(node.op, COUNTED)]
     total = sum((node.op.size for node in graph), Size())
     macs = total.basis_macs + total.sparse_macs
     report.say(f"{checkpoint.name}: {reader.describe(graph)}")
+    report.say(f"Form: {loaded.form}")
     report.table(
         table(
             ("layer", "input", "output", "d", "dense weights", "stored", "dense MACs", "PENNI MACs"),
@@ -45,9 +47,13 @@ def inspect(checkpoint: Checkpoint, as_json: Json = False) -> int:
         f"MACs an image: {total.dense_macs:,} dense, {macs:,} PENNI ({percent(macs, total.dense_macs)}): "
         f"{total.basis_macs:,} basis + {total.sparse_macs:,} sparse"
     )
+    if loaded.quantized is not None:
+        report.say("It holds an integer network too (quantization-aware training): 'generate' takes that as it is.")
     report.result(
         {
             "checkpoint": str(checkpoint),
+            "form": loaded.form,
+            "integer_network": loaded.quantized is not None,
             "network": reader.describe(graph),
             "input": list(graph.input.op.out_spec.shape),
             "classes": graph.output.op.out_spec.shape[2],

@@ -13,14 +13,20 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 Checkpoint = Annotated[
     Path,
     typer.Argument(
-        metavar="CHECKPOINT", help="A checkpoint: a PyTorch state dict (.pt, .pth, .th).", show_default=False
+        metavar="CHECKPOINT",
+        help="A checkpoint: of torch.save or dill, torch.export, ONNX, safetensors, or .penni.",
+        show_default=False,
     ),
 ]
 ProjectDir = Annotated[
     Path, typer.Argument(metavar="PROJECT", help="A directory made by 'generate'.", show_default=False)
 ]
-Mean = Annotated[str, typer.Option(metavar="R,G,B", help="Mean of the pixels 0..1 that the network was trained with.")]
-Std = Annotated[str, typer.Option(metavar="R,G,B", help="Standard deviation of the same.")]
+_MEAN = typer.Option(metavar="R,G,B", help="Mean of the pixels 0..1 that the network was trained with.")
+_STD = typer.Option(metavar="R,G,B", help="Standard deviation of the same.")
+Mean = Annotated[str, _MEAN]
+Std = Annotated[str, _STD]
+GivenMean = Annotated[str | None, _MEAN]
+GivenStd = Annotated[str | None, _STD]
 
 CIFAR10_MEAN = ".4914,.4822,.4465"
 CIFAR10_STD = ".2023,.1994,.2010"

@@ -38,10 +38,7 @@ def hostile(folder: Path, good: Path) -> tuple[Path, str]:
     path = folder / "hostile.pt"
     torch.save({"conv1.weight": RunsCode(folder / "executed")}, path)
     wants = f"{os.system.__module__}.system"
-    return (
-        path,
-        f"it asks for {wants}, which could run code; only state dicts are read (torch.save(model.state_dict(), ...))",
-    )
+    return path, f"it asks for {wants}, which could run code; a network has no need of it (it was not run)"
 
 
 def not_finite(folder: Path, good: Path) -> tuple[Path, str]:
