@@ -137,7 +137,7 @@ def compress_dense(run: Run, weights: Path, d: Sequence[str], config: CompressCo
 def _store(run: Run, model: nn.Module, test: Batches) -> float:
     """Write the network; its accuracy as it will be read back."""
     if run.half:
-        round_to_half(model)
+        round_to_half(run.output, model)
     accuracy = evaluate(model, test)
     if ranks.leader():
         store(run.output, model, run.mean, run.std, run.half)

@@ -47,9 +47,13 @@ def tensors(model: nn.Module, half: bool) -> dict[str, Tensor]:
     return {name: value.half() if half and value.is_floating_point() else value for name, value in state.items()}
 
 
-def round_to_half(model: nn.Module) -> None:
-    """Give, in place, the network the values that it would have when read back from half precision."""
-    model.load_state_dict(tensors(model, half=True))
+def round_to_half(path: Path, model: nn.Module) -> None:
+    """Give, in place, the network the values that it will have when read back from `path` in half precision."""
+    whole, rounded = tensors(model, half=False), tensors(model, half=True)
+    vectors = path.suffix not in PENNI  # where they stay as they are
+    model.load_state_dict(
+        {name: rounded[name] if vectors or value.dim() > 1 else value for name, value in whole.items()}
+    )
 
 
 def graph(model: nn.Module, mean: Sequence[float], std: Sequence[float]) -> Graph[Layer]:

@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
 from penni_hls import checkpoint
+from penni_hls.accuracy import predict_float, top1
 from penni_hls.commands import training
 from penni_hls.commands.compress import summarise
 from penni_hls.compression.batches import Batches
@@ -57,7 +59,7 @@ def compress(command, data, dense):
     return call
 
 
-def top1(state: dict, data: Path) -> float:
+def score(state: dict, data: Path) -> float:
     return evaluate(load_penni(build("resnet8"), state), Batches(load_cifar10(data), 40, train=False))
 
 
@@ -105,7 +107,7 @@ def test_compress_writes_what_it_counts(compress, data, dense, tmp_path):
     other += sum(value.numel() for name, value in state.items() if ".shortcut.1." in name
                  if name.endswith(("weight", "bias")))  # fmt: skip
     assert after["parameters"] - after["parameters_paper"] == other + state["linear.bias"].numel()
-    assert after["accuracy"] == top1(state, data)
+    assert after["accuracy"] == score(state, data)
     assert {layer["d"] for layer in said["layers"] if ".shortcut" not in layer["name"]} <= {1, 2, 3, 4, None}
     zeros = sum(int((value == 0).sum()) for name, value in state.items() if name.endswith("coefs"))
     assert zeros > 10_000
@@ -343,11 +345,15 @@ def test_help_names_every_architecture():
     assert text.removesuffix(".").replace(" or ", ", ").split(", ") == list(ARCHITECTURES)
 
 
-def test_our_own_form(compress, tmp_path):
-    done = compress(tmp_path / "small.penni", "--mean", ".5,.5,.5", "--half")
+def test_our_own_form(compress, data, tmp_path):
+    options = ("--mean", ".5,.5,.5", "--half", "--work", tmp_path / "work")
+    done = compress(tmp_path / "small.penni", *options)
     assert done.code == 0 and done.out.splitlines()[-1].endswith("-o build/small")  # the file holds mean and deviation
-    op = checkpoint.read(tmp_path / "small.penni").input.op
-    assert isinstance(op, Input) and op.mean == (0.5, 0.5, 0.5)
+    graph = checkpoint.read(tmp_path / "small.penni")
+    assert isinstance(graph.input.op, Input) and graph.input.op.mean == (0.5, 0.5, 0.5)
+    said = compress(tmp_path / "small.penni", *options, "--json").json
+    test = load_cifar10(data)
+    assert top1(partial(predict_float, graph), test.images, test.labels) == said["after"]["accuracy"]
 
 
 @pytest.mark.slow
