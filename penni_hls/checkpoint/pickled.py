@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from .keys import CheckpointError
 
-MAX_STEPS = 2_000_000  # opcodes and copied items of one file; a network of a thousand layers takes 200 000
+MAX_STEPS = 1_000_000  # opcodes and copied items of one file; a network of a thousand layers takes 200,000
 MAX_KEY = 1 << 60  # integers as keys: below the modulus of their hash, so that they cannot all collide
 
 # What a storage class holds: the name of its numbers, bytes each. As torch names them, torch.<name>Storage.
@@ -37,10 +37,11 @@ _BUILTINS = ("builtins", "__builtin__", "io", "_io")
 
 
 class Budget:
-    """How much of a file may still be worked on."""
+    """How much of a file of `size` bytes may still be worked on."""
 
-    def __init__(self, nested_bytes: int) -> None:
-        self._steps, self._nested = MAX_STEPS, nested_bytes
+    def __init__(self, size: int) -> None:
+        # What is nested may be copied twice (text to bytes, then read); more is the same bytes again and again.
+        self._steps, self._nested = MAX_STEPS, 2 * size + (1 << 20)
 
     def spend(self, steps: int = 1) -> None:
         self._steps -= steps
@@ -321,6 +322,8 @@ class _Machine:
                 return {_key(key): value for key, value in pairs}
             case ("builtins" | "__builtin__", "set" | "frozenset"), (list() as items,):
                 return items
+            case ("dill._dill", "_load_type"), (str() as name,):
+                return Name("builtins", name)
             case ("_codecs", "encode"), (str() as text, "latin1" | "latin-1"):
                 self._budget.spend_bytes(len(text))
                 return text.encode("latin-1")
