@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .api import evaluate, generate, load, simulate, synth
     from .compression import compress
     from .errors import PenniError
+    from .export import to_torch
     from .project import Project
 
 # Imported when first asked for: `import penni_hls.fixed` must not read all of the package.
@@ -26,11 +27,12 @@ _PUBLIC = {
     "load": ".api",
     "simulate": ".api",
     "synth": ".api",
+    "to_torch": ".export",
     "Project": ".project",
     "PenniError": ".errors",
 }
 
-__all__ = ["PenniError", "Project", "compress", "evaluate", "generate", "load", "simulate", "synth"]
+__all__ = ["PenniError", "Project", "compress", "evaluate", "generate", "load", "simulate", "synth", "to_torch"]
 
 
 def __getattr__(name: str) -> object:

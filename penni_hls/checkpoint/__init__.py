@@ -20,13 +20,14 @@ from types import ModuleType
 from ..graph import Graph, verify
 from ..layers import Add, Conv, Input, Layer, Linear, MaxPool, PadShortcut, PenniConv
 from ..passes import Quantized
-from . import penni_file, resnet, safetensors_file, settings, state_dict, vgg
+from . import onnx_file, penni_file, pt2_file, resnet, safetensors_file, settings, state_dict, vgg
 from .keys import CheckpointError, Contents, KeyTable, some
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR10_STD = (0.2023, 0.1994, 0.2010)
 FAMILIES = (resnet, vgg)
-FORMS: tuple[ModuleType, ...] = (penni_file, safetensors_file, state_dict)  # the first that recognises a file reads it
+# The first that recognises a file reads it.
+FORMS: tuple[ModuleType, ...] = (penni_file, safetensors_file, pt2_file, onnx_file, state_dict)
 
 __all__ = ["CIFAR10_MEAN", "CIFAR10_STD", "CheckpointError", "Loaded", "describe", "load", "read"]
 
@@ -76,9 +77,9 @@ def _load(path: Path, mean: Numbers, std: Numbers) -> Loaded:
         stored = form.stored(path)
         _check_normalisation(stored.graph.input.op, mean, std)
         return Loaded(stored.graph, form.NAME, stored.quantized)
-    numbers = tuple(CIFAR10_MEAN if mean is None else mean), tuple(CIFAR10_STD if std is None else std)
     if hasattr(form, "graph"):
-        return Loaded(verify(form.graph(path, *numbers)), form.NAME)
+        return Loaded(verify(form.graph(path, mean, std)), form.NAME)
+    numbers = tuple(CIFAR10_MEAN if mean is None else mean), tuple(CIFAR10_STD if std is None else std)
     contents = form.contents(path)
     return Loaded(verify(_of_family(contents, *numbers)), contents.form)
 

@@ -178,7 +178,7 @@ def _max_pool(walk: Walk, call: Call, args: Args) -> Value:
     k = _same(call, "kernel", args["kernel"])
     stride = k if args.get("stride") in (None, ()) else _same(call, "stride", args["stride"])
     if k == 1 and stride > 0 and is_view_of_map(walk, args["x"]) and set(integers(args.get("pad", 0))) == {0}:
-        return strided(args["x"], (stride, stride))
+        return strided(args["x"], (stride, stride), call)
     x, spec = walk.map_of(args["x"], call)
     side = spec.shape[:2]
     pad = _pad(call, args.get("pad", 0), k, stride, side)
@@ -205,7 +205,7 @@ def _avg_pool(walk: Walk, call: Call, args: Args) -> Value:
     if kernel == (1, 1) and pad == {0} and is_view_of_map(walk, act):
         stride = integers(args["stride"]) if args.get("stride") not in (None, ()) else (1, 1)
         if min(stride) > 0:
-            return strided(act, (stride[0], stride[-1]))
+            return strided(act, (stride[0], stride[-1]), call)
     x, spec = walk.map_of(act, call)
     if kernel != spec.shape[:2] or pad != {0}:
         text = f"average pooling of {'x'.join(map(str, kernel))} windows on a {spec} map: only over the whole map is supported"

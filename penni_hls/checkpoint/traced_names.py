@@ -66,8 +66,7 @@ def _wanted(draft: Draft, parents: set[str], taken: set[str]) -> str:
         return clean(draft.owner)
     if call.module is not None:
         return f"{module}.{draft.kind}" if module else draft.kind
-    label = clean(call.label)
-    return label if label and "." in label else draft.kind
+    return clean(call.label) or draft.kind
 
 
 def clean(name: str) -> str:

@@ -16,10 +16,10 @@ from .traced_walk import Act, Value, Walk, chw, refuse
 Args = Mapping[str, Any]
 
 
-def strided(act: Act, stride: tuple[int, int]) -> Act:
+def strided(act: Act, stride: tuple[int, int], call: Call) -> Act:
     c, h, w = act.shape
     total = (act.stride[0] * stride[0], act.stride[1] * stride[1])
-    return replace(act, shape=(c, -(-h // stride[0]), -(-w // stride[1])), stride=total)
+    return replace(act, shape=(c, -(-h // stride[0]), -(-w // stride[1])), stride=total, origin=call)
 
 
 def is_view_of_map(walk: Walk, act: Act) -> bool:
@@ -82,7 +82,7 @@ def _slice(walk: Walk, call: Call, args: Args) -> Value:
             text = f"the slice {start}:{end}:{step} of axis {axis}: only every n-th row and column is supported"
             raise refuse(call, text)
         if step > 1:
-            act = strided(act, (step, 1) if axis == 2 else (1, step))
+            act = strided(act, (step, 1) if axis == 2 else (1, step), call)
     return act
 
 
@@ -102,7 +102,8 @@ def _pad_channels(walk: Walk, call: Call, args: Args) -> Value:
         raise refuse(call, "only zero channels before and after those of a map are supported")
     c, h, w = act.shape
     new = (before.get(1, 0), after.get(1, 0))
-    return replace(act, shape=(c + sum(new), h, w), zeros=(act.zeros[0] + new[0], act.zeros[1] + new[1]))
+    zeros = (act.zeros[0] + new[0], act.zeros[1] + new[1])
+    return replace(act, shape=(c + sum(new), h, w), zeros=zeros, origin=call)
 
 
 def _identity(walk: Walk, call: Call, args: Args) -> Value:

@@ -25,13 +25,14 @@ UNSUPPORTED = f"this operation is not supported here; supported are {SUPPORTED}"
 class Act:
     """The map of layer `node`, without its batch axis, seen as `shape`.
 
-    stride: every so many rows and columns of it; zeros: channels added before and after.
+    stride: every so many rows and columns of it; zeros: channels added before and after; origin: the call that did so.
     """
 
     node: int
     shape: tuple[int, ...]
     stride: tuple[int, int] = (1, 1)
     zeros: tuple[int, int] = (0, 0)
+    origin: Call | None = None
 
     @property
     def plain(self) -> bool:
@@ -112,7 +113,7 @@ class Walk:
                 raise refuse(call, f"its input has different strides for rows and columns, {act.stride}")
             spec = self.spec(act)
             op = PadShortcut(spec, act.stride[0], sum(act.zeros) + spec.shape[2], act.zeros[0])
-            self._shortcuts[key] = self._append(op, (act.node,), "shortcut", call, "")
+            self._shortcuts[key] = self._append(op, (act.node,), "shortcut", act.origin or call, "")
         return Act(self._shortcuts[key], act.shape)
 
     def map_of(self, value: Any, call: Call) -> tuple[Act, MapSpec]:

@@ -1,0 +1,88 @@
+"""`penni-hls export`: a checkpoint -> a file that runs elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..layers import Input, PenniConv
+from ..report.console import Reporter
+from .options import Checkpoint, Json, numbers
+
+
+def export(
+    checkpoint: Checkpoint,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="What to write: .onnx, .pt2, .pt, .safetensors or .penni.",
+            show_default=False,
+        ),
+    ],
+    penni: Annotated[
+        bool,
+        typer.Option("--penni/--dense", help="Keep bases and coefficients, or write their product as dense weights."),
+    ] = False,
+    mean: Annotated[
+        str | None, typer.Option(metavar="R,G,B", help="Mean of the pixels 0..1, where the checkpoint has none.")
+    ] = None,
+    std: Annotated[str | None, typer.Option(metavar="R,G,B", help="Standard deviation of the same.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Write a network for use elsewhere: ONNX, a PyTorch program, or a state dict. Images go in normalised, NCHW.
+
+    \b
+    Examples:
+      penni-hls export r20_penni.pt -o r20.onnx            dense weights, for any ONNX run time
+      penni-hls export r20_penni.pt -o r20.onnx --penni    weights as MatMul(coefs, basis), can be read back
+      penni-hls export r20.onnx     -o r20.penni           sparse, in penni-hls's own format
+      penni-hls export r20_penni.pt -o r20.pt2             torch.export.load("r20.pt2").module()
+    """  # fmt: skip
+    from .. import checkpoint as reader  # imports torch, which takes a second
+    from .. import export as exporter
+
+    report = Reporter(as_json)
+    exporter.check_suffix(output)
+    loaded = reader.load(
+        checkpoint,
+        mean=None if mean is None else numbers("--mean", mean),
+        std=None if std is None else numbers("--std", std),
+    )
+    with report.stages(f"export {checkpoint.name}") as stage:
+        stage("writing")
+        written = exporter.export(loaded.graph, output, penni=penni, quantized=loaded.quantized)
+    graph = loaded.graph
+    images = graph.input.op
+    assert isinstance(images, Input)
+    h, w, c = images.spec.shape
+    decomposed = sum(isinstance(node.op, PenniConv) for node in graph)
+    weights = "bases and coefficients" if written.penni and decomposed else "dense weights"
+    report.say(f"{output}: {written.form}, {weights}, {written.size:,} bytes")
+    report.say(
+        f"It takes float images (N, {c}, {h}, {w}), normalised: (pixel / 255 - mean) / std with mean"
+        f" {_list(images.mean)}, std {_list(images.std)}"
+    )
+    report.result(
+        {
+            "checkpoint": str(checkpoint),
+            "output": str(output),
+            "form": written.form,
+            "penni": written.penni,
+            "decomposed": decomposed,
+            "bytes": written.size,
+            "input": [c, h, w],
+            "mean": list(images.mean),
+            "std": list(images.std),
+            "classes": graph.output.op.out_spec.shape[2],
+        }
+    )
+    return 0
+
+
+def _list(values: tuple[float, ...]) -> str:
+    return ",".join(f"{value:g}" for value in values)

@@ -1,0 +1,271 @@
+"""ONNX files by torch.onnx.export and by onnx.helper: what the network computes, the graph that was read computes too."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+from penni_hls.accuracy import predict_float
+from penni_hls.checkpoint import CheckpointError, load, read
+from penni_hls.layers import BatchNorm, Conv, Linear, MaxPool, PadShortcut, PenniConv
+
+from .traced_nets import NETS, assert_computes, assert_factors, custom, numbers, resnet
+
+
+def exported(model: nn.Module, shape: tuple[int, int, int], path: Path, **options: Any) -> Path:
+    """As people write it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        given: dict[str, Any] = {"external_data": False, "verbose": False} if options["dynamo"] else {}
+        torch.onnx.export(model, (torch.zeros(1, *shape),), path, **given, **options)
+    return path
+
+
+@pytest.mark.parametrize("net", [net for net in NETS if net != "odd"])  # of its squeezes it makes branches
+def test_files_of_the_old_exporter(net: str, tmp_path: Path) -> None:
+    make, shape = NETS[net]
+    model = make()
+    path = exported(model, shape, tmp_path / "net.onnx", dynamo=False, input_names=["x"], dynamic_axes={"x": {0: "n"}})
+    mean, std = numbers(shape)
+    assert_computes(read(path, mean=mean, std=std), model, shape)
+
+
+@pytest.mark.parametrize("net", ["custom", "odd"])
+def test_files_of_the_new_exporter(net: str, tmp_path: Path) -> None:
+    make, shape = NETS[net]
+    model = make()
+    mean, std = numbers(shape)
+    graph = read(exported(model, shape, tmp_path / "net.onnx", dynamo=True), mean=mean, std=std)
+    assert_computes(graph, model, shape)
+
+
+@pytest.mark.parametrize("dynamo", [True, False])
+def test_the_pattern_is_recognised(dynamo: bool, tmp_path: Path) -> None:
+    """torch.onnx.export multiplies small factors out itself unless it is told not to optimize."""
+    model = resnet("A")
+    options = {"optimize": False} if dynamo else {"do_constant_folding": False}
+    loaded = load(exported(model, (3, 16, 16), tmp_path / "net.onnx", dynamo=dynamo, **options), mean=numbers((3, 1, 1))[0],
+                  std=numbers((3, 1, 1))[1])  # fmt: skip
+    assert loaded.form == "ONNX"
+    assert_factors(loaded.graph, model)
+    assert_computes(loaded.graph, model, (3, 16, 16))
+    names = set(loaded.graph.by_name)
+    assert {"conv1", "bn1", "layer1.0.conv1", "layer1.1.bn2", "layer2.0.shortcut", "linear"} <= names
+
+
+# Files by onnx.helper.
+
+
+def model_of(
+    nodes: list[onnx.NodeProto],
+    weights: dict[str, np.ndarray | TensorProto],
+    shape: list[int | str] | None = None,
+    opset: int = 18,
+    output: str = "out",
+) -> onnx.ModelProto:
+    tensors = [w if isinstance(w, TensorProto) else numpy_helper.from_array(w, name) for name, w in weights.items()]
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape or ["n", 3, 8, 8])],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["n", "classes"])],
+        tensors,
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def written(model: onnx.ModelProto, path: Path) -> Path:
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def run(model: onnx.ModelProto, path: Path, sides: tuple[int, int] = (8, 8)) -> tuple[Any, np.ndarray, np.ndarray]:
+    """(the graph, its logits, those of onnxruntime)."""
+    import onnxruntime
+
+    graph = read(written(model, path), mean=(0.0,) * 3, std=(1.0,) * 3)
+    images = np.random.default_rng(0).integers(0, 256, (2, *sides, 3), dtype=np.uint8)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    x = images.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
+    return graph, predict_float(graph, images), session.run(None, {"x": x})[0].reshape(2, -1)
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+def normal(*shape: int) -> np.ndarray:
+    return rng().standard_normal(shape).astype(np.float32)
+
+
+def ints(*values: int) -> np.ndarray:
+    return np.array(values, np.int64)
+
+
+def test_operations_of_today(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Conv", ["x", "a.weight", "a.bias"], ["1"], strides=[2, 2], auto_pad="SAME_UPPER"),
+        helper.make_node("BatchNormalization", ["1", "b.weight", "b.bias", "b.mean", "b.var"], ["2"], epsilon=0.5),
+        helper.make_node("Relu", ["2"], ["3"]),
+        helper.make_node("Slice", ["3", "starts", "ends", "axes", "steps"], ["4"]),
+        helper.make_node("Pad", ["4", "pads"], ["5"]),
+        helper.make_node("MaxPool", ["3"], ["6"], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
+        helper.make_node("MatMul", ["c.coefs", "c.basis"], ["7"]),
+        helper.make_node("Reshape", ["7", "kernels"], ["8"]),
+        helper.make_node("Conv", ["6", "8"], ["9"], pads=[1, 1, 1, 1]),
+        helper.make_node("Add", ["9", "5"], ["10"]),
+        helper.make_node("Dropout", ["10"], ["11"]),
+        helper.make_node("GlobalAveragePool", ["11"], ["12"]),
+        helper.make_node("Squeeze", ["12", "sides"], ["13"]),
+        helper.make_node("MatMul", ["13", "d.weight"], ["14"]),
+        helper.make_node("Add", ["d.bias", "14"], ["15"]),
+        helper.make_node("Relu", ["15"], ["16"]),
+        helper.make_node("Gemm", ["16", "e.weight", "e.bias"], ["out"], transB=1),
+    ]
+    weights = {
+        "a.weight": normal(4, 3, 3, 3), "a.bias": normal(4), "b.weight": normal(4), "b.bias": normal(4),
+        "b.mean": normal(4), "b.var": np.abs(normal(4)), "starts": ints(0, 0), "ends": ints(99, 99),
+        "axes": ints(2, 3), "steps": ints(2, 2), "pads": ints(0, 1, 0, 0, 0, 2, 0, 0), "c.coefs": normal(28, 2),
+        "c.basis": normal(2, 9), "kernels": ints(7, 4, 3, 3), "sides": ints(2, 3), "d.weight": normal(7, 6),
+        "d.bias": normal(6), "e.weight": normal(5, 6), "e.bias": normal(1, 5),
+    }  # fmt: skip
+    # SAME of a 3x3 window with stride 2 on 9 rows: one row of zeros on each side.
+    graph, logits, wanted = run(model_of(nodes, weights, ["n", 3, 9, 9]), tmp_path / "net.onnx", (9, 9))
+    np.testing.assert_allclose(logits, wanted, rtol=1e-5, atol=1e-5)
+    ops = graph.by_name
+    assert isinstance(ops["a"].op, Conv) and ops["a"].op.pad == 1
+    assert isinstance(ops["b"].op, BatchNorm) and ops["b"].op.eps == 0.5
+    assert isinstance(ops["c"].op, PenniConv) and isinstance(ops["e"].op, Linear)
+    np.testing.assert_array_equal(ops["c"].op.basis.reshape(2, 9), weights["c.basis"])
+    np.testing.assert_array_equal(ops["c"].op.coefs.reshape(28, 2), weights["c.coefs"])
+    (shortcut,) = (node.op for node in graph if isinstance(node.op, PadShortcut))
+    assert (shortcut.stride, shortcut.offset, shortcut.channels) == (2, 1, 7)
+
+
+def test_arguments_that_were_attributes_once(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Conv", ["x", "a.weight"], ["1"], pads=[1, 1, 1, 1]),
+        helper.make_node("Slice", ["1"], ["2"], starts=[0, 0], ends=[8, 8], axes=[2, 3]),
+        helper.make_node("Pad", ["2"], ["3"], pads=[0, 0, 0, 0, 0, 1, 0, 0], mode="constant", value=0.0),
+        helper.make_node("AveragePool", ["3"], ["4"], kernel_shape=[8, 8]),
+        helper.make_node("Squeeze", ["4"], ["5"], axes=[2, 3]),
+        helper.make_node("Unsqueeze", ["5"], ["6"], axes=[2, 3]),
+        helper.make_node("ReduceMean", ["6"], ["7"], axes=[-1, -2], keepdims=0),
+        helper.make_node("Gemm", ["7", "e.weight", "e.bias"], ["out"]),
+    ]
+    weights = {"a.weight": normal(4, 3, 3, 3), "e.weight": normal(5, 6), "e.bias": normal(6)}
+    model = model_of(nodes, weights, opset=9)
+    _, logits, wanted = run(model, tmp_path / "net.onnx")
+    np.testing.assert_allclose(logits, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_max_pool_and_flatten(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("MaxPool", ["x"], ["1"], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
+        helper.make_node("Flatten", ["1"], ["2"]),
+        helper.make_node("Gemm", ["2", "e.weight"], ["out"], transB=1),
+    ]
+    graph, logits, wanted = run(model_of(nodes, {"e.weight": normal(5, 48)}), tmp_path / "net.onnx")
+    np.testing.assert_allclose(logits, wanted, rtol=1e-5, atol=1e-5)
+    assert [type(node.op) for node in graph][1:] == [MaxPool, Linear]
+
+
+def lone_conv(weight: np.ndarray | TensorProto, **attributes: Any) -> onnx.ModelProto:
+    return model_of([helper.make_node("Conv", ["x", "c.weight"], ["out"], "first", **attributes)], {"c.weight": weight})
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+@pytest.mark.parametrize("raw", [True, False])
+def test_other_precisions_become_float32(dtype: str, raw: bool, tmp_path: Path) -> None:
+    values = normal(4, 3, 3, 3).astype({"bfloat16": ml_dtypes.bfloat16}.get(dtype, dtype))
+    kind = helper.np_dtype_to_tensor_dtype(values.dtype)
+    data = values.tobytes() if raw else values.reshape(-1).astype(np.float64).tolist()
+    weight = helper.make_tensor("w", kind, values.shape, data, raw=raw)
+    nodes = [
+        helper.make_node("Cast", ["w"], ["c.weight"], to=TensorProto.FLOAT),
+        helper.make_node("Conv", ["x", "c.weight"], ["out"]),
+    ]
+    (conv,) = (
+        n.op for n in read(written(model_of(nodes, {"w": weight}), tmp_path / "net.onnx")) if isinstance(n.op, Conv)
+    )
+    assert conv.weight.dtype == np.float32
+    np.testing.assert_array_equal(conv.weight, values.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"group": 3}, r"first \(Conv\): convolutions with groups or dilation are not supported"),
+        ({"dilations": [2, 2]}, r"first \(Conv\): convolutions with groups or dilation are not supported"),
+        ({"strides": [1, 2]}, r"first \(Conv\): its stride is \[1, 2\]; only the same for rows and columns"),
+        ({"pads": [0, 0, 1, 1]}, r"first \(Conv\): its padding is \[0, 0, 1, 1\]; only the same"),
+        ({"auto_pad": "SAME_UPPER", "strides": [2, 2]}, r"first \(Conv\): its padding 'same' is not the same on all"),
+        ({"strides": [0, 0]}, r"first \(Conv\): a 3x3 window, stride 0"),
+        ({"pads": [-1, -1, -1, -1]}, r"first \(Conv\): a 3x3 window, stride 1, padding -1"),
+        ({"pads": [1 << 40] * 4}, r"first \(Conv\): it gives a \d+x\d+x4 map: larger than any"),
+    ],
+)
+def test_convolutions_that_are_not_supported(attributes: dict[str, Any], message: str, tmp_path: Path) -> None:
+    path = written(lone_conv(normal(4, 1 if "group" in attributes else 3, 3, 3), **attributes), tmp_path / "net.onnx")
+    with pytest.raises(CheckpointError, match=message):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        (
+            [("Softmax", ["x"], ["out"])],
+            r"out \(Softmax\): this operation is not supported here; supported are convolu",
+        ),
+        ([("Transpose", ["x"], ["out"])], r"out \(Transpose\): this operation is not supported"),
+        ([("Reshape", ["x", "shape"], ["out"])], r"out \(Reshape\): it mixes the images of a batch"),
+        ([("Relu", ["x"], ["1"]), ("Relu", ["x"], ["out"]), ("Mul", ["1", "out"], ["2"])], None),  # 1, 2 are not needed
+        ([("Identity", ["shape"], ["out"])], "its output out is not computed from the images"),
+    ],
+)
+def test_operations_that_are_not_supported(nodes: list[tuple], message: str | None, tmp_path: Path) -> None:
+    model = model_of([helper.make_node(*node) for node in nodes], {"shape": ints(1, -1)})
+    path = written(model, tmp_path / "net.onnx")
+    if message is None:
+        assert [node.name for node in read(path)] == ["input", "out"]
+        return
+    with pytest.raises(CheckpointError, match=message):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        (["n", 3, "h", 8], "its input x has an open height, width or number of channels"),
+        (["n", 3, 8], r"its input x has shape \[\d+, 3, 8\]; images"),
+        (["n", 3, 8, 1 << 20], "larger than any image"),
+        (["n", 3, 0, 8], r"images \(N, C, H, W\) are needed"),
+    ],
+)
+def test_inputs_that_are_no_images(shape: list[int | str], message: str, tmp_path: Path) -> None:
+    model = model_of([helper.make_node("Relu", ["x"], ["out"])], {}, shape)
+    with pytest.raises(CheckpointError, match=message):
+        read(written(model, tmp_path / "net.onnx"))
+
+
+@pytest.mark.parametrize("opset", [6, 99])
+def test_other_opsets(opset: int, tmp_path: Path) -> None:
+    model = model_of([helper.make_node("Relu", ["x"], ["out"])], {}, opset=opset)
+    with pytest.raises(CheckpointError, match=f"it uses opset {opset}; 7 to"):
+        read(written(model, tmp_path / "net.onnx"))
+
+
+def test_a_file_is_known_without_its_suffix(tmp_path: Path) -> None:
+    path = exported(custom(), (1, 20, 28), tmp_path / "net.onnx", dynamo=False)
+    path.rename(tmp_path / "net")
+    assert load(tmp_path / "net").form == "ONNX"

@@ -1,0 +1,138 @@
+"""Networks of no known family, and of the known ones, as people write them; and how their results are compared."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from penni_hls.accuracy import predict_float
+from penni_hls.compression.decompose import PenniConv2d, decompose
+from penni_hls.compression.models import ResNet
+from penni_hls.graph import Graph
+
+from .models import Vgg, randomised
+
+MEANS, STDS = (0.5, 0.4, 0.3, 0.6), (0.2, 0.25, 0.3, 0.22)
+
+
+class Custom(nn.Module):
+    """No family's names: 5x5 and 1x1 kernels, biases, an eps of its own, in-place operations, two linear layers."""
+
+    def __init__(self, channels: int = 1) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(channels, 6, 5, padding=2), nn.BatchNorm2d(6, eps=1e-2), nn.ReLU(inplace=True),
+            nn.MaxPool2d(3, 2, 1),
+        )  # fmt: skip
+        self.left = nn.Conv2d(6, 8, 3, stride=2, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(8)
+        self.right = nn.Conv2d(6, 8, 1, stride=2)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.drop = nn.Dropout()
+        self.hidden = nn.Linear(8, 12)
+        self.head = nn.Linear(12, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        y = self.norm(self.left(x))
+        y += self.right(x)
+        y = self.pool(F.relu_(y))
+        y = self.drop(torch.flatten(y, 1))
+        return self.head(F.relu(self.hidden(y)))
+
+
+class Odd(nn.Module):
+    """The other ways to write the same operations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4, 6, 3, padding="same")
+        self.wide = nn.Conv2d(6, 10, 3, stride=2, padding=1)
+        self.weight = nn.Parameter(torch.randn(10, 3))
+        self.bias = nn.Parameter(torch.randn(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.conv(x))
+        side = F.pad(F.avg_pool2d(x, 1, 2), (0, 0, 0, 0, 1, 3))
+        x = F.relu(self.wide(x) + side)
+        x = F.avg_pool2d(x, 6).squeeze(-1).squeeze(-1)
+        x = x.view(x.size(0), -1)
+        return x @ self.weight + self.bias
+
+
+def custom(channels: int = 1) -> nn.Module:
+    torch.manual_seed(4)
+    return randomised(Custom(channels))
+
+
+def odd() -> nn.Module:
+    torch.manual_seed(5)
+    return randomised(Odd())
+
+
+def resnet(option: str, d: int | None = 3) -> nn.Module:
+    """Two stages of 4 and 8 channels; d: bases of its layers, None: dense."""
+    torch.manual_seed(6)
+    model = randomised(ResNet((2, 1), (4, 8), option))
+    return sparse(decompose(model, d)) if d else model
+
+
+def sparse(model: nn.Module) -> nn.Module:
+    """The same with the smaller half of its coefficients 0."""
+    for module in model.modules():
+        if isinstance(module, PenniConv2d):
+            coefs = module.coefs.data
+            coefs[coefs.abs() < coefs.abs().median()] = 0
+    return model
+
+
+def vgg(hidden: int = 6) -> nn.Module:
+    torch.manual_seed(7)
+    return randomised(Vgg([4, "M", 8, 8, "M"], 16, hidden))
+
+
+NETS = {
+    "custom": (custom, (1, 20, 28)),
+    "odd": (odd, (4, 12, 12)),
+    "option A": (lambda: resnet("A"), (3, 16, 16)),
+    "option B": (lambda: resnet("B"), (3, 16, 16)),
+    "dense option A": (lambda: resnet("A", None), (3, 16, 16)),
+    "vgg": (vgg, (3, 16, 16)),
+}
+
+
+def pixels(shape: tuple[int, int, int], n: int = 3) -> np.ndarray:
+    c, h, w = shape
+    return np.random.default_rng(1).integers(0, 256, (n, h, w, c), dtype=np.uint8)
+
+
+def normalised(images: np.ndarray) -> Tensor:
+    """What the network takes: float32 (N, C, H, W)."""
+    c = images.shape[3]
+    x = images.astype(np.float32) / 255
+    return torch.from_numpy((x - np.float32(MEANS[:c])) / np.float32(STDS[:c])).permute(0, 3, 1, 2).contiguous()
+
+
+def numbers(shape: tuple[int, int, int]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    return MEANS[: shape[0]], STDS[: shape[0]]
+
+
+def assert_computes(graph: Graph, model: nn.Module, shape: tuple[int, int, int], tolerance: float = 1e-5) -> None:
+    """The graph's logits are the model's."""
+    images = pixels(shape)
+    with torch.no_grad():
+        wanted = model(normalised(images)).numpy()
+    np.testing.assert_allclose(predict_float(graph, images), wanted, rtol=0, atol=tolerance * np.abs(wanted).max())
+
+
+def assert_factors(graph: Graph, model: nn.Module) -> None:
+    """Each PenniConv2d of the model is a PenniConv of the graph, of its name and with exactly its numbers."""
+    found = {node.name: node.op for node in graph if hasattr(node.op, "coefs")}
+    modules = {name: m for name, m in model.named_modules() if isinstance(m, PenniConv2d)}
+    assert set(found) == set(modules) and modules
+    for name, module in modules.items():
+        op = found[name]
+        np.testing.assert_array_equal(op.coefs.reshape(-1, module.d), module.coefs.detach().float().numpy())
+        np.testing.assert_array_equal(op.basis.reshape(module.d, -1), module.basis.detach().float().numpy())
