@@ -93,7 +93,10 @@ class Codec:
         name, dtype = data[ARRAY], data.get("dtype")
         if name not in arrays or dtype not in _DTYPES or len(data) != 2:
             raise ProjectError(f"array {name!r} is missing, or its dtype {dtype!r} is not known")
-        return arrays[name].astype(_DTYPES[dtype])
+        stored, wanted = arrays[name].dtype, _DTYPES[dtype]
+        if stored.kind != wanted.kind or stored.itemsize > wanted.itemsize:
+            raise ProjectError(f"array {name!r} holds {stored}, which is no {wanted}")
+        return arrays[name].astype(wanted)
 
 
 def _fits(value: Any, hint: Any) -> bool:
