@@ -53,7 +53,7 @@ ONLY_IN = {
     "rich": ("report",),
     "pickle": ("data", "checkpoint"),
     "onnx": ("checkpoint", "export"),
-    "safetensors": ("checkpoint", "compression"),
+    "safetensors": ("checkpoint", "compression", "export"),
 }
 
 
