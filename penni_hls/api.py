@@ -121,7 +121,7 @@ def _check_nothing_given(checkpoint: Path, **given: object) -> None:
     for name, value in given.items():
         if value is not None:
             raise UsageError(
-                f"{checkpoint} holds an integer network, trained as the hardware computes; leave"
+                f"{checkpoint} holds an integer network, trained as the hardware computes it; leave"
                 f" --{name.replace('_', '-')} away"
             )
 

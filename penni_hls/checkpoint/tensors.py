@@ -51,7 +51,7 @@ def float32(name: str, raw: np.ndarray, dtype: str) -> np.ndarray:
         raise CheckpointError(f"{name} is empty")
     if not np.isfinite(values).all():
         raise CheckpointError(f"{name} holds NaN or infinite values")
-    return np.ascontiguousarray(values)
+    return np.ascontiguousarray(values + np.float32(0))  # pruning leaves -0.0 behind; it becomes 0.0, as other zeros
 
 
 def plain(text: str) -> str:

@@ -1,0 +1,113 @@
+"""inspect and generate on checkpoints of other forms than a state dict."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+
+import penni_hls
+from penni_hls.checkpoint import penni_file, read
+from penni_hls.golden import run
+from penni_hls.passes import Quantized, quantize
+
+from .small import small_state_dict
+
+MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
+
+
+@pytest.fixture(scope="module")
+def quantized(small_checkpoint: Path) -> Quantized:
+    return quantize(read(small_checkpoint, mean=MEAN, std=STD), coef_bits=3)
+
+
+@pytest.fixture(scope="module")
+def integer_file(small_checkpoint: Path, quantized: Quantized, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("penni") / "small.penni"
+    penni_file.write(path, read(small_checkpoint, mean=MEAN, std=STD), quantized)
+    return path
+
+
+def files(project: Path) -> dict[str, str]:
+    """Digest by name, but of what tells where the project comes from."""
+    return {
+        path.relative_to(project).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in project.rglob("*")
+        if path.is_file() and path.name != "model.json"
+    }
+
+
+def test_inspect_tells_the_form(small_checkpoint: Path, integer_file: Path, tmp_path: Path, command) -> None:
+    save_file(small_state_dict(), tmp_path / "small.safetensors")
+    wanted = {
+        small_checkpoint: ("PyTorch state dict (torch.save, zip)", False),
+        tmp_path / "small.safetensors": ("safetensors", False),
+        integer_file: ("penni-hls sparse", True),
+    }
+    parameters = set()
+    for path, (form, integer) in wanted.items():
+        done = command("inspect", path, "--json")
+        assert (done.code, done.json["form"], done.json["integer_network"]) == (0, form, integer)
+        parameters.add(done.json["parameters_stored"])
+        text = command("inspect", path).out
+        assert f"\nForm: {form}\n" in text and ("holds an integer network" in text) == integer
+    assert len(parameters) == 1
+
+
+def test_every_form_gives_the_same_project(small_checkpoint: Path, tmp_path: Path, command) -> None:
+    save_file(small_state_dict(), tmp_path / "small.safetensors")
+    penni_file.write(tmp_path / "small.penni", read(small_checkpoint))
+    projects = []
+    for number, path in enumerate((small_checkpoint, tmp_path / "small.safetensors", tmp_path / "small.penni")):
+        assert command("generate", path, "-o", tmp_path / f"p{number}").code == 0
+        projects.append(files(tmp_path / f"p{number}"))
+    assert len(projects[0]) > 10 and projects[0] == projects[1] == projects[2]
+
+
+def test_an_integer_network_is_taken_as_it_is(
+    integer_file: Path, quantized: Quantized, tmp_path: Path, command
+) -> None:
+    done = command("generate", integer_file, "-o", tmp_path / "p")
+    assert done.code == 0
+    project = penni_hls.load(tmp_path / "p")
+    assert (project.manifest["options"]["mean"], project.manifest["options"]["std"]) == (list(MEAN), list(STD))
+    assert project.manifest["options"]["coef_bits"] is None
+    assert project.manifest["source"]["form"] == "penni-hls sparse"
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    have, want = (run(graph, images)[quantized.graph.output.name].values for graph in (project.graph, quantized.graph))
+    np.testing.assert_array_equal(have, want)
+
+
+@pytest.mark.parametrize("option", ["--coef-bits", "--basis-bits", "--calibration"])
+def test_an_integer_network_leaves_nothing_to_say(option: str, integer_file: Path, tmp_path: Path, command) -> None:
+    np.savez(tmp_path / "images.npz", images=np.zeros((2, 32, 32, 3), np.uint8))
+    value = tmp_path / "images.npz" if option == "--calibration" else 8
+    done = command("generate", integer_file, "-o", tmp_path / "p", option, value)
+    assert (done.code, done.out) == (2, "") and not (tmp_path / "p").exists()
+    assert done.err == (
+        f"penni-hls: error: {integer_file} holds an integer network, trained as the hardware computes it; leave"
+        f" {option} away\n"
+    )
+
+
+def test_mean_and_deviation_of_the_file_win(integer_file: Path, tmp_path: Path, command) -> None:
+    same = command("generate", integer_file, "-o", tmp_path / "p", "--mean", ".5,.4,.3", "--std", ".2,.25,.3")
+    assert same.code == 0
+    other = command("generate", integer_file, "-o", tmp_path / "q", "--mean", ".4914,.4822,.4465")
+    assert (other.code, other.out) == (2, "") and not (tmp_path / "q").exists()
+    assert other.err == (
+        f"penni-hls: error: {integer_file}: the file says that its network was trained with mean 0.5,0.4,0.3, not"
+        " 0.4914,0.4822,0.4465; leave --mean away\n"
+    )
+
+
+def test_a_whole_pickled_model(tmp_path: Path, command) -> None:
+    from ..checkpoint.models import ResNet, randomised
+
+    torch.save(randomised(ResNet((1, 1), (4, 8), None, "linear")), tmp_path / "net.pt")
+    done = command("inspect", tmp_path / "net.pt", "--json")
+    assert (done.code, done.json["form"]) == (0, "PyTorch module, pickled whole (torch.save, zip)")
