@@ -66,6 +66,8 @@ def _check(model: ModelProto) -> None:
         raise CheckpointError(DAMAGED)
     if len(model.graph.node) > MAX_CALLS or len(model.graph.initializer) > MAX_CALLS:
         raise CheckpointError(f"it has more than {MAX_CALLS:,} nodes or weights")
+    if not all(isinstance(text, str) for text in _texts(model)):  # what is no UTF-8 comes as bytes
+        raise CheckpointError(DAMAGED)
     if any(_external(tensor) for tensor in _tensors(model)):
         raise CheckpointError(EXTERNAL)
     opset = next((o.version for o in model.opset_import if o.domain in DOMAINS), 0)
@@ -89,6 +91,16 @@ def _tensors(model: ModelProto) -> Iterator[TensorProto]:
             if attribute.HasField("t"):
                 yield attribute.t
             yield from attribute.tensors
+
+
+def _texts(model: ModelProto) -> Iterator[str]:
+    """Every name that is read."""
+    for value in (*model.graph.input, *model.graph.output, *_tensors(model)):
+        yield value.name
+    for node in model.graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
+        yield from (text for entry in node.metadata_props for text in (entry.key, entry.value))
 
 
 def _external(tensor: TensorProto) -> bool:

@@ -47,14 +47,14 @@ class Archive:
 
     def __init__(self, file: zipfile.ZipFile, size: int) -> None:
         infos = file.infolist()
-        if len(infos) > MAX_MEMBERS or sum(info.file_size for info in infos) > min(size, MAX_FILE):
-            raise CheckpointError("its members are more or larger than the file can hold")
         for info in infos:
             parts = info.filename.split("/")
             if info.filename.startswith("/") or "\\" in info.filename or ".." in parts:
                 raise CheckpointError(f"it has a member outside of itself, {printable(info.filename)}")
             if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
                 raise CheckpointError("its members are compressed or encrypted, which torch.export.save never does")
+        if len(infos) > MAX_MEMBERS or sum(info.file_size for info in infos) > min(size, MAX_FILE):
+            raise CheckpointError("its members are more or larger than the file can hold")
         tops = {info.filename.split("/")[0] for info in infos}
         if len(tops) != 1:
             raise CheckpointError("it has no single top folder, as files of torch.export.save do")

@@ -56,7 +56,7 @@ def read(file: BinaryIO) -> Program:
             )
         models = [name for name in archive.names() if name.startswith("models/") and name.endswith(".json")]
         if len(models) != 1:
-            raise CheckpointError(f"it holds {len(models)} exported programs; one is needed")
+            raise CheckpointError(f"it holds {len(models)} exported programs, or is truncated; one is needed")
         if "byteorder" in archive and archive.read("byteorder", 16) != b"little":
             raise CheckpointError("its numbers are not little-endian")
         program = archive.json(models[0])
@@ -102,13 +102,14 @@ def _inputs(specs: list[Mapping[str, Any]]) -> tuple[str, dict[str, tuple[str, s
     for spec in specs:
         ((kind, value),) = spec.items()
         if kind == "parameter":
-            tensors[value["arg"]["name"]] = ("weights", value["parameter_name"])
+            tensors[_text(value["arg"]["name"])] = ("weights", _text(value["parameter_name"]))
         elif kind == "buffer":
-            tensors[value["arg"]["name"]] = ("weights" if value["persistent"] else "constants", value["buffer_name"])
+            folder = "weights" if value["persistent"] else "constants"
+            tensors[_text(value["arg"]["name"])] = (folder, _text(value["buffer_name"]))
         elif kind == "tensor_constant":
-            tensors[value["arg"]["name"]] = ("constants", value["tensor_constant_name"])
+            tensors[_text(value["arg"]["name"])] = ("constants", _text(value["tensor_constant_name"]))
         elif kind == "user_input" and "as_tensor" in value["arg"]:
-            images.append(value["arg"]["as_tensor"]["name"])
+            images.append(_text(value["arg"]["as_tensor"]["name"]))
         elif kind == "custom_obj":
             raise CheckpointError("it holds custom objects, which could run code; only tensors are read")
         elif kind not in ("user_input", "constant_input"):
@@ -123,7 +124,13 @@ def _output(specs: list[Mapping[str, Any]]) -> str:
         raise CheckpointError("it changes its own buffers; export the network in evaluation mode (model.eval())")
     if len(specs) != 1 or "as_tensor" not in specs[0]["user_output"]["arg"]:
         raise CheckpointError(f"it gives {len(specs)} results; one tensor, the logits, is needed")
-    return specs[0]["user_output"]["arg"]["as_tensor"]["name"]
+    return _text(specs[0]["user_output"]["arg"]["as_tensor"]["name"])
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise CheckpointError(DAMAGED)
+    return value
 
 
 def _image_shape(name: str, meta: Mapping[str, Any]) -> tuple[int, tuple[int, int, int]]:
@@ -147,9 +154,7 @@ def _calls(body: Mapping[str, Any], names: dict[str, str], scope: str, depth: in
         raise CheckpointError("its program is nested too deeply, or too long")
 
     def ref(name: Any) -> Ref:
-        if not isinstance(name, str):
-            raise CheckpointError(DAMAGED)
-        return Ref(names.get(name, f"{scope}{name}"))
+        return Ref(names.get(_text(name), f"{scope}{name}"))
 
     for node in body["nodes"]:
         target = str(node["target"]).removeprefix("torch.ops.")

@@ -15,8 +15,8 @@ import numpy as np
 from ..errors import CheckpointError
 from .traced_program import Constant
 
-MAX_ELEMENTS = 1 << 27  # of one result
-MAX_TOTAL = 1 << 29  # of all results of a file
+MAX_ELEMENTS = 1 << 25  # of one result, views of tensors apart
+MAX_TOTAL = 1 << 27  # of all results of a file
 MAX_MACS = 1 << 32  # of all matrix products of a file
 MAX_AXES = 8
 ROUNDED = {"float16": np.float16, "float32": np.float32, "float64": np.float64}
@@ -88,7 +88,8 @@ def axes_of(value: Any, rank: int) -> tuple[int, ...]:
 def _reshape(args: Mapping[str, Any], budget: Budget) -> Constant:
     x = args["x"]
     shape = resolved(integers(args["shape"]), x.array.shape, bool(args.get("zero_copies")))
-    budget.spend(shape)
+    if len(shape) > MAX_AXES:
+        raise CheckpointError(f"it asks for a constant of {len(shape)} axes")
     return replace(x, array=x.array.reshape(shape))
 
 
@@ -213,7 +214,7 @@ def _full(args: Mapping[str, Any], budget: Budget) -> Constant:
     value = array(args["value"]).reshape(-1)
     if value.size != 1:
         raise CheckpointError("one value to fill a constant with is needed")
-    return Constant(np.full(shape, value[0]))
+    return Constant(np.full(shape, value[0], np.int64 if value.dtype.kind in "iu" else np.float32))
 
 
 def _expand(args: Mapping[str, Any], budget: Budget) -> Constant:

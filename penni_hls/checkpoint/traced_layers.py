@@ -18,6 +18,8 @@ from .traced_walk import Act, Value, Walk, chw, refuse
 
 Args = Mapping[str, Any]
 
+MAX_WINDOW = 256  # rows and columns
+
 
 def _same(call: Call, what: str, value: Any) -> int:
     """The one number that all of `value` are: a square kernel, say."""
@@ -57,7 +59,7 @@ def _pad(call: Call, pad: Any, kernel: int, stride: int, side: tuple[int, int]) 
 
 
 def _fits(call: Call, kernel: int, stride: int, pad: int, side: tuple[int, int]) -> None:
-    if kernel < 1 or stride < 1 or pad < 0 or min(side) + 2 * pad < kernel:
+    if not 1 <= kernel <= MAX_WINDOW or stride < 1 or pad < 0 or min(side) + 2 * pad < kernel:
         text = f"a {kernel}x{kernel} window, stride {stride}, padding {pad}, does not fit a {side[0]}x{side[1]} map"
         raise refuse(call, text)
 
