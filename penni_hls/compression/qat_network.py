@@ -1,7 +1,7 @@
 """The integer network as a torch module: what it computes is the numeric contract, what it trains are the weights.
 
 Each unit mirrors one operator. Forward, every map holds the operator's very integers, as floats of a width that is
-exact for them (see `_sums` and `_requantized`), so the logits are those of `golden.run` to the last bit, in training as
+exact for them (see `sums_of` and `Requantized`), so the logits are those of `golden.run` to the last bit, in training as
 well as after it. Backward, rounding counts as the identity and saturation of an output as what it is (ReLU among it),
 and a decomposed layer as the dense convolution it stands for, which is cheaper than going back through its basis maps:
 only where z saturates, which its scale was chosen to make rare, is that gradient not the one of the forward pass.
@@ -17,17 +17,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.autograd import Function
 from torch.nn import functional as F
 
 from ..errors import UsageError
-from ..fixed import BIAS, EXACT_FLOAT32, EXACT_FLOAT64, MULTIPLIER, QType
+from ..fixed import BIAS, EXACT_FLOAT32, EXACT_FLOAT64, MULTIPLIER
 from ..graph import Graph, Node, verify
 from ..ops import BasisConv, Fork, GlobalPool, Input, MaxPool, SparseMac, Subsample
 from ..ops.base import HardwareOp
 from ..passes import Quantized
+from .qat_numbers import Requantized, Round, Row, reach_of, rshift, sums_of
 
-TENSOR_CORE_BITS = 11  # integers up to 2^11 pass a GPU's shortened float32 unharmed; wider ones are held in float64
+LEANING = 0.45  # how far from its integer a latent coefficient begins, at most
 BIAS_UNIT = 1 / 16  # of the output type's largest value: what 1.0 of a bias parameter is worth
 
 
@@ -93,6 +93,13 @@ class IntegerNetwork(nn.Module):
         return kept
 
     @torch.no_grad()
+    def clamp(self) -> None:
+        """Hold, in place, latent weights within the range of their integers."""
+        for unit in self.units:
+            if isinstance(unit, _Basis | _Mac):
+                unit.clamp()
+
+    @torch.no_grad()
     def quantized(self) -> Quantized:
         """The integer network with the weights as they are now. Widths of sums follow from them anew."""
         nodes: list[Node[HardwareOp]] = []
@@ -100,18 +107,6 @@ class IntegerNetwork(nn.Module):
             op = unit.operator() if isinstance(unit, _Basis | _Mac) else node.op
             nodes.append(replace(node, op=op))
         return replace(self.start, graph=verify(Graph(tuple(nodes))))
-
-
-class _Round(Function):
-    """Round to the nearest integer; backward the identity."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
-        return x.round()
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:
-        return grad
 
 
 class _Pixels(nn.Module):
@@ -157,10 +152,10 @@ class _Basis(nn.Module):
         powers = torch.tensor([2.0**shift for shift in op.shifts])
         self.register_buffer("step", 1 / powers.view(-1, 1, 1), persistent=False)
         half = torch.where(powers > 1, powers / 2, 0.0)
-        self.register_buffer("half", half.repeat(op.x.shape[2]).view(-1, 1, 1), persistent=False)
+        self.register_buffer("rounding", half.repeat(op.x.shape[2]).view(-1, 1, 1), persistent=False)
         self.register_buffer("pad_value", torch.from_numpy(op.pad_value).float().view(-1, 1, 1), persistent=False)
         self.padded = bool(op.pad_value.any())
-        if (self.top * op.kernel**2 * _reach(op.x.qtype)) + (1 << max(op.shifts)) >= EXACT_FLOAT32:
+        if (self.top * op.kernel**2 * reach_of(op.x.qtype)) + (1 << max(op.shifts)) >= EXACT_FLOAT32:
             raise UsageError(f"a {op.kernel}x{op.kernel} basis of {bits} bits on {op.x.qtype} is too wide to train")
 
     def forward(self, x: Tensor) -> _Tiles:
@@ -170,7 +165,7 @@ class _Basis(nn.Module):
                 memory_format=torch.channels_last
             )
             pad = 0
-        basis = _Round.apply(self.basis * self.top)
+        basis = Round.apply(self.basis * self.top)
         kernels = basis * self.step
         with torch.no_grad():
             channels = op.x.shape[2]
@@ -178,8 +173,8 @@ class _Basis(nn.Module):
             z = F.conv2d(read, weight, stride=op.stride, padding=pad, groups=channels)
             if z.is_cuda:
                 z.round_()  # Winograd and Fourier algorithms come near the integers, no more
-            z.add_(self.half).mul_(self.step.flatten().repeat(channels).view(-1, 1, 1))
-            z.floor_().clamp_(op.z_type.lo, op.z_type.hi)
+            z = rshift(z, self.rounding, self.step.flatten().repeat(channels).view(-1, 1, 1))
+            z.clamp_(op.z_type.lo, op.z_type.hi)
         return _Tiles(z, read, kernels, op.stride, pad)
 
     def operator(self) -> BasisConv:
@@ -217,14 +212,14 @@ class _Mac(nn.Module):
         self.register_buffer("alive", torch.from_numpy(alive), persistent=False)
         self.register_buffer("multiplier", torch.from_numpy(start).double(), persistent=False)
         self.register_buffer("bias", torch.from_numpy(requant.bias).double(), persistent=False)
-        most = int(alive.sum(1).max()) * self.top * _reach(op.z.qtype) * MULTIPLIER.hi
-        skip = 0 if op.skip is None else _reach(op.skip.qtype) * requant.skip_multiplier
+        most = int(alive.sum(1).max()) * self.top * reach_of(op.z.qtype) * MULTIPLIER.hi
+        skip = 0 if op.skip is None else reach_of(op.skip.qtype) * requant.skip_multiplier
         if most + skip + BIAS.hi + (1 << requant.shift) >= EXACT_FLOAT64:
             raise UsageError(f"{name}: sums of more than 53 bits cannot be trained; use fewer coefficient bits")
 
     def weights(self) -> Tensor:
         """The integer coefficients (C_out, J) float32."""
-        return _Round.apply(self.coefs * self.top) * self.alive
+        return Round.apply(self.coefs * self.top) * self.alive
 
     def constants(self) -> tuple[Tensor, Tensor]:
         """Integer multipliers and biases, float64 (C_out,)."""
@@ -242,10 +237,10 @@ class _Mac(nn.Module):
             read = x.permute(0, 2, 3, 1).reshape(len(x), -1, 1, 1) if self.op.flatten else x
             z, weight, stride, pad = read, coefs[:, :, None, None], 1, 0
         with torch.no_grad():
-            sums = _sums(z, coefs, _reach(self.op.z.qtype))
+            sums = sums_of(z, coefs, reach_of(self.op.z.qtype))
             multiplier, bias = self.constants()
-        row = _Row(sums, multiplier, bias, self.unit, self.op, stride, pad)
-        return _Requantized.apply(read, weight, skip, self.gain, self.offset, row)
+        row = Row(sums, multiplier, bias, self.unit, self.op, stride, pad)
+        return Requantized.apply(read, weight, skip, self.gain, self.offset, row)
 
     def operator(self) -> SparseMac:
         """The operator with the weights as they are now."""
@@ -256,71 +251,6 @@ class _Mac(nn.Module):
 
     def clamp(self) -> None:
         self.coefs.clamp_(-1, 1)
-
-
-LEANING = 0.45  # how far from its integer a latent coefficient begins, at most
-
-
-def _sums(z: Tensor, coefs: Tensor, reach: int) -> Tensor:
-    """z (N, J, H, W), coefs (C_out, J) -> their exact products' sums (N, C_out, H, W).
-
-    All partial sums are integers up to sum|A| * reach: below 2^24 float32 holds them, in whatever order they are added.
-    """
-    n, depth, h, w = z.shape
-    largest = int(coefs.abs().sum(1).max()) * reach
-    exact = largest < EXACT_FLOAT32 and (not z.is_cuda or reach <= 1 << TENSOR_CORE_BITS)
-    dtype = torch.float32 if exact else torch.float64
-    rows = z.permute(0, 2, 3, 1).reshape(-1, depth).to(dtype) @ coefs.T.to(dtype)
-    return rows.view(n, h, w, -1).permute(0, 3, 1, 2)
-
-
-@dataclass(frozen=True, eq=False)
-class _Row:
-    """What `_Requantized` needs and gives no gradient to."""
-
-    sums: Tensor
-    multiplier: Tensor
-    bias: Tensor
-    unit: float
-    op: SparseMac
-    stride: int
-    pad: int
-
-
-class _Requantized(Function):
-    """sat(rshift(sums*M + skip*K + bias, S)) in float64, exact below 2^53; backward as a convolution of `read`."""
-
-    @staticmethod
-    def forward(
-        ctx, read: Tensor, weight: Tensor, skip: Tensor | None, gain: Tensor, offset: Tensor, row: _Row
-    ) -> Tensor:
-        requant = row.op.requant
-        total = row.sums.double()
-        total = total * row.multiplier.view(-1, 1, 1)
-        total += (row.bias + 2.0 ** (requant.shift - 1)).view(-1, 1, 1)
-        if skip is not None:
-            total += skip.double() * requant.skip_multiplier
-        total *= 2.0**-requant.shift
-        y = total.floor_().clamp_(requant.out.lo, requant.out.hi).float()
-        y = y.contiguous(memory_format=torch.channels_last)
-        ctx.save_for_backward(read, weight, y, row.multiplier)
-        ctx.row = replace(row, sums=row.bias)  # the sums themselves are not needed any more
-        return y
-
-    @staticmethod
-    def backward(ctx, grad: Tensor):
-        read, weight, y, multiplier = ctx.saved_tensors
-        row, requant = ctx.row, ctx.row.op.requant
-        grad = grad * ((y > requant.out.lo) & (y < requant.out.hi))
-        scale = 2.0**-requant.shift
-        sums = grad * (multiplier * scale).float().view(-1, 1, 1)
-        back_read, back_weight, _ = torch.ops.aten.convolution_backward(
-            sums, read.float(), weight, None, [row.stride] * 2, [row.pad] * 2, [1, 1], False, [0, 0], 1,
-            [ctx.needs_input_grad[0], True, False],
-        )  # fmt: skip
-        skip = grad * (requant.skip_multiplier * scale) if ctx.needs_input_grad[2] else None
-        gain = (weight * back_weight).sum((1, 2, 3))
-        return back_read, back_weight, skip, gain, grad.sum((0, 2, 3)) * row.unit, None
 
 
 class _Fixed(nn.Module):
@@ -335,15 +265,10 @@ class _Fixed(nn.Module):
             case MaxPool(kernel=kernel, stride=stride, pad=pad):
                 return F.max_pool2d(F.pad(x, (pad,) * 4, value=self.op.x.qtype.lo), kernel, stride)
             case GlobalPool():
-                exact = _reach(self.op.out_spec.qtype) < EXACT_FLOAT32
+                exact = reach_of(self.op.out_spec.qtype) < EXACT_FLOAT32
                 return x.sum((2, 3), keepdim=True, dtype=torch.float32 if exact else torch.float64)
             case Subsample(stride=stride, channels=channels, offset=offset):
                 after = channels - offset - x.shape[1]
                 return F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, offset, after))
             case _:
                 return x
-
-
-def _reach(qtype: QType) -> int:
-    """The largest magnitude of the type."""
-    return max(-qtype.lo, qtype.hi)
