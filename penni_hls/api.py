@@ -16,6 +16,7 @@ from .data import Images, load_cifar10, load_images
 from .engines import ENGINES, Simulation
 from .errors import DataError, UsageError
 from .graph import Graph
+from .layers import Input
 from .ops.base import Resources
 from .passes import Quantized, quantize
 from .project import (
@@ -94,6 +95,7 @@ def generate(
     stage("planning")
     schedule = plan(quantized.graph, target)
     pixels = float_graph.input.op
+    assert isinstance(pixels, Input)
     options = {
         "board": target.name, "mean": list(pixels.mean), "std": list(pixels.std),
         "basis_bits": basis_bits, "coef_bits": coef_bits,

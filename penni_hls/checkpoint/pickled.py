@@ -11,22 +11,13 @@ from __future__ import annotations
 
 import pickletools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from .keys import CheckpointError
+from ..errors import CheckpointError
+from .pickled_records import STORAGES, Budget, Name, Record, Storage, Tensor, short
 
-MAX_STEPS = 1_000_000  # opcodes and copied items of one file; a network of a thousand layers takes 200,000
 MAX_KEY = 1 << 60  # integers as keys: below the modulus of their hash, so that they cannot all collide
-
-# What a storage class holds: the name of its numbers, bytes each. As torch names them, torch.<name>Storage.
-STORAGES = {
-    "Float": ("float32", 4), "Half": ("float16", 2), "BFloat16": ("bfloat16", 2), "Double": ("float64", 8),
-    "Long": ("int64", 8), "Int": ("int32", 4), "Short": ("int16", 2), "Char": ("int8", 1), "Byte": ("uint8", 1),
-    "Bool": ("bool", 1), "ComplexFloat": ("complex64", 8), "ComplexDouble": ("complex128", 16), "Untyped": ("uint8", 1),
-    "QInt8": ("qint8", 1), "QUInt8": ("quint8", 1), "QInt32": ("qint32", 4), "QUInt4x2": ("quint4x2", 1),
-    "QUInt2x4": ("quint2x4", 1),
-}  # fmt: skip
 
 # Calls that no network needs. None of them would run in any case: this makes the error plain.
 _HARMFUL_MODULES = frozenset(
@@ -34,72 +25,6 @@ _HARMFUL_MODULES = frozenset(
 )
 _HARMFUL_NAMES = frozenset("eval exec execfile open compile __import__ input breakpoint file".split())
 _BUILTINS = ("builtins", "__builtin__", "io", "_io")
-
-
-class Budget:
-    """How much of a file of `size` bytes may still be worked on."""
-
-    def __init__(self, size: int) -> None:
-        # What is nested may be copied twice (text to bytes, then read); more is the same bytes again and again.
-        self._steps, self._nested = MAX_STEPS, 2 * size + (1 << 20)
-
-    def spend(self, steps: int = 1) -> None:
-        self._steps -= steps
-        if self._steps < 0:
-            raise CheckpointError(f"its pickle takes more than {MAX_STEPS:,} steps: no network needs as many")
-
-    def spend_bytes(self, count: int) -> None:
-        self._nested -= count
-        if self._nested < 0:
-            raise CheckpointError("its pickle unpacks to more than it is long")
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Name:
-    """A class or function that the pickle names."""
-
-    module: str
-    name: str
-
-    def __str__(self) -> str:
-        return _short(f"{self.module}.{self.name}")
-
-
-@dataclass(eq=False, slots=True)
-class Record:
-    """An object that the pickle would have built: what it called, with what, and the state it then set."""
-
-    kind: Name | Record
-    args: tuple
-    state: object = None
-
-    def __str__(self) -> str:
-        """The name of its class, as far as the pickle gives one."""
-        kind = self.kind
-        if isinstance(kind, Record):  # a class made by the pickle itself: dill's _create_type(type, name, …)
-            return _short(next((arg for arg in kind.args if isinstance(arg, str)), "object"))
-        return str(kind)
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Storage:
-    """The numbers of one or several tensors. key: where they lie; data: they themselves, where they came nested."""
-
-    dtype: str
-    itemsize: int
-    numel: int
-    key: str
-    data: bytes | None = None
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Tensor:
-    """A view of a storage, in elements; nothing is checked yet."""
-
-    storage: Storage
-    offset: Any
-    shape: Any
-    strides: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,12 +49,6 @@ def unpickle(stream: BinaryIO, budget: Budget, load_bytes: Callable[[bytes], Sto
     except Exception as error:  # a broken pickle can raise nearly anything
         raise CheckpointError("its pickle is truncated or damaged") from error
     return Unpickled(value, machine.storages, machine.dill)
-
-
-def _short(text: str) -> str:
-    """Printable, on one line, of bounded length."""
-    text = text[:120]
-    return text if text.isprintable() else ascii(text)
 
 
 class _Machine:
@@ -298,7 +217,7 @@ class _Machine:
         found = Storage(*known, numel, key)
         before = self.storages.setdefault(key, found)
         if (before.dtype, before.numel) != (found.dtype, found.numel):
-            raise CheckpointError(f"its storage {_short(key)} is named twice, with different sizes")
+            raise CheckpointError(f"its storage {short(key)} is named twice, with different sizes")
         return before
 
     def _call(self, function: object, args: object) -> object:
@@ -363,10 +282,6 @@ def _key(key: object) -> object:
     if type(key) in (str, bytes, float, bool) or key is None or type(key) is int and abs(key) < MAX_KEY:
         return key
     return object()
-
-
-def with_data(storage: Storage, data: bytes) -> Storage:
-    return replace(storage, data=data)
 
 
 _PUSHES = frozenset(

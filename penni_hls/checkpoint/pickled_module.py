@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .keys import CheckpointError
-from .pickled import Record
+from .pickled_records import Record
 from .settings import Settings
 from .tensors import MAX_NAME
 

@@ -18,7 +18,8 @@ from typing import BinaryIO
 import numpy as np
 
 from .keys import CheckpointError
-from .pickled import Budget, Storage, Tensor, Unpickled, unpickle, with_data
+from .pickled import Unpickled, unpickle
+from .pickled_records import Budget, Storage, Tensor, with_data
 from .tensors import FLOATS, INTEGERS, check_shape, float32
 
 ZIP, PICKLE = b"PK\x03\x04", b"\x80"

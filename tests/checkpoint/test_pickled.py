@@ -186,6 +186,19 @@ def test_numbers_that_are_no_weights(dtype: torch.dtype, message: str, tmp_path:
         load(tmp_path / "net.pt")
 
 
+@pytest.mark.shared
+def test_tensors_of_a_gpu(shared_models: Path) -> None:
+    """A checkpoint of another's training: the old format, DataParallel, tensors saved from a GPU."""
+    path = shared_models / "r20_dense.th"
+    assert b"cuda:0" in path.read_bytes()
+    loaded = load(path)
+    assert loaded.form == f"{STATE} (torch.save, old format)"
+    want = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    weight = loaded.graph.by_name["layer3.2.conv2"].op.weight
+    np.testing.assert_array_equal(weight, want["module.layer3.2.conv2.weight"])
+
+
+@pytest.mark.filterwarnings("ignore:.*quantize_per_tensor")
 @pytest.mark.parametrize(
     "odd",
     [
