@@ -15,11 +15,13 @@ from .commands.boards import boards
 from .commands.compress import compress
 from .commands.doctor import doctor
 from .commands.evaluate import evaluate
+from .commands.export import export
 from .commands.generate import generate
 from .commands.inspect import inspect
 from .commands.simulate import simulate
 from .commands.synth import synth
 from .commands.train import train
+from .commands.training import follower
 from .errors import Interrupted, PenniError
 
 INTERRUPTED = 130  # what typer returns after a KeyboardInterrupt
@@ -33,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (train, compress, inspect, generate, evaluate, simulate, synth, boards, doctor):
+for command in (train, compress, inspect, export, generate, evaluate, simulate, synth, boards, doctor):
     app.command()(command)
 
 
@@ -91,7 +93,7 @@ def run(args: list[str]) -> int:
 
 def _fail(message: str, as_json: bool, code: int = 2) -> int:
     """One line on stderr, or one JSON object on stdout; of the processes that torchrun starts, the first one's."""
-    if os.environ.get("RANK", "0") != "0" and "TORCHELASTIC_RUN_ID" in os.environ:
+    if follower():
         return code
     line = " ".join(message.split())
     if as_json:

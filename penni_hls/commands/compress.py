@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..compression.runs import Outcome
 
 THRESHOLD = 1.0  # of --prune where no target is given
+QAT_EPOCHS = 4
 
 
 def compress(
@@ -59,6 +60,11 @@ def compress(
     gradual: Annotated[int, typer.Option(min=1, help="Prune in steps over so many of these.")] = 1,
     score: Annotated[str, typer.Option(metavar="fisher|magnitude", help="What a target keeps the most of.")] = "fisher",
     distill: Annotated[bool, typer.Option(help="The dense network teaches.")] = False,
+    qat: Annotated[bool, typer.Option("--qat", help="Train the integer network too; needs -o FILE.penni.")] = False,
+    coef_bits: Annotated[
+        str | None, typer.Option(metavar="8|4|ternary", help="Of the coefficients, with --qat; 8 by default.")
+    ] = None,
+    qat_epochs: Annotated[int | None, typer.Option(min=0, help="With --qat; 4 by default.")] = None,
     shrink: Annotated[bool, typer.Option(help="Take out channels that nothing reads or writes.")] = True,
     lr: Rate = 0.05,
     weight_decay: Decay = 1e-4,
@@ -82,11 +88,18 @@ def compress(
           --finetune 24 --gradual 8 --half -o resnet8.pt
       penni-hls compress --arch resnet20 --weights dense.th --data DIR -d 5 -d layer1.0.conv1=3,layer3.2.conv2=4 \\
           --mean .485,.456,.406 --std .229,.224,.225 -o r20.pt
+      penni-hls compress --arch resnet8 --weights dense.pt --data DIR --macs 0.25 --qat --coef-bits 4 -o r8.penni
       torchrun --nproc-per-node 4 -m penni_hls compress --arch resnet18 --weights dense.pt --data DIR -o r18.pt
     """
     if prune is not None and (parameters is not None or macs is not None):
         raise UsageError("--prune and the targets --parameters, --macs exclude each other; give one or the other")
+    bits = coefficient_bits(coef_bits)
+    if not qat and (coef_bits is not None or qat_epochs is not None):
+        raise UsageError(
+            "--coef-bits and --qat-epochs go with --qat; give it too, or 'generate --coef-bits' rounds as it is"
+        )
     from ..compression.pipeline import CompressConfig
+    from ..compression.qat import QatConfig
     from ..compression.runs import Run, compress_dense
     from ..compression.train import TrainConfig
 
@@ -101,11 +114,13 @@ def compress(
         score=score, distill=distill, shrink=shrink,
         train=TrainConfig(epochs=0, lr=lr, weight_decay=weight_decay, bf16=bf16),
     )  # fmt: skip
+    integers = QatConfig(coef_bits=bits, epochs=QAT_EPOCHS if qat_epochs is None else qat_epochs) if qat else None
     with watched(report, run) as watch:
-        made = compress_dense(run, weights, bases, config, watch)
+        made = compress_dense(run, weights, bases, config, watch, integers)
     if made is None:
         return 0
-    files = [run.directory / f"{stage}.jsonl" for stage in dict.fromkeys(line.stage for line in made.metrics)]
+    stages = {"alternate": epochs, "finetune": finetune, "qat": integers.epochs if integers else 0}
+    files = [run.directory / f"{stage}.jsonl" for stage, some in stages.items() if some]
     summarise(report, made)
     report.say(f"Written: {output}" + (f"; metrics an epoch a line: {', '.join(map(str, files))}" if files else ""))
     report.say(
@@ -118,12 +133,20 @@ def compress(
             "arch": arch,
             "before": _figures(made.accuracy_before, made.before),
             "after": _figures(made.accuracy, made.after),
+            "integer": {"accuracy": made.accuracy_integer, "coef_bits": bits} if qat else None,
             "layers": [_layer(layer) for layer in made.after.layers],
             "epochs": len(made.metrics),
             "metrics": [str(file) for file in files],
         }
     )
     return 0
+
+
+def coefficient_bits(text: str | None) -> int:
+    """`8`, `4`, `ternary` (two bits) or any width from 2 on; 8 where not given."""
+    if text is None or text == "ternary" or (text.isdecimal() and 2 <= int(text) <= 8):
+        return int({None: "8", "ternary": "2"}.get(text, text or ""))
+    raise UsageError(f"--coef-bits {text}: give 8, 4 or ternary (any width from 2 to 8 does)")
 
 
 def summarise(report: Reporter, made: Outcome) -> None:
@@ -147,9 +170,14 @@ def summarise(report: Reporter, made: Outcome) -> None:
             ("bytes at 8 bits, indices and all", -(-before.bits() // 8), -(-after.bits() // 8)),
         )
     ]
-    accuracy = (made.accuracy_before, made.accuracy)
-    first = ("top-1, %", *(f"{value:.2f}" for value in accuracy), f"{accuracy[1] - accuracy[0]:+.2f}")
-    report.table(table(("", "dense", "compressed", "change"), [first, *rows]))
+    scores = [("top-1, %", made.accuracy)]
+    if made.accuracy_integer is not None:
+        scores.append(("top-1 of the integer network, %", made.accuracy_integer))
+    first = [
+        (name, f"{made.accuracy_before:.2f}", f"{score:.2f}", f"{score - made.accuracy_before:+.2f}")
+        for name, score in scores
+    ]
+    report.table(table(("", "dense", "compressed", "change"), [*first, *rows]))
 
 
 def _figures(accuracy: float, count: Count) -> dict[str, float]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,13 +43,18 @@ Device = Annotated[str, typer.Option(metavar="cpu|cuda|auto", help="auto takes a
 Half = Annotated[bool, typer.Option("--half", help="Store in half precision.")]
 
 
+def follower() -> bool:
+    """True in all but the first of the processes that torchrun starts: the first one speaks."""
+    return os.environ.get("RANK", "0") != "0" and "TORCHELASTIC_RUN_ID" in os.environ
+
+
 @contextmanager
 def watched(report: Reporter, run: Run) -> Iterator[Watch]:
     """Lines and bars on stderr while the block runs; an interrupt says how to go on."""
     from ..compression.runs import Watch
 
     try:
-        with report.steps(f"reading {run.data}") as advance:
+        with nullcontext() if follower() else report.steps(f"reading {run.data}") as advance:
             yield Watch(lambda metrics: report.log(metrics.line()), advance, report.log)
     except KeyboardInterrupt:
         raise Interrupted(

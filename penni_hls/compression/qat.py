@@ -14,13 +14,12 @@ from torch import Tensor, nn
 
 from ..accuracy import predict_integer, top1
 from ..errors import UsageError
-from ..fixed import QType
 from ..graph import Graph
 from ..layers import Input, Layer
 from ..passes import Quantized, quantize
 from .qat_network import IntegerNetwork
 from .qat_teacher import FloatNetwork
-from .train import Hooks, Loader, Metrics, TrainConfig, fit
+from .train import Hooks, Loader, Metrics, Progress, TrainConfig, fit
 
 WIDE_BITS = 8  # coefficients of the network that tells which way narrower ones were rounded
 MEMORY = 0.99  # of a gradient's mean square, from step to step
@@ -53,6 +52,7 @@ def qat(
     calibration: np.ndarray | None = None,
     directory: Path | str | None = None,
     report: Callable[[Metrics], None] | None = None,
+    progress: Progress | None = None,
 ) -> Quantized:
     """The integer network of a float one, as `passes.quantize` makes it and then trained.
 
@@ -63,19 +63,19 @@ def qat(
     network = prepare(graph, config, calibration).to(x.device)
     _check_pixels(graph, x)
     teacher = FloatNetwork(graph).to(x.device).eval() if config.distill else None
-    top = QType(config.coef_bits, signed=True).hi
     steady = Steady(network)
     fit(
         network,
         train_loader,
         test_loader,
-        replace(config.train, epochs=config.epochs, lr=config.train.lr * top**-0.5, bf16=False),
+        replace(config.train, epochs=config.epochs, bf16=False),
         stage="qat",
         hooks=Hooks(gradient=steady.gradient, step=network.clamp),
         teacher=teacher,
         directory=Path(directory) if directory is not None else None,
         identity=f"integer network {_digest(network)}, distill {config.distill}",
         report=report,
+        progress=progress,
     )
     return network.quantized()
 

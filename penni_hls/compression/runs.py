@@ -5,22 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from ..accuracy import predict_integer, top1
 from ..data import load_cifar10
 from ..errors import UsageError
+from ..passes import Quantized
 from . import ranks
 from .batches import CIFAR10_MEAN, CIFAR10_STD, Batches
 from .count import Count, count
 from .pipeline import CompressConfig, compress
-from .storage import STATE_DICTS, SUFFIXES, check_output, check_place, round_to_half, store
+from .qat import QatConfig, qat
+from .storage import PENNI, STATE_DICTS, SUFFIXES, check_output, check_place, graph, round_to_half, store
 from .train import Metrics, Progress, TrainConfig, evaluate, fit
 from .weights import architecture, bases, load_dense
 
 TEST_BATCH = 500
+CALIBRATION = 256  # images
 SHAPE = (3, 32, 32)
 
 
@@ -91,6 +96,7 @@ class Outcome:
     metrics: tuple[Metrics, ...]
     accuracy_before: float | None = None
     before: Count | None = None
+    accuracy_integer: float | None = None  # of the integer network that quantization-aware training made
 
 
 def train_dense(run: Run, config: TrainConfig, watch: Watch) -> Outcome | None:
@@ -111,13 +117,27 @@ def train_dense(run: Run, config: TrainConfig, watch: Watch) -> Outcome | None:
             report=watch.epoch,
             progress=watch.batch,
         )
+        if run.half:
+            round_to_half(run.output, model)
         accuracy = _store(run, model, test)
         return Outcome(accuracy, count(model, SHAPE), tuple(metrics)) if ranks.leader() else None
 
 
-def compress_dense(run: Run, weights: Path, d: Sequence[str], config: CompressConfig, watch: Watch) -> Outcome | None:
-    """Compress the network of `weights` and store it; `d` as `weights.bases` takes it. An outcome as above."""
+def compress_dense(
+    run: Run,
+    weights: Path,
+    d: Sequence[str],
+    config: CompressConfig,
+    watch: Watch,
+    integers: QatConfig | None = None,
+) -> Outcome | None:
+    """Compress the network of `weights` and store it; `d` as `weights.bases` takes it. An outcome as above.
+
+    integers: make an integer network of it too, and train that.
+    """
     run.check()
+    if integers and run.output.suffix not in PENNI:
+        raise UsageError(f"-o {run.output}: only a .penni file holds the integer network that --qat makes; name it so")
     if run.output.exists() and weights.exists() and run.output.samefile(weights):
         raise UsageError(f"-o {run.output}: would overwrite the weights it starts from; choose another with -o")
     dense = load_dense(run.arch, weights)
@@ -130,18 +150,45 @@ def compress_dense(run: Run, weights: Path, d: Sequence[str], config: CompressCo
         if before < 20:
             watch.note("note: that is hardly above chance; are --mean and --std those it was trained with?")
         result = compress(dense, train, test, config, directory=run.directory, report=watch.epoch, progress=watch.batch)
-        accuracy = _store(run, result.model, test)
-        return Outcome(accuracy, result.after, result.metrics, before, result.before) if ranks.leader() else None
+        if run.half:
+            round_to_half(run.output, result.model)
+        quantized = _quantized(run, result.model, train, test, integers, watch) if integers else None
+        accuracy = _store(run, result.model, test, quantized)
+        if not ranks.leader():
+            return None
+        integer = _score(run, quantized, watch) if quantized else None
+        return Outcome(accuracy, result.after, result.metrics, before, result.before, integer)
 
 
-def _store(run: Run, model: nn.Module, test: Batches) -> float:
-    """Write the network; its accuracy as it will be read back."""
-    if run.half:
-        round_to_half(run.output, model)
+def _quantized(run: Run, model: nn.Module, train: Batches, test: Batches, config: QatConfig, watch: Watch) -> Quantized:
+    """The integer network of `model`, trained. Its ranges come from training images."""
+    some = train.images[:CALIBRATION].permute(0, 2, 3, 1).cpu().numpy()
+    return qat(
+        graph(model, run.mean, run.std),
+        train,
+        test,
+        replace(config, train=replace(config.train, seed=run.seed)),
+        calibration=some,
+        directory=run.directory,
+        report=watch.epoch,
+        progress=watch.batch,
+    )
+
+
+def _store(run: Run, model: nn.Module, test: Batches, quantized: Quantized | None = None) -> float:
+    """Write the network, rounded already where it is stored in half precision; its accuracy."""
     accuracy = evaluate(model, test)
     if ranks.leader():
-        store(run.output, model, run.mean, run.std, run.half)
+        store(run.output, model, run.mean, run.std, run.half, quantized)
     return accuracy
+
+
+def _score(run: Run, quantized: Quantized, watch: Watch) -> float:
+    """Top-1 in percent of the integer network, by the Python reference."""
+    test = load_cifar10(run.data)
+    assert test.labels is not None
+    predict = partial(predict_integer, quantized.graph)
+    return top1(predict, test.images, test.labels, watch.batch and partial(watch.batch, "integer network"))
 
 
 def _place(model: nn.Module, device: torch.device) -> nn.Module:

@@ -9,11 +9,12 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from penni_hls import checkpoint
-from penni_hls.accuracy import predict_float, top1
+from penni_hls.accuracy import predict_float, predict_integer, top1
 from penni_hls.commands import training
 from penni_hls.commands.compress import summarise
 from penni_hls.compression.batches import Batches
@@ -245,6 +246,18 @@ MISTAKES = {
     "device": (("--device", "tpu"), "--device tpu: use auto, cpu, cuda, or cuda:1 for the second GPU"),
     "mean": (("--mean", ".5,.5"), "--mean and --std are three numbers each, for red, green and blue; --std above 0"),
     "std": (("--std", ".5,.5,0"), "--mean and --std are three numbers each, for red, green and blue; --std above 0"),
+    "integers": (
+        ("--qat",),
+        "-o {}/x.pt: only a .penni file holds the integer network that --qat makes; name it so",
+    ),
+    "bits": (
+        ("--qat", "--coef-bits", "9"),
+        "--coef-bits 9: give 8, 4 or ternary (any width from 2 to 8 does)",
+    ),
+    "bits alone": (
+        ("--coef-bits", "4"),
+        "--coef-bits and --qat-epochs go with --qat; give it too, or 'generate --coef-bits' rounds as it is",
+    ),
     "weights": (("--weights", "nowhere.pt"), "nowhere.pt: there is no such file"),
 }
 
@@ -252,6 +265,7 @@ MISTAKES = {
 @pytest.mark.parametrize("case", MISTAKES)
 def test_a_mistake_is_one_line(case, compress, tmp_path, monkeypatch):
     options, message = MISTAKES[case]
+    message = message.replace("{}", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     done = compress(tmp_path / "x.pt", *options)
     assert (done.code, done.out, done.err.splitlines()[-1]) == (2, "", f"penni-hls: error: {message}")
@@ -354,6 +368,28 @@ def test_our_own_form(compress, data, tmp_path):
     said = compress(tmp_path / "small.penni", *options, "--json").json
     test = load_cifar10(data)
     assert top1(partial(predict_float, graph), test.images, test.labels) == said["after"]["accuracy"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bits", ["ternary", "4"])
+def test_integer_network(bits, compress, command, data, tmp_path):
+    output = tmp_path / "x.penni"
+    options = ("--qat", "--coef-bits", bits, "--qat-epochs", 1, "--work", tmp_path / "work")
+    done = compress(output, *options, "--json", quick=("--epochs", 0, "--finetune", 1, "--batch", 32))
+    assert done.code == 0 and "qat 1/1" in done.err
+    width = {"ternary": 2, "4": 4}[bits]
+    said, quantized = done.json, checkpoint.load(output).quantized
+    assert quantized is not None and Path(said["metrics"][-1]).name == "qat.jsonl" and Path(said["metrics"][-1]).exists()
+    test = load_cifar10(data)
+    accuracy = top1(partial(predict_integer, quantized.graph), test.images, test.labels)
+    assert said["integer"] == {"accuracy": accuracy, "coef_bits": width}
+    widest = max(np.abs(node.op.coefs).max() for node in quantized.graph if hasattr(node.op, "coefs"))
+    assert widest <= {2: 1, 4: 7}[width]
+    assert f"{accuracy:.2f}" in compress(output, *options, quick=("--epochs", 0, "--finetune", 1, "--batch", 32)).out
+
+    assert command("generate", output, "-o", tmp_path / "project").code == 0
+    told = command("evaluate", tmp_path / "project", "--data", data, "--json").json
+    assert told["top1_integer"] == accuracy and told["top1_float"] == said["after"]["accuracy"]
 
 
 @pytest.mark.slow
