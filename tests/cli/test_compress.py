@@ -379,7 +379,9 @@ def test_integer_network(bits, compress, command, data, tmp_path):
     assert done.code == 0 and "qat 1/1" in done.err
     width = {"ternary": 2, "4": 4}[bits]
     said, quantized = done.json, checkpoint.load(output).quantized
-    assert quantized is not None and Path(said["metrics"][-1]).name == "qat.jsonl" and Path(said["metrics"][-1]).exists()
+    assert (
+        quantized is not None and Path(said["metrics"][-1]).name == "qat.jsonl" and Path(said["metrics"][-1]).exists()
+    )
     test = load_cifar10(data)
     accuracy = top1(partial(predict_integer, quantized.graph), test.images, test.labels)
     assert said["integer"] == {"accuracy": accuracy, "coef_bits": width}
