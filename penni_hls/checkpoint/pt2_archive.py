@@ -10,16 +10,16 @@ import io
 import json
 import math
 import re
-import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import numpy as np
-import torch
 
 from ..errors import CheckpointError
+from . import torch_file
+from .pickled_records import Tensor
 from .traced_program import Constant, printable
 
 MAX_FILE = 8 << 30
@@ -88,7 +88,7 @@ class Archive:
 
     def tensors(self, folder: str, model: str) -> Mapping[str, Mapping[str, Any]]:
         """What the archive says of each tensor in `folder`, weights or constants, by its name."""
-        if f"data/{folder}/{model}.pt" in self:  # as torch wrote it before 2.9
+        if f"data/{folder}/{model}.pt" in self:  # as older versions of torch wrote it
             return self._pickled(f"data/{folder}/{model}.pt")
         config = self.json(f"data/{folder}/{model}_{folder}_config.json").get("config")
         if not isinstance(config, dict):
@@ -96,25 +96,20 @@ class Archive:
         return config
 
     def _pickled(self, name: str) -> dict[str, dict[str, Any]]:
-        """An older archive's tensors, which one torch.save'd dict holds."""
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                loaded = torch.load(io.BytesIO(self.read(name)), map_location="cpu", weights_only=True)
-        except CheckpointError:
-            raise
-        except Exception as error:  # a hostile file may make the unpickler raise anything
-            raise CheckpointError(f"its member {printable(name)} holds more than tensors, or is damaged") from error
-        if not isinstance(loaded, Mapping):
+        """An older archive's tensors, which one torch.save'd dict holds: read as a state dict is, its pickle not run."""
+        file = torch_file.read_bytes(self.read(name))
+        if not isinstance(file.value, dict):
             raise CheckpointError(f"its member {printable(name)} is no dict of tensors")
-        return {str(key): {"loaded": value} for key, value in loaded.items()}
+        return {str(key): {"file": file, "tensor": value} for key, value in file.value.items()}
 
     def constant(self, folder: str, name: str, entry: Any) -> Constant:
         """The tensor `name` as float32 or int64."""
         if not isinstance(entry, Mapping):
             raise CheckpointError(f"{printable(name)} is missing")
-        if "loaded" in entry:
-            return Constant(_loaded(name, entry["loaded"]), name)
+        if "tensor" in entry:
+            if not isinstance(entry["tensor"], Tensor):
+                raise CheckpointError(f"{printable(name)} is no tensor")
+            return Constant(entry["file"].array(name, entry["tensor"]), name)
         path, meta = entry.get("path_name"), entry.get("tensor_meta")
         if entry.get("use_pickle") is not False or not isinstance(meta, Mapping):
             raise CheckpointError(f"{printable(name)} is a pickled object, which could run code; only tensors are read")
@@ -158,19 +153,6 @@ def _numbers(view: np.ndarray, known: tuple[str, str, str]) -> np.ndarray:
         return (view.astype(np.uint32) << 16).view(np.float32)
     with np.errstate(over="ignore"):  # what becomes infinite is refused where it is used
         return view.astype(np.int64 if known[2] == "i" else np.float32)
-
-
-def _loaded(name: str, value: object) -> np.ndarray:
-    if (
-        not isinstance(value, torch.Tensor)
-        or value.layout is not torch.strided
-        or value.is_quantized
-        or value.is_complex()
-    ):
-        raise CheckpointError(f"{printable(name)} is no plain tensor")
-    if not value.numel():
-        raise CheckpointError(f"{printable(name)} is empty")
-    return value.detach().to(torch.float32 if value.is_floating_point() else torch.int64).contiguous().numpy()
 
 
 def plain_int(value: Any) -> int:

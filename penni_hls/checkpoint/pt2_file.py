@@ -19,8 +19,8 @@ from .traced_build import build
 from .traced_program import MAX_CALLS, OPEN_BATCH, Call, Constant, Program, Ref, check_input, printable
 
 NAME = "torch.export archive"
-SCHEMA = 8  # the major version of torch 2.9 to 2.13
-OLD = "serialized_exported_program.json"  # the member of archives of torch 2.8 and before
+SCHEMA = 8  # the major version, as torch 2.13 writes it
+OLD = "serialized_exported_program.json"  # a member of an earlier kind of archive
 INLINED = ("wrap_with_autocast", "wrap_with_set_grad_enabled")
 MAX_DEPTH = 16
 
@@ -52,7 +52,7 @@ def read(file: BinaryIO) -> Program:
     with opened(file) as archive:
         if OLD in archive or OLD in {name.rpartition("/")[2] for name in archive.names()}:
             raise CheckpointError(
-                "it was saved by an older torch.export; load it there and save it with torch 2.9 or newer"
+                "it was saved by an older torch.export; load it there, and save it again with torch 2.13"
             )
         models = [name for name in archive.names() if name.startswith("models/") and name.endswith(".json")]
         if len(models) != 1:
@@ -64,7 +64,7 @@ def read(file: BinaryIO) -> Program:
         if not isinstance(version, Mapping) or version.get("major") != SCHEMA:
             have = version.get("major") if isinstance(version, Mapping) else None
             raise CheckpointError(
-                f"its program has schema version {printable(str(have))}, but {SCHEMA} is read (torch 2.9 to 2.13)"
+                f"its program has schema version {printable(str(have))}, but {SCHEMA} is read (torch 2.13)"
             )
         model = models[0].removeprefix("models/").removesuffix(".json")
         try:

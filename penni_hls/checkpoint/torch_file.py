@@ -75,11 +75,23 @@ def read(path: Path) -> TorchFile:
         if path.stat().st_size > MAX_FILE:
             raise CheckpointError(f"it is larger than {MAX_FILE >> 30} GiB")
         with path.open("rb") as file:
-            return _read_zip(file, path) if file.read(4) == ZIP else _read_pickles(path.read_bytes())
-    except CheckpointError:
-        raise
+            return _read(file, path.stat().st_size)
     except OSError as error:
         raise CheckpointError(f"it cannot be read: {error.strerror or error}") from error
+
+
+def read_bytes(data: bytes) -> TorchFile:
+    """The same for a file within another."""
+    return _read(io.BytesIO(data), len(data))
+
+
+def _read(file: BinaryIO, size: int) -> TorchFile:
+    try:
+        is_zip = file.read(4) == ZIP
+        file.seek(0)
+        return _read_zip(file, size) if is_zip else _read_pickles(file.read())
+    except (CheckpointError, OSError):
+        raise
     except Exception as error:  # a broken file can make zipfile raise nearly anything
         raise CheckpointError(BROKEN) from error
 
@@ -91,8 +103,7 @@ def is_torch_zip(names: list[str]) -> bool:
 # The zip.
 
 
-def _read_zip(file: BinaryIO, path: Path) -> TorchFile:
-    size = path.stat().st_size
+def _read_zip(file: BinaryIO, size: int) -> TorchFile:
     with zipfile.ZipFile(file) as archive:
         members = {info.filename: info for info in _checked(archive.infolist(), size)}
         pickles = [name for name in members if name.rpartition("/")[2] == "data.pkl"]

@@ -50,9 +50,9 @@ def test_files_of_the_new_exporter(net: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dynamo", [True, False])
 def test_the_pattern_is_recognised(dynamo: bool, tmp_path: Path) -> None:
-    """torch.onnx.export multiplies small factors out itself unless it is told not to optimize."""
+    """The new exporter multiplies small factors out itself unless it is told not to optimize."""
     model = resnet("A")
-    options = {"optimize": False} if dynamo else {"do_constant_folding": False}
+    options = {"optimize": False} if dynamo else {}
     loaded = load(exported(model, (3, 16, 16), tmp_path / "net.onnx", dynamo=dynamo, **options), mean=numbers((3, 1, 1))[0],
                   std=numbers((3, 1, 1))[1])  # fmt: skip
     assert loaded.form == "ONNX"

@@ -200,7 +200,7 @@ def test_weights_that_share_a_storage(tmp_path: Path) -> None:
 
 
 def test_weights_in_one_pickled_dict(tmp_path: Path) -> None:
-    """As torch 2.8 wrote them; torch itself still reads that."""
+    """As older versions of torch wrote them; torch itself still reads that."""
     model, old = custom(), tmp_path / "old.pt2"
     with (
         zipfile.ZipFile(saved(model, (1, 20, 28), tmp_path / "net.pt2")) as source,
