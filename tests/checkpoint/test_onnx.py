@@ -39,6 +39,7 @@ def test_files_of_the_old_exporter(net: str, tmp_path: Path) -> None:
     assert_computes(read(path, mean=mean, std=std), model, shape)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("net", ["custom", "odd"])
 def test_files_of_the_new_exporter(net: str, tmp_path: Path) -> None:
     make, shape = NETS[net]

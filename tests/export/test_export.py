@@ -152,6 +152,7 @@ with torch.no_grad():
 """
 
 
+@pytest.mark.slow
 def test_an_archive_runs_without_penni_hls(tmp_path: Path) -> None:
     graph, _ = graph_of("option A")
     images = images_of(graph)
