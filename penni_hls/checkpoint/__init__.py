@@ -18,9 +18,10 @@ from pathlib import Path
 from types import ModuleType
 
 from ..graph import Graph, verify
-from ..layers import Add, Conv, Input, Layer, Linear, MaxPool, PadShortcut, PenniConv
+from ..layers import Input, Layer
 from ..passes import Quantized
 from . import onnx_file, penni_file, pt2_file, resnet, safetensors_file, settings, state_dict, vgg
+from .describe import describe
 from .keys import CheckpointError, Contents, KeyTable, some
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
@@ -106,38 +107,3 @@ def _check_normalisation(op: Layer, mean: Numbers, std: Numbers) -> None:
 
 def _joined(numbers: Sequence[float]) -> str:
     return ",".join(f"{number:g}" for number in numbers)
-
-
-def describe(graph: Graph[Layer]) -> str:
-    """One line: `ResNet-20, 16-32-64 channels, option-A shortcuts, 32x32x3 input, 10 classes`."""
-    ops = [node.op for node in graph]
-    residual = any(isinstance(op, Add) for op in ops)
-    convs = [
-        n
-        for n in graph
-        if isinstance(n.op, Conv | PenniConv) and "shortcut" not in n.name and "downsample" not in n.name
-    ]
-    depth = len(convs) + sum(isinstance(op, Linear) for op in ops)
-    widths: list[int] = []
-    for node in convs[1 if residual else 0 :]:
-        if not widths or widths[-1] != node.op.out_spec.shape[2]:
-            widths.append(node.op.out_spec.shape[2])
-    parts = [f"{'ResNet' if residual else 'VGG'}-{depth}", f"{'-'.join(map(str, widths))} channels"]
-    if residual:
-        plain = any(isinstance(op, PadShortcut) for op in ops)
-        parts.append(
-            "option-A shortcuts"
-            if plain
-            else "option-B shortcuts"
-            if len(convs) < _conv_count(ops)
-            else "plain shortcuts"
-        )
-        parts.append("pooled stem" if any(isinstance(op, MaxPool) for op in ops) else "3x3 stem")
-    decomposed = sum(isinstance(op, PenniConv) for op in ops)
-    parts.append(f"{decomposed} of {_conv_count(ops)} convolutions decomposed")
-    parts += [f"{graph.input.op.out_spec} input", f"{graph.output.op.out_spec.shape[2]} classes"]
-    return ", ".join(parts)
-
-
-def _conv_count(ops: list[Layer]) -> int:
-    return sum(isinstance(op, Conv | PenniConv) for op in ops)

@@ -16,9 +16,9 @@ from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, numpy_helpe
 from ..errors import CheckpointError
 from ..graph import Graph
 from ..layers import Layer
-from .onnx_ops import FLOATS, INTEGERS, Operation, translate
-from .traced_build import build
-from .traced_program import MAX_CALLS, OPEN_BATCH, Call, Constant, Program, Ref, check_input, printable
+from .traced.build import build
+from .traced.onnx_ops import FLOATS, INTEGERS, Operation, translate
+from .traced.program import MAX_CALLS, OPEN_BATCH, Call, Constant, Program, Ref, check_input, printable
 
 NAME = "ONNX"
 MAX_FILE = (2 << 30) - 1  # what protobuf reads
@@ -37,7 +37,7 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 def graph(path: Path, mean: tuple[float, ...] | None = None, std: tuple[float, ...] | None = None) -> Graph[Layer]:
-    """The network in the file. mean, std: of the pixels; None: see `traced_program.normalisation`."""
+    """The network in the file. mean, std: of the pixels; None: see `traced.program.normalisation`."""
     try:
         if path.stat().st_size > MAX_FILE:
             raise CheckpointError("it is larger than 2 GiB")

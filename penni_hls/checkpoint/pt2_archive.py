@@ -19,8 +19,8 @@ import numpy as np
 
 from ..errors import CheckpointError
 from . import torch_file
-from .pickled_records import Tensor
-from .traced_program import Constant, printable
+from .pickles.records import Tensor
+from .traced.program import Constant, printable
 
 MAX_FILE = 8 << 30
 MAX_MEMBERS = 100_000

@@ -13,10 +13,10 @@ from typing import Any, BinaryIO
 from ..errors import CheckpointError
 from ..graph import Graph
 from ..layers import Layer
-from .aten import overwrites, translate
 from .pt2_archive import DAMAGED, TYPES, Archive, opened, plain_int
-from .traced_build import build
-from .traced_program import MAX_CALLS, OPEN_BATCH, Call, Constant, Program, Ref, check_input, printable
+from .traced.aten import overwrites, translate
+from .traced.build import build
+from .traced.program import MAX_CALLS, OPEN_BATCH, Call, Constant, Program, Ref, check_input, printable
 
 NAME = "torch.export archive"
 SCHEMA = 8  # the major version, as torch 2.13 writes it
@@ -39,7 +39,7 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 def graph(path: Path, mean: tuple[float, ...] | None = None, std: tuple[float, ...] | None = None) -> Graph[Layer]:
-    """The network in the file. mean, std: of the pixels; None: see `traced_program.normalisation`."""
+    """The network in the file. mean, std: of the pixels; None: see `traced.program.normalisation`."""
     try:
         with path.open("rb") as file:
             return build(read(file), mean, std)

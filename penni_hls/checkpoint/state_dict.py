@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from .keys import CheckpointError, Contents
-from .pickled_module import contents as module_contents
-from .pickled_module import is_module
-from .pickled_records import Record, Tensor
+from .pickles.module import contents as module_contents
+from .pickles.module import is_module
+from .pickles.records import Record, Tensor
 from .settings import Settings
 from .tensors import prefix_length, require, wanted
 from .torch_file import PICKLE, ZIP, TorchFile

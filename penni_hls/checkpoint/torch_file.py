@@ -1,7 +1,7 @@
 """The files that torch.save and dill write -> the pickled records, and the numbers of their tensors.
 
 Three containers: a zip of `data.pkl` and one stored member a storage; the old format, five pickles and then the storages;
-a pickle alone, its storages nested within it. All are read here, none by torch: see `pickled`.
+a pickle alone, its storages nested within it. All are read here, none by torch: see `pickles`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import BinaryIO
 import numpy as np
 
 from .keys import CheckpointError
-from .pickled import Unpickled, unpickle
-from .pickled_records import Budget, Storage, Tensor, with_data
+from .pickles.machine import Unpickled, unpickle
+from .pickles.records import Budget, Storage, Tensor, with_data
 from .tensors import FLOATS, INTEGERS, check_shape, float32
 
 ZIP, PICKLE = b"PK\x03\x04", b"\x80"

@@ -83,7 +83,7 @@ def _bytes(graph: Graph[Layer], suffix: str, penni: bool, quantized: Quantized |
 
             return onnx_model(graph, penni).SerializeToString(deterministic=True)
         case ".pt2":
-            from ..checkpoint.traced import archive
+            from ..checkpoint.module import archive
 
             h, w, c = graph.input.op.out_spec.shape
             return archive(to_torch(graph, penni=penni), (c, h, w))

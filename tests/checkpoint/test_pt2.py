@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from penni_hls.checkpoint import CheckpointError, load, read
-from penni_hls.checkpoint.traced import from_module
+from penni_hls.checkpoint.module import from_module
 from penni_hls.layers import BatchNorm, Conv, MaxPool, PadShortcut, PenniConv
 
 from .traced_nets import NETS, assert_computes, assert_factors, custom, normalised, numbers, pixels, resnet

@@ -23,7 +23,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from penni_hls.checkpoint import CheckpointError, read
-from penni_hls.checkpoint.traced import archive
+from penni_hls.checkpoint.module import archive
 
 Members = dict[str, bytes]
 SECONDS = 20.0  # far more than any of them takes, on a busy machine too

@@ -19,7 +19,7 @@ import torch
 import penni_hls
 from penni_hls.accuracy import predict_float
 from penni_hls.checkpoint import load, read
-from penni_hls.checkpoint.traced import from_module
+from penni_hls.checkpoint.module import from_module
 from penni_hls.errors import UsageError
 from penni_hls.export import export, to_torch
 from penni_hls.graph import Graph, Node

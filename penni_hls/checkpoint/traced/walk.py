@@ -10,12 +10,12 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import CheckpointError
-from ..graph import Graph, Node
-from ..layers import Input, Layer, MapSpec, PadShortcut
-from .traced_fold import Budget
-from .traced_names import Draft, named
-from .traced_program import SUPPORTED, Call, Constant, Program, Ref, normalisation, printable
+from ...errors import CheckpointError
+from ...graph import Graph, Node
+from ...layers import Input, Layer, MapSpec, PadShortcut
+from .fold import Budget
+from .names import Draft, named
+from .program import SUPPORTED, Call, Constant, Program, Ref, normalisation, printable
 
 MAX_MAP = 1 << 26  # values of one map
 UNSUPPORTED = f"this operation is not supported here; supported are {SUPPORTED}"

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from ..errors import CheckpointError
-from ..graph import Graph, GraphError, verify
-from ..layers import Layer
-from .traced_fold import fold
-from .traced_layers import HANDLERS
-from .traced_program import MAX_CALLS, Call, Program
-from .traced_walk import Act, CallError, Unknown, Value, Walk, refuse
+from ...errors import CheckpointError
+from ...graph import Graph, GraphError, verify
+from ...layers import Layer
+from .fold import fold
+from .layers import HANDLERS
+from .program import MAX_CALLS, Call, Program
+from .walk import Act, CallError, Unknown, Value, Walk, refuse
 
 
 def build(
     program: Program, mean: tuple[float, ...] | None = None, std: tuple[float, ...] | None = None
 ) -> Graph[Layer]:
-    """The network that the program computes. mean, std: of the pixels; None: see `traced_program.normalisation`.
+    """The network that the program computes. mean, std: of the pixels; None: see `program.normalisation`.
 
     Raises CheckpointError, one line; ValueError where mean and std do not go with the network.
     """

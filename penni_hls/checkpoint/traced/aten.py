@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import CheckpointError
-from .traced_program import Ref
+from ...errors import CheckpointError
+from .program import Ref
 
 Args = Mapping[str, Any]
 Translated = tuple[str, dict[str, Any]]

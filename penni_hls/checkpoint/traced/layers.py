@@ -1,4 +1,4 @@
-"""What each call on maps becomes: a layer, or (see traced_views) another view of the map it reads."""
+"""What each call on maps becomes: a layer, or (see views) another view of the map it reads."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ..layers import Add, BatchNorm, Conv, GlobalAvgPool, Linear, MaxPool, PenniConv, Relu
-from .traced_fold import axes_of, integer, integers
-from .traced_names import owner_of
-from .traced_program import Call, Constant, check_finite
-from .traced_views import VIEWS, is_view_of_map, strided
-from .traced_walk import Act, Value, Walk, chw, refuse
+from ...layers import Add, BatchNorm, Conv, GlobalAvgPool, Linear, MaxPool, PenniConv, Relu
+from .fold import axes_of, integer, integers
+from .names import owner_of
+from .program import Call, Constant, check_finite
+from .views import VIEWS, is_view_of_map, strided
+from .walk import Act, Value, Walk, chw, refuse
 
 Args = Mapping[str, Any]
 

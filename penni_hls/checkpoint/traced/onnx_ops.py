@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CheckpointError
-from .traced_program import Constant, Ref
+from ...errors import CheckpointError
+from .program import Constant, Ref
 
 FLOATS = {1: "float32", 10: "float16", 11: "float64", 16: "bfloat16"}  # TensorProto.DataType
 INTEGERS = (2, 3, 4, 5, 6, 7, 12, 13)

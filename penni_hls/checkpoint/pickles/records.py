@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import CheckpointError
+from ...errors import CheckpointError
 
 MAX_STEPS = 1_000_000  # opcodes and copied items of one file; a network of a thousand layers takes 200,000
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ..layers import Layer
-from .traced_program import Call
+from ...layers import Layer
+from .program import Call
 
 LONGEST = 120
 

@@ -12,7 +12,7 @@ from ..errors import CheckpointError
 from ..graph import Graph
 from ..layers import Layer
 from .pt2_file import read
-from .traced_build import build
+from .traced.build import build
 
 BATCH = 2  # of the example it is traced with: not 1, so that nothing takes the batch for an axis to squeeze
 

@@ -1,6 +1,6 @@
 """A traced network: a list of calls over a small vocabulary, the same for torch.export programs and for ONNX.
 
-A reader of a form translates its file into a `Program`; `traced_build.build` makes the layers of it. Nothing here knows
+A reader of a form translates its file into a `Program`; `build.build` makes the layers of it. Nothing here knows
 where a call came from, beyond what errors and names need.
 
 Vocabulary (arguments by name; x, y and weights are values, all else numbers, tuples of numbers, or constant values):
@@ -36,7 +36,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CheckpointError
+from ...errors import CheckpointError
 
 SUPPORTED = (
     "convolution, BatchNorm, ReLU, addition, max pooling, global average pooling, flatten, linear layers and the"

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from .traced_fold import axes_of, integers, resolved
-from .traced_program import Call, Constant
-from .traced_walk import Act, Value, Walk, chw, refuse
+from .fold import axes_of, integers, resolved
+from .program import Call, Constant
+from .walk import Act, Value, Walk, chw, refuse
 
 Args = Mapping[str, Any]
 

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from ..errors import CheckpointError
-from .pickled_records import STORAGES, Budget, Name, Record, Storage, Tensor, short
+from ...errors import CheckpointError
+from .records import STORAGES, Budget, Name, Record, Storage, Tensor, short
 
 MAX_KEY = 1 << 60  # integers as keys: below the modulus of their hash, so that they cannot all collide
 

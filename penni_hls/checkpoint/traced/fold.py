@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CheckpointError
-from .traced_program import Constant
+from ...errors import CheckpointError
+from .program import Constant
 
 MAX_ELEMENTS = 1 << 25  # of one result, views of tensors apart
 MAX_TOTAL = 1 << 27  # of all results of a file

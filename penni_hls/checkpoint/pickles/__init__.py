@@ -1,0 +1,1 @@
+"""What a pickle describes, without running it: inert records, and the modules and tensors among them."""
