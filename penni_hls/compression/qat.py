@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..accuracy import predict_integer, top1
 from ..errors import UsageError
+from ..fixed import QType
 from ..graph import Graph
 from ..layers import Input, Layer
 from ..passes import Quantized, quantize
@@ -31,8 +32,9 @@ class QatConfig:
 
     coef_bits: 2 (ternary) to 8. basis_bits: 2 to 8. bases: basis kernels are trained as well. distill: the float
     network teaches. train: rates, seed and the like; its epochs and bf16 are not used. Gradients are brought to unit
-    size (see `Steady`), so `lr` is a share of each weight's range; it is divided by the root of the largest coefficient
-    (127, 7, 1), for the finer the steps are the less far weights have to go. So one `lr` serves all widths.
+    size (see `Steady`), so `lr` is a share of each weight's range (for coefficients of a third of it); it is divided by
+    the root of the largest coefficient (127, 7, 1), for the finer the steps are the less far weights have to go. So one
+    `lr` serves all widths.
     """
 
     coef_bits: int = 8
@@ -63,12 +65,13 @@ def qat(
     network = prepare(graph, config, calibration).to(x.device)
     _check_pixels(graph, x)
     teacher = FloatNetwork(graph).to(x.device).eval() if config.distill else None
+    top = QType(config.coef_bits, signed=True).hi
     steady = Steady(network)
     fit(
         network,
         train_loader,
         test_loader,
-        replace(config.train, epochs=config.epochs, bf16=False),
+        replace(config.train, epochs=config.epochs, lr=config.train.lr * top**-0.5, bf16=False),
         stage="qat",
         hooks=Hooks(gradient=steady.gradient, step=network.clamp),
         teacher=teacher,

@@ -28,7 +28,8 @@ from ..passes import Quantized
 from .qat_numbers import Requantized, Round, Row, reach_of, rshift, sums_of
 
 LEANING = 0.45  # how far from its integer a latent coefficient begins, at most
-BIAS_UNIT = 1 / 16  # of the output type's largest value: what 1.0 of a bias parameter is worth
+SLOW = 1 / 3  # of the range of coefficients: what 1.0 is worth; flips are followed best where all else is quicker
+BIAS_UNIT = 1 / 4  # of the output type's largest value: what 1.0 of a bias parameter is worth
 
 
 class IntegerNetwork(nn.Module):
@@ -187,13 +188,14 @@ class _Basis(nn.Module):
 
 
 class _Mac(nn.Module):
-    """sparse_mac. Trained, from 0 the start: `coefs` (C_out, J) in units of the type's largest value, zero where the
-    pattern has no weight; `gain` (C_out,), the logarithm of what the row's multiplier is multiplied by; `shift`
-    (C_out,), what is added to the bias, in units of BIAS_UNIT."""
+    """sparse_mac. Trained, `coefs` (C_out, J) in units of SLOW times the type's largest value, zero where the pattern has
+    no weight; `gain` (C_out,), the logarithm of what the row's multiplier is multiplied by, from 0; `offset` (C_out,),
+    what is added to the bias, in units of BIAS_UNIT, from 0."""
 
     def __init__(self, name: str, op: SparseMac, like: SparseMac) -> None:
         super().__init__()
         self.op, self.top = op, op.coef_type.hi
+        self.size = self.top * SLOW
         requant = op.requant
         per_step = 2.0**requant.shift
         alive = (op.coefs != 0) | (like.coefs != 0)
@@ -203,7 +205,7 @@ class _Mac(nn.Module):
         revived = np.abs(like.coefs).max(axis=1) * wanted / self.top
         own = np.where(own > 0, own, revived)
         exact = like.coefs * (wanted / np.where(own > 0, own, 1.0))[:, None]
-        latent = np.clip(exact, op.coefs - LEANING, op.coefs + LEANING) * alive / self.top
+        latent = np.clip(exact, op.coefs - LEANING, op.coefs + LEANING) * alive / self.size
         self.coefs = nn.Parameter(torch.from_numpy(latent).float())
         self.gain = nn.Parameter(torch.zeros(op.channels))
         self.offset = nn.Parameter(torch.zeros(op.channels))
@@ -219,7 +221,7 @@ class _Mac(nn.Module):
 
     def weights(self) -> Tensor:
         """The integer coefficients (C_out, J) float32."""
-        return Round.apply(self.coefs * self.top) * self.alive
+        return Round.apply(self.coefs * self.size) * self.alive
 
     def constants(self) -> tuple[Tensor, Tensor]:
         """Integer multipliers and biases, float64 (C_out,)."""
@@ -250,7 +252,7 @@ class _Mac(nn.Module):
         return replace(self.op, coefs=coefs, requant=requant)
 
     def clamp(self) -> None:
-        self.coefs.clamp_(-1, 1)
+        self.coefs.clamp_(-self.top / self.size, self.top / self.size)
 
 
 class _Fixed(nn.Module):

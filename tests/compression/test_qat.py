@@ -188,7 +188,7 @@ def test_training_starts_at_the_integer_network_and_ends_at_one_the_reference_co
     assert differing(network, before.graph, images) == []
     assert differing(network, network.quantized().graph, images) == []
 
-    optimizer = torch.optim.SGD(network.parameters(), 0.05)
+    optimizer = torch.optim.SGD(network.parameters(), 0.1)
     x = torch.from_numpy(images).permute(0, 3, 1, 2)
     for _ in range(3):
         optimizer.zero_grad()
@@ -237,7 +237,7 @@ def test_widths_of_sums_follow_the_new_weights():
     with torch.no_grad():
         for unit in network.units:
             if isinstance(unit, _Mac):
-                unit.coefs.copy_(unit.alive.float())  # the largest there are
+                unit.coefs.copy_(unit.alive * (unit.top / unit.size))  # the largest there are
     widened = 0
     for node in network.quantized().graph:
         if isinstance(node.op, SparseMac):
@@ -281,8 +281,8 @@ def test_gradient_is_that_of_the_layer_without_rounding():
     kernels = front.basis * 127 * torch.tensor([2.0**-8, 2.0**-9]).view(2, 1, 1)
     z = F.conv2d(x, kernels.repeat(3, 1, 1).unsqueeze(1), stride=2, padding=1, groups=3)
     row = torch.from_numpy(requant.multiplier).float() * unit.gain.exp() / 2.0**shift
-    sums = F.conv2d(z, (unit.coefs * 7 * alive)[:, :, None, None]) * row.view(-1, 1, 1)
-    plain = sums + skip * (3 / 2.0**shift) + (unit.offset * out.hi / 16).view(-1, 1, 1)
+    sums = F.conv2d(z, (unit.coefs * unit.size * alive)[:, :, None, None]) * row.view(-1, 1, 1)
+    plain = sums + skip * (3 / 2.0**shift) + (unit.offset * unit.unit).view(-1, 1, 1)
     wanted = torch.autograd.grad((plain * direction * inside).sum(), leaves)
     for one, other in zip(given, wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
