@@ -38,7 +38,14 @@ QAT_EPOCHS = 4
 
 def compress(
     arch: Arch,
-    weights: Annotated[Path, typer.Option(metavar="FILE", help="The dense network's weights.", show_default=False)],
+    weights: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="The dense network's weights, or a compressed one's, to prune further.",
+            show_default=False,
+        ),
+    ],
     data: Data,
     output: Output,
     bases: Annotated[
@@ -53,7 +60,7 @@ def compress(
         typer.Option(min=0, help=f"Coefficients below S x their layer's deviation go. {THRESHOLD} without a target."),
     ] = None,
     parameters: Annotated[
-        float | None, typer.Option(metavar="SHARE", help="Target: 0.2 keeps a fifth of the dense parameters.")
+        float | None, typer.Option(metavar="SHARE", help="Target: 0.2 keeps a fifth of the parameters.")
     ] = None,
     macs: Annotated[float | None, typer.Option(metavar="SHARE", help="Target: the same for MACs.")] = None,
     finetune: Annotated[int, typer.Option(min=0, help="Epochs after pruning, the zeros held.")] = 6,
@@ -78,7 +85,7 @@ def compress(
     half: Half = False,
     as_json: Json = False,
 ) -> int:
-    """Compress a dense network by PENNI: decompose, alternate, prune, fine-tune, shrink. Interrupted, it goes on.
+    """Compress a network by PENNI: decompose, alternate, prune, fine-tune, shrink. Interrupted, it goes on.
 
     \b
     Examples:
@@ -89,6 +96,7 @@ def compress(
       penni-hls compress --arch resnet20 --weights dense.th --data DIR -d 5 -d layer1.0.conv1=3,layer3.2.conv2=4 \\
           --mean .485,.456,.406 --std .229,.224,.225 -o r20.pt
       penni-hls compress --arch resnet8 --weights dense.pt --data DIR --macs 0.25 --qat --coef-bits 4 -o r8.penni
+      penni-hls compress --arch resnet20 --weights r20.pt --data DIR --epochs 0 --parameters 0.8 -o r20_smaller.pt
       torchrun --nproc-per-node 4 -m penni_hls compress --arch resnet18 --weights dense.pt --data DIR -o r18.pt
     """
     if prune is not None and (parameters is not None or macs is not None):
@@ -100,7 +108,7 @@ def compress(
         )
     from ..compression.pipeline import CompressConfig
     from ..compression.qat import QatConfig
-    from ..compression.runs import Run, compress_dense
+    from ..compression.runs import Run, compress_network
     from ..compression.train import TrainConfig
 
     report = Reporter(as_json)
@@ -116,7 +124,7 @@ def compress(
     )  # fmt: skip
     integers = QatConfig(coef_bits=bits, epochs=QAT_EPOCHS if qat_epochs is None else qat_epochs) if qat else None
     with watched(report, run) as watch:
-        made = compress_dense(run, weights, bases, config, watch, integers)
+        made = compress_network(run, weights, bases, config, watch, integers)
     if made is None:
         return 0
     stages = {"alternate": epochs, "finetune": finetune, "qat": integers.epochs if integers else 0}
@@ -177,7 +185,8 @@ def summarise(report: Reporter, made: Outcome) -> None:
         (name, f"{made.accuracy_before:.2f}", f"{score:.2f}", f"{score - made.accuracy_before:+.2f}")
         for name, score in scores
     ]
-    report.table(table(("", "dense", "compressed", "change"), [*first, *rows]))
+    start = "compressed" if any(layer.basis for layer in before.layers) else "dense"
+    report.table(table(("", start, "now" if start == "compressed" else "compressed", "change"), [*first, *rows]))
 
 
 def _figures(accuracy: float, count: Count) -> dict[str, float]:

@@ -90,10 +90,16 @@ def replaceable(module: nn.Module) -> bool:
     return square and plain and module.kernel_size[0] > 1
 
 
+def compressed(model: nn.Module) -> bool:
+    """True where some convolution is decomposed already."""
+    return any(isinstance(module, PenniConv2d) for module in model.modules())
+
+
 def decompose(model: nn.Module, d: Rank = 5) -> nn.Module:
     """Replace, in place, each replaceable convolution by a PenniConv2d of `d` bases; return the model.
 
-    `d` as in `factors`, or a mapping from layer names to it; layers that it does not name stay whole, as 1x1 layers do.
+    `d` as in `factors`, or a mapping from layer names to it; layers that it does not name stay whole, as 1x1 layers do,
+    and those that are decomposed already stay as they are.
     """
     layers = {name: module for name, module in model.named_modules() if replaceable(module)}
     if isinstance(d, Mapping):
@@ -103,7 +109,7 @@ def decompose(model: nn.Module, d: Rank = 5) -> nn.Module:
                 f"no convolution to decompose is called {', '.join(unknown)}; there are {', '.join(layers)}"
             )
         layers = {name: module for name, module in layers.items() if name in d}
-    if not layers:
+    if not layers and not compressed(model):
         raise UsageError("the network has no k x k convolution to decompose (square, one group, no dilation)")
     for name, module in layers.items():
         parent, _, leaf = name.rpartition(".")
@@ -157,7 +163,7 @@ def load_penni(model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
         _reshape(name, module, state)
     for name, module in model.named_modules():
         if isinstance(module, PadShortcut) and f"{name}.zeros" in state:
-            module.split(*state[f"{name}.zeros"].tolist())
+            module.split(*map(int, state[f"{name}.zeros"].tolist()))
     try:
         model.load_state_dict(dict(state))
     except RuntimeError as error:

@@ -16,7 +16,7 @@ from ..errors import UsageError
 from .alternate import alternating, freeze, normalise
 from .channels import trace
 from .count import Count, count
-from .decompose import Rank, decompose
+from .decompose import Rank, compressed, decompose
 from .prune import (
     Masks,
     by_deviation,
@@ -92,12 +92,16 @@ def compress(
     report: Callable[[Metrics], None] | None = None,
     progress: Progress | None = None,
 ) -> Compressed:
-    """Compress a trained dense `model` (it is left as it is). Loaders give (x, y) batches, a DataLoader for one.
+    """Compress a trained `model` (it is left as it is). Loaders give (x, y) batches, a DataLoader for one.
+
+    Where it is compressed already, it is pruned further: its zeros stay, and targets are shares of what it has now.
 
     With a `directory`, each stage keeps a checkpoint there and an interrupted run goes on from its last epoch; a
     checkpoint of another model or config is refused. `report` gets each epoch, `progress` each batch. In a process
     group all its processes call this alike (see `ranks`).
     """
+    if compressed(model) and config.epochs:
+        raise UsageError("the network is compressed already: alternation would undo its zeros; give 0 epochs of it")
     if config.shrink:
         trace(model)  # an untraceable network is told of now, not after hours of training
     directory = Path(directory) if directory is not None else None
@@ -149,7 +153,7 @@ def compress(
 
 
 def _chooser(
-    model: nn.Module, loader: Loader, config: CompressConfig, dense: Count, shape: tuple[int, int, int]
+    model: nn.Module, loader: Loader, config: CompressConfig, start: Count, shape: tuple[int, int, int]
 ) -> Callable[[float], Masks]:
     """share -> masks for `gradually`. Budgets fall from what the unpruned network costs to the wanted cost."""
     sparse = {name.rpartition(".")[0] for name in sparse_parameters(model)}
@@ -157,12 +161,12 @@ def _chooser(
     budgets = []
     if config.parameters is not None:
         fixed = full.other + sum(layer.basis + (layer.name not in sparse) * layer.weights for layer in full.layers)
-        most = sum(layer.stored for layer in full.layers if layer.name in sparse)
-        budgets.append(("parameters", parameter_prices(full), most, config.parameters * dense.parameters - fixed))
+        most = sum(layer.nonzero for layer in full.layers if layer.name in sparse)
+        budgets.append(("parameters", parameter_prices(full), most, config.parameters * start.parameters - fixed))
     if config.macs is not None:
         fixed = sum(layer.dense_macs for layer in full.layers if layer.name not in sparse)
-        most = sum(layer.pixels * layer.stored + layer.basis_macs for layer in full.layers if layer.name in sparse)
-        budgets.append(("MACs", mac_prices(full), most, config.macs * dense.macs - fixed))
+        most = sum(layer.sparse_macs + layer.used_basis_macs for layer in full.layers if layer.name in sparse)
+        budgets.append(("MACs", mac_prices(full), most, config.macs * start.used_macs - fixed))
     for name, _, _, end in budgets:
         if end <= 0:
             raise UsageError(f"the target for {name} cannot be reached: what is never pruned needs {-end:.0f} more")

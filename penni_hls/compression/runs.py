@@ -18,11 +18,12 @@ from ..passes import Quantized
 from . import ranks
 from .batches import CIFAR10_MEAN, CIFAR10_STD, Batches
 from .count import Count, count
+from .decompose import compressed
 from .pipeline import CompressConfig, compress
 from .qat import QatConfig, qat
 from .storage import PENNI, STATE_DICTS, SUFFIXES, check_output, check_place, graph, round_to_half, store
 from .train import Metrics, Progress, TrainConfig, evaluate, fit
-from .weights import architecture, bases, load_dense
+from .weights import architecture, bases, load_network
 
 TEST_BATCH = 500
 CALIBRATION = 256  # images
@@ -89,7 +90,7 @@ class Watch:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run made. Accuracies in percent, `accuracy` of the network as stored; before: the dense network's."""
+    """What a run made. Accuracies in percent, `accuracy` of the network as stored; before: of what it starts from."""
 
     accuracy: float
     after: Count
@@ -123,7 +124,7 @@ def train_dense(run: Run, config: TrainConfig, watch: Watch) -> Outcome | None:
         return Outcome(accuracy, count(model, SHAPE), tuple(metrics)) if ranks.leader() else None
 
 
-def compress_dense(
+def compress_network(
     run: Run,
     weights: Path,
     d: Sequence[str],
@@ -140,16 +141,16 @@ def compress_dense(
         raise UsageError(f"-o {run.output}: only a .penni file holds the integer network that --qat makes; name it so")
     if run.output.exists() and weights.exists() and run.output.samefile(weights):
         raise UsageError(f"-o {run.output}: would overwrite the weights it starts from; choose another with -o")
-    dense = load_dense(run.arch, weights)
-    config = replace(config, d=bases(d, dense), train=replace(config.train, seed=run.seed))
+    model = load_network(run.arch, weights)
+    config = replace(config, d=bases(d, model), train=replace(config.train, seed=run.seed))
     with _device(run.device) as device:
         train, test = run.batches(device)
-        dense = _place(dense, device)
-        before = evaluate(dense, test)
-        watch.note(f"dense: {before:.2f} % top-1")
+        model = _place(model, device)
+        before = evaluate(model, test)
+        watch.note(f"{'compressed' if compressed(model) else 'dense'}: {before:.2f} % top-1")
         if before < 20:
             watch.note("note: that is hardly above chance; are --mean and --std those it was trained with?")
-        result = compress(dense, train, test, config, directory=run.directory, report=watch.epoch, progress=watch.batch)
+        result = compress(model, train, test, config, directory=run.directory, report=watch.epoch, progress=watch.batch)
         if run.half:
             round_to_half(run.output, result.model)
         quantized = _quantized(run, result.model, train, test, integers, watch) if integers else None

@@ -1,4 +1,4 @@
-"""A dense network of a known architecture, its weights from a file; how many bases each layer gets."""
+"""A network of a known architecture, its weights from a file; how many bases each layer gets."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from torch import nn
 
 from ..checkpoint import FORMS
 from ..errors import CheckpointError, UsageError
-from .decompose import Rank, replaceable
+from .decompose import Rank, load_penni, replaceable
 from .models import ARCHITECTURES, build
 
 NAMED = 3  # keys that an error names
+COUNTERS = "num_batches_tracked"  # buffers of BatchNorm that nothing reads
 
 
 def architecture(name: str) -> nn.Module:
@@ -24,15 +25,21 @@ def architecture(name: str) -> nn.Module:
     return build(name)
 
 
-def load_dense(name: str, path: Path) -> nn.Module:
-    """The architecture `name` with the weights of `path`. CheckpointError, one line, where they do not fit."""
+def load_network(name: str, path: Path) -> nn.Module:
+    """The architecture `name` with the weights of `path`, dense or compressed (and then perhaps shrunk).
+
+    CheckpointError, one line, where they do not fit.
+    """
     model = architecture(name)
     try:
         arrays = _tensors(path)
+        state = {key: torch.from_numpy(np.ascontiguousarray(value)) for key, value in arrays.items()}
+        if any(key.endswith(".basis") for key in arrays):
+            counters = {key: value for key, value in model.state_dict().items() if key.endswith(COUNTERS)}
+            return load_penni(model, {**counters, **state})
         _check(name, model.state_dict(), arrays)
-    except CheckpointError as error:
+    except (CheckpointError, UsageError) as error:
         raise CheckpointError(f"{path}: {error}") from error
-    state = {key: torch.from_numpy(np.ascontiguousarray(value)) for key, value in arrays.items()}
     model.load_state_dict(state, strict=False)  # what is not in it are counters that nothing reads
     return model
 
@@ -50,10 +57,7 @@ def _tensors(path: Path) -> Mapping[str, np.ndarray]:
 
 
 def _check(name: str, wanted: Mapping[str, torch.Tensor], arrays: Mapping[str, np.ndarray]) -> None:
-    decomposed = [key for key in arrays if key.endswith(".basis")]
-    if decomposed:
-        raise CheckpointError(f"{decomposed[0]}: it is compressed already; give the dense network's weights")
-    needed = {key: tuple(value.shape) for key, value in wanted.items() if not key.endswith("num_batches_tracked")}
+    needed = {key: tuple(value.shape) for key, value in wanted.items() if not key.endswith(COUNTERS)}
     problems = {
         "it lacks": [key for key in needed if key not in arrays],
         "it has besides": [key for key in arrays if key not in wanted],

@@ -343,8 +343,24 @@ def test_weights_as_checkpoints_wrap_them(command, data, dense, tmp_path, compre
     assert done.code == 0 and compress(tmp_path / "b.pt", quick=quick).code == 0
     a, b = (torch.load(tmp_path / name, weights_only=True) for name in ("a.pt", "b.pt"))
     assert all(torch.equal(a[name], b[name]) for name in b)
-    done = compress(tmp_path / "c.pt", "--weights", tmp_path / "a.pt")
-    assert done.err.splitlines()[-1].endswith("it is compressed already; give the dense network's weights")
+
+
+def test_a_compressed_network_is_pruned_further(tmp_path, compress):
+    assert compress(tmp_path / "a.pt", "--parameters", 0.3, quick=("--epochs", 0, "--finetune", 1)).code == 0
+    again = ("--weights", tmp_path / "a.pt", "--parameters", 0.5)
+    done = compress(tmp_path / "b.pt", *again, "--json", quick=("--epochs", 0, "--finetune", 2, "--gradual", 2))
+    assert done.code == 0, done.err
+    assert done.json["after"]["parameters"] <= 0.5 * done.json["before"]["parameters"]
+    first, second = (zeros(tmp_path / name) for name in ("a.pt", "b.pt"))
+    assert first["layer1.0.conv1.coefs"].shape == second["layer1.0.conv1.coefs"].shape  # the test compares positions
+    assert all((second[name] | ~zero).all() for name, zero in first.items() if zero.shape == second[name].shape)
+    done = compress(tmp_path / "c.pt", *again, quick=("--epochs", 1))
+    assert (done.code, done.err.splitlines()[-1]) == (2, "penni-hls: error: the network is compressed already: "
+        "alternation would undo its zeros; give 0 epochs of it")  # fmt: skip
+
+
+def zeros(path):
+    return {name: value == 0 for name, value in torch.load(path, weights_only=True).items() if value.dim() == 2}
 
 
 def test_divergence_is_said(compress, tmp_path):
