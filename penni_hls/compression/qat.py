@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from ..accuracy import predict_integer, top1
 from ..errors import UsageError
+from ..export import to_torch
 from ..fixed import QType
 from ..graph import Graph
 from ..layers import Input, Layer
 from ..passes import Quantized, quantize
 from .qat_network import IntegerNetwork
-from .qat_teacher import FloatNetwork
 from .train import Hooks, Loader, Metrics, Progress, TrainConfig, fit
 
 WIDE_BITS = 8  # coefficients of the network that tells which way narrower ones were rounded
@@ -64,7 +64,7 @@ def qat(
     x, _ = next(iter(train_loader))
     network = prepare(graph, config, calibration).to(x.device)
     _check_pixels(graph, x)
-    teacher = FloatNetwork(graph).to(x.device).eval() if config.distill else None
+    teacher = Teacher(graph).to(x.device) if config.distill else None
     top = QType(config.coef_bits, signed=True).hi
     steady = Steady(network)
     fit(
@@ -102,6 +102,21 @@ def prepare(graph: Graph[Layer], config: QatConfig, calibration: np.ndarray | No
 def integer_accuracy(quantized: Quantized, images: np.ndarray, labels: np.ndarray) -> float:
     """Top-1 in percent of the integer reference: images uint8 (N, H, W, C), labels (N,)."""
     return top1(partial(predict_integer, quantized.graph), images, labels)
+
+
+class Teacher(nn.Module):
+    """The float network: (N, C, H, W), uint8 pixels or normalised as loaders do it -> (N, classes)."""
+
+    def __init__(self, graph: Graph[Layer]) -> None:
+        super().__init__()
+        self.network = to_torch(graph).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        source = graph.input.op
+        assert isinstance(source, Input)
+        for name in ("mean", "std"):
+            self.register_buffer(name, 255 * torch.tensor(getattr(source, name)).view(-1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network((x.float() - self.mean) / self.std if x.dtype == torch.uint8 else x.float())
 
 
 class Steady:

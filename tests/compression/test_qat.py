@@ -11,10 +11,9 @@ from penni_hls import golden
 from penni_hls.accuracy import predict_float, predict_integer
 from penni_hls.compression import qat_network
 from penni_hls.compression.batches import Batches
-from penni_hls.compression.qat import QatConfig, integer_accuracy, prepare, qat
+from penni_hls.compression.qat import QatConfig, Teacher, integer_accuracy, prepare, qat
 from penni_hls.compression.qat_network import IntegerNetwork, _Basis, _Mac
 from penni_hls.compression.qat_numbers import sums_of
-from penni_hls.compression.qat_teacher import FloatNetwork
 from penni_hls.compression.train import TrainConfig
 from penni_hls.data import Images
 from penni_hls.errors import UsageError
@@ -360,4 +359,4 @@ def test_the_teacher_is_the_float_network(name):
     x, _ = next(iter(Batches(Images(images, np.zeros(6, np.uint8)), 6, train=False, mean=MEAN, std=STD)))
     wanted = predict_float(graph, images)
     for given in (x, torch.from_numpy(images).permute(0, 3, 1, 2)):
-        np.testing.assert_allclose(FloatNetwork(graph)(given).numpy(), wanted, atol=2e-4 * np.abs(wanted).max())
+        np.testing.assert_allclose(Teacher(graph)(given).detach().numpy(), wanted, atol=2e-4 * np.abs(wanted).max())
