@@ -62,8 +62,7 @@ class LayerCount:
     @property
     def index_bits(self) -> int:
         """A column index for each non-zero and one end-of-row bit."""
-        sparse = self.nonzero < self.stored
-        return self.nonzero * (max(1, ceil(log2(self.columns))) + 1) if sparse else 0
+        return self.nonzero * (max(1, ceil(log2(self.columns))) + 1)
 
 
 @dataclass(frozen=True)
@@ -107,9 +106,13 @@ class Count:
         return sum(layer.dense_macs for layer in self.layers)
 
     def bits(self, coefficient: int = 8, basis: int = 8, other: int = 32) -> int:
-        """Storage with everything in it: coefficients and indices, bases, and all else at `other` bits."""
+        """Storage with everything in it: coefficients, sparse with indices or dense, whichever is smaller; bases; all
+        else at `other` bits."""
         return (
-            sum(layer.nonzero * coefficient + layer.basis * basis + layer.index_bits for layer in self.layers)
+            sum(
+                min(layer.nonzero * coefficient + layer.index_bits, layer.stored * coefficient) + layer.basis * basis
+                for layer in self.layers
+            )
             + self.other * other
         )
 

@@ -3,18 +3,22 @@
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from penni_hls.accuracy import predict_float, top1
+from penni_hls.checkpoint import read
 from penni_hls.compression.batches import Batches
 from penni_hls.compression.count import count
 from penni_hls.compression.decompose import load_penni
 from penni_hls.compression.models import build, dense_state
 from penni_hls.compression.train import evaluate
 from penni_hls.data import load_cifar10, load_images
+from penni_hls.layers import Size
 
 from .nets import SHARED
 
@@ -49,3 +53,25 @@ def test_resnet8_scores_what_the_readme_says():
     assert said
     accuracy = evaluate(resnet8(), Batches(load_cifar10(SHARED / "data"), 500, train=False))
     assert accuracy == pytest.approx(float(said[1]), abs=0.05)  # another CPU may round a few logits the other way
+
+
+def test_resnet18_is_small_and_counts_what_the_readme_says():
+    path = EXAMPLES / "resnet18.penni"
+    assert path.stat().st_size < 2_000_000
+    size = sum((node.op.size for node in read(path)), Size())
+    readme = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    for number in (path.stat().st_size, size.nonzeros, size.basis_macs, size.sparse_macs):
+        assert re.search(rf"(?<![\d,]){number:,}(?![\d,])", readme), number
+    assert size.nonzeros <= 0.03 * 11_173_962
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+@pytest.mark.skipif(not SHARED.exists(), reason="../shared is not here")
+def test_resnet18_scores_what_the_readme_says():
+    said = re.search(r"([\d.]+) % of the first 1,000", (EXAMPLES / "README.md").read_text(encoding="utf-8"))
+    assert said
+    test = load_cifar10(SHARED / "data")
+    graph = read(EXAMPLES / "resnet18.penni")
+    accuracy = top1(partial(predict_float, graph), test.images[:1000], test.labels[:1000])
+    assert accuracy == pytest.approx(float(said[1]), abs=0.2)  # another CPU may round a few logits the other way
