@@ -16,6 +16,7 @@ from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, numpy_helpe
 from ..errors import CheckpointError
 from ..graph import Graph
 from ..layers import Layer
+from .onnx_data import bring_in
 from .traced.build import build
 from .traced.onnx_ops import FLOATS, INTEGERS, Operation, translate
 from .traced.program import MAX_CALLS, OPEN_BATCH, Call, Constant, Program, Ref, check_input, printable
@@ -27,7 +28,9 @@ DOMAINS = ("", "ai.onnx")
 NEXT_FIELDS = b"\x12\x1a\x22\x28\x32\x3a\x42"  # tags of ModelProto that may follow its first
 DAMAGED = "it is damaged, or no ONNX file"
 SCOPES = "pkg.torch.onnx.name_scopes"
-EXTERNAL = "its weights lie in another file; write it as one (torch.onnx.export(..., external_data=False))"
+EXTERNAL = (
+    "a constant of a node lies in another file; write the model as one (torch.onnx.export(..., external_data=False))"
+)
 
 
 def recognises(path: Path, head: bytes) -> bool:
@@ -44,16 +47,18 @@ def graph(path: Path, mean: tuple[float, ...] | None = None, std: tuple[float, .
         data = path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"it cannot be opened: {error.strerror}") from error
-    return build(read(data), mean, std)
+    return build(read(data, path.parent), mean, std)
 
 
-def read(data: bytes) -> Program:
-    """The program in the bytes of a file."""
+def read(data: bytes, folder: Path | None = None) -> Program:
+    """The program in the bytes of a file; folder: where it may keep weights in files of their own."""
     try:
         model = ModelProto.FromString(data)
     except google.protobuf.message.DecodeError as error:
         raise CheckpointError(DAMAGED) from error
     try:
+        if folder:
+            bring_in(model, folder)
         _check(model)
         return _program(model)
     except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:  # UnicodeDecodeError is a ValueError

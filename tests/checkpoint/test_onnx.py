@@ -49,6 +49,17 @@ def test_files_of_the_new_exporter(net: str, tmp_path: Path) -> None:
     assert_computes(graph, model, shape)
 
 
+@pytest.mark.slow
+def test_weights_beside_the_model_as_the_new_exporter_writes_them(tmp_path: Path) -> None:
+    model = resnet("A")
+    path = tmp_path / "net.onnx"
+    torch.onnx.export(model, (torch.zeros(1, 3, 16, 16),), path, dynamo=True, verbose=False)
+    held = onnx.load(path, load_external_data=False).graph.initializer
+    assert any(tensor.data_location == TensorProto.EXTERNAL for tensor in held)  # else this shows nothing
+    mean, std = numbers((3, 16, 16))
+    assert_computes(read(path, mean=mean, std=std), model, (3, 16, 16))
+
+
 @pytest.mark.parametrize("dynamo", [True, False])
 def test_the_pattern_is_recognised(dynamo: bool, tmp_path: Path) -> None:
     """The new exporter multiplies small factors out itself unless it is told not to optimize."""
@@ -270,3 +281,24 @@ def test_a_file_is_known_without_its_suffix(tmp_path: Path) -> None:
     path = exported(custom(), (1, 20, 28), tmp_path / "net.onnx", dynamo=False)
     path.rename(tmp_path / "net")
     assert load(tmp_path / "net").form == "ONNX"
+
+
+def test_weights_in_a_file_beside_the_model(tmp_path: Path) -> None:
+    """At an offset of it, the same as within the model."""
+    values = np.random.default_rng(4).standard_normal((4, 3, 3, 3)).astype(np.float32)
+    image = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 8, 8])
+    result = helper.make_tensor_value_info("out", TensorProto.FLOAT, ["n", 4, "h", "w"])
+    node = helper.make_node("Conv", ["x", "c.weight"], ["out"])
+    weight = TensorProto(name="c.weight", data_type=TensorProto.FLOAT, dims=values.shape)
+    weight.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", "net.data"), ("offset", "16"), ("length", "432")):
+        weight.external_data.add(key=key, value=value)
+    model = helper.make_model(
+        helper.make_graph([node], "net", [image], [result], [weight]),
+        opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=8,
+    )
+    (tmp_path / "net.onnx").write_bytes(model.SerializeToString())
+    (tmp_path / "net.data").write_bytes(bytes(16) + values.tobytes() + bytes(16))
+    (conv,) = (node.op for node in read(tmp_path / "net.onnx") if isinstance(node.op, Conv))
+    assert np.array_equal(conv.weight, values)

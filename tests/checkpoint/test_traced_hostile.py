@@ -339,19 +339,59 @@ def ints(name: str, *values: int) -> TensorProto:
     return numpy_helper.from_array(np.array(values, np.int64), name)
 
 
-@pytest.mark.parametrize("place", ["/etc/passwd", "../outside.bin", "weights.bin"])
-def test_weights_in_another_file(place: str, tmp_path: Path) -> None:
+def outside(**entries: str) -> TensorProto:
+    """A weight of 432 bytes that lies in another file."""
     weight = TensorProto(name="c.weight", data_type=TensorProto.FLOAT, dims=[4, 3, 3, 3])
     weight.data_location = TensorProto.EXTERNAL
-    for key, value in (("location", place), ("offset", "0"), ("length", "432")):
+    for key, value in entries.items():
         weight.external_data.add(key=key, value=value)
+    return weight
+
+
+OTHER_FOLDER = "c.weight: its numbers lie in another folder"
+NOT_SAID = "c.weight: where its numbers lie is not said as ONNX says it"
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"location": "/etc/passwd"}, OTHER_FOLDER),
+        ({"location": "../weights.bin"}, OTHER_FOLDER),
+        ({"location": "sub/weights.bin"}, OTHER_FOLDER),
+        ({"location": "C:weights.bin"}, OTHER_FOLDER),
+        ({"location": ".."}, OTHER_FOLDER),
+        ({}, OTHER_FOLDER),
+        (
+            {"location": "none.bin"},
+            "c.weight: its numbers should lie in none.bin beside the model, but there is no such",
+        ),
+        (
+            {"location": "link.bin"},
+            "c.weight: its numbers should lie in link.bin beside the model, but there is no such",
+        ),
+        ({"location": "weights.bin", "offset": "-4"}, NOT_SAID),
+        ({"location": "weights.bin", "offset": "9" * 30}, NOT_SAID),
+        ({"location": "weights.bin", "command": "touch x"}, NOT_SAID),
+        ({"location": "weights.bin", "offset": "4", "length": "432"}, "c.weight: its numbers should be 432 bytes of"),
+        ({"location": "weights.bin", "length": str(1 << 40)}, "c.weight: its numbers should be 1099511627776 bytes of"),
+        ({"location": "weights.bin", "length": "428"}, "it is no valid ONNX: TensorProto (tensor name: c.weight)"),
+    ],
+)
+def test_weights_in_another_file(entries: dict[str, str], message: str, tmp_path: Path) -> None:
     (tmp_path / "weights.bin").write_bytes(bytes(432))
-    message = refusal(written(small(weight=weight), tmp_path / "net.onnx"))
-    assert message.startswith("its weights lie in another file")
+    (tmp_path / "link.bin").symlink_to("/etc/passwd")
+    assert refusal(written(small(weight=outside(**entries)), tmp_path / "net.onnx")).startswith(message)
+
+
+def test_weights_within_nodes_lie_nowhere_else(tmp_path: Path) -> None:
+    weight = outside(location="weights.bin")
+    (tmp_path / "weights.bin").write_bytes(bytes(432))
     node = helper.make_node("Constant", [], ["c.weight"], value=weight)
     nodes = [node, helper.make_node("Conv", ["x", "c.weight"], ["out"])]
     other = numpy_helper.from_array(np.ones(1, np.float32), "other")
-    assert refusal(written(small(weight=other, nodes=nodes), tmp_path / "net.onnx")) == message
+    assert refusal(written(small(weight=other, nodes=nodes), tmp_path / "net.onnx")).startswith(
+        "a constant of a node lies"
+    )
 
 
 @pytest.mark.parametrize(
