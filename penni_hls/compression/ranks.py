@@ -44,6 +44,7 @@ def joined(device: torch.device) -> Iterator[None]:
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT)
     try:
         yield
+        distributed.barrier()  # the leader may still be writing: nobody takes the group down under it
     finally:
         distributed.destroy_process_group()
 
