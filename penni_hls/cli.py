@@ -64,7 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit."""
     args = list(sys.argv[1:] if arguments is None else arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that a kill, too, leaves nothing half-written
-    sys.exit(run(args))
+    code = run(args)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # torchrun's: threads of torch.distributed may abort an orderly exit
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(args: list[str]) -> int:
