@@ -65,7 +65,7 @@ def smallest_qtype(lo: int, hi: int) -> QType:
         raise ValueError(f"empty range [{lo}, {hi}]")
     if lo >= 0:
         return QType(max(1, int(hi).bit_length()), signed=False)
-    return QType(max(int(hi).bit_length(), int(-lo - 1).bit_length()) + 1, signed=True)
+    return QType(max(max(int(hi), 0).bit_length(), int(-lo - 1).bit_length()) + 1, signed=True)
 
 
 def exact_dtype(bound: int) -> np.dtype:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from penni_hls.fixed import (
@@ -79,6 +79,8 @@ def test_sat(values: list[int], qtype: QType) -> None:
 
 
 @given(st.integers(-(2**62), 2**62), st.integers(0, 2**62))
+@example(-1, 0)
+@example(-4, 0)
 def test_the_smallest_type_holds_both_ends_and_no_narrower_does(lo: int, width: int) -> None:
     hi = min(lo + width, 2**62)
     qtype = smallest_qtype(lo, hi)
