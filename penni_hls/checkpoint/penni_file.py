@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -22,6 +20,7 @@ from ..errors import CheckpointError, ProjectError, UsageError
 from ..graph import Graph, GraphError, verify
 from ..layers import BatchNorm, Conv, Input, Layer, Linear, MaxPool, PadShortcut, PenniConv
 from ..passes import Quantized
+from ..paths import replace_file
 from ..serialize import Codec
 from .sparse import Packed, deflate, inflate, pack, unpack
 from .tensors import check_shape
@@ -60,17 +59,7 @@ def write(path: str | Path, graph: Graph[Layer], quantized: Quantized | None = N
 
     quantized: an integer network of it, which `generate` then takes as it is.
     """
-    path = Path(path)
-    data = to_bytes(graph, quantized, half)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        fresh.write_bytes(data)
-        fresh.replace(path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        with suppress(OSError):
-            fresh.unlink()
+    replace_file(Path(path), to_bytes(graph, quantized, half))
 
 
 def to_bytes(graph: Graph[Layer], quantized: Quantized | None = None, half: bool = False) -> bytes:

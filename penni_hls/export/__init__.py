@@ -6,8 +6,6 @@ What leaves here needs nothing of this package to run. Weights are dense (`coefs
 from __future__ import annotations
 
 import io
-import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from ..errors import UsageError
 from ..graph import Graph
 from ..layers import Layer
 from ..passes import Quantized
+from ..paths import replace_file
 
 SUFFIXES = {
     ".onnx": "ONNX, opset 17",
@@ -68,7 +67,7 @@ def export(
     check_suffix(path)
     penni = penni or path.suffix == ".penni"
     data = _bytes(graph, path.suffix, penni, quantized)
-    _replace(path, data)
+    replace_file(path, data)
     return Written(path, SUFFIXES[path.suffix], penni, len(data))
 
 
@@ -99,16 +98,3 @@ def _bytes(graph: Graph[Layer], suffix: str, penni: bool, quantized: Quantized |
     file = io.BytesIO()
     torch.save(state, file)
     return file.getvalue()
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write beside the place, then rename."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        fresh.write_bytes(data)
-        fresh.replace(path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        with suppress(OSError):
-            fresh.unlink()
