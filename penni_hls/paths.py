@@ -1,4 +1,4 @@
-"""Where the files live that are no Python: hw/, sim/ and templates/.
+"""Where the files live that are no Python, hw/, sim/ and templates/; and how a file is replaced as a whole.
 
 In a checkout (and after `pip install -e .`) they stand beside the package; a wheel carries them in `share/` within it.
 """
