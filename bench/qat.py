@@ -15,10 +15,10 @@ from pathlib import Path
 import torch
 
 from penni_hls.checkpoint import read
-from penni_hls.compression.batches import Batches
-from penni_hls.compression.qat import QatConfig, integer_accuracy, qat
 from penni_hls.data import load_cifar10
-from penni_hls.passes import quantize
+from penni_hls.qat.train import QatConfig, integer_accuracy, qat
+from penni_hls.quantize import quantize
+from penni_hls.training.batches import Batches
 
 BATCH = 128
 

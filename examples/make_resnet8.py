@@ -13,12 +13,12 @@ from pathlib import Path
 import torch
 
 from penni_hls.compression import CompressConfig, compress
-from penni_hls.compression.batches import Batches
 from penni_hls.compression.count import table
-from penni_hls.compression.models import build
-from penni_hls.compression.resume import write_atomic
-from penni_hls.compression.train import Metrics, TrainConfig, evaluate, fit
 from penni_hls.data import load_cifar10
+from penni_hls.training.batches import Batches
+from penni_hls.training.resume import write_atomic
+from penni_hls.training.train import Metrics, TrainConfig, evaluate, fit
+from penni_hls.zoo.models import build
 
 DENSE = TrainConfig(epochs=40, lr=0.2, weight_decay=2e-4, bf16=True, seed=1)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .export import to_torch
     from .project import Project
 
-# Imported when first asked for: `import penni_hls.fixed` must not read all of the package.
+# Imported when first asked for: `import penni_hls.ir` must not read all of the package.
 _PUBLIC = {
     "compress": ".compression",
     "evaluate": ".api",

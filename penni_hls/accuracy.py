@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from . import golden
-from .blas import one_thread
-from .graph import Graph
-from .layers import Input
+from .ir import interpreter as golden
+from .ir.blas import one_thread
+from .ir.graph import Graph
+from .ir.layers import Input
 
 BATCH = 64
 Progress = Callable[[int, int], None]

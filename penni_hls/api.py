@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import __version__, boards, engines
+from . import __version__
 from .accuracy import predict_float, predict_integer, top1
+from .backends import engines
+from .backends.engines import ENGINES, Simulation
+from .backends.synthesis import Synthesis
+from .backends.synthesis import synth as synth
 from .data import Images, load_cifar10, load_images
-from .engines import ENGINES, Simulation
 from .errors import DataError, UsageError
-from .graph import Graph
-from .layers import Input
-from .ops.base import Resources
-from .passes import Quantized, quantize
+from .ir.graph import Graph
+from .ir.layers import Input
+from .ir.quantized import Quantized
+from .ir.serialize import to_json, to_npz
 from .project import (
     ARRAYS,
     FLOAT,
@@ -33,10 +36,10 @@ from .project import (
     read,
     write,
 )
+from .quantize import quantize
 from .schedule import Schedule, plan
-from .serialize import to_json, to_npz
-from .synthesis import Synthesis
-from .synthesis import synth as synth
+from .target import boards
+from .target.resources import Resources
 
 if TYPE_CHECKING:
     from .checkpoint import Loaded
@@ -129,12 +132,12 @@ def _check_nothing_given(checkpoint: Path, **given: object) -> None:
 
 
 def _emit(schedule: Schedule, name: str, network: str, quantized: Quantized) -> dict[str, bytes]:
-    from .emit.driver import emit_driver
-    from .emit.hls import emit_hls
-    from .emit.readme import emit_readme
-    from .emit.rtl import emit_rtl
-    from .emit.sim import emit_sim
-    from .emit.vivado import emit_vivado
+    from .backends.board.driver import emit_driver
+    from .backends.board.readme import emit_readme
+    from .backends.board.vivado import emit_vivado
+    from .backends.hls.emit import emit_hls
+    from .backends.rtl.emit import emit_rtl
+    from .backends.rtl.sim import emit_sim
 
     parts = (
         emit_hls(schedule), emit_rtl(schedule), emit_sim(schedule), emit_vivado(schedule, name),

@@ -20,13 +20,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from . import vocabulary
-from .boards import Board, Usable
 from .errors import ProjectError
-from .graph import Graph, GraphError, verify
-from .ops.base import Folding
+from .ir import vocabulary
+from .ir.graph import Graph, GraphError, verify
+from .ir.ops.base import Folding
+from .ir.serialize import Codec, from_npz
 from .schedule import Link, Schedule
-from .serialize import Codec, from_npz
+from .target.boards import Board, Usable
 
 FORMAT, VERSION = "penni-hls project", 1
 MANIFEST, ARRAYS, WORK = "model.json", "model.npz", "build"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from penni_hls.fixed import QType, Requant
-from penni_hls.graph import Graph, Node, TensorSpec, verify
-from penni_hls.ops import BasisConv, Fork, GlobalPool, Input, SparseMac, Subsample
+from penni_hls.ir.fixed import QType, Requant
+from penni_hls.ir.graph import Graph, Node, TensorSpec, verify
+from penni_hls.ir.ops import BasisConv, Fork, GlobalPool, Input, SparseMac, Subsample
 
 U8, S8 = QType(8, False), QType(8, True)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import penni_hls
-from penni_hls.engines import Simulation
+from penni_hls.backends.engines import Simulation
 
 pytestmark = pytest.mark.slow
 

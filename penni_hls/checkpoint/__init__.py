@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from ..graph import Graph, verify
-from ..layers import Input, Layer
-from ..passes import Quantized
+from ..ir.graph import Graph, verify
+from ..ir.layers import Input, Layer
+from ..ir.quantized import Quantized
 from . import onnx_file, penni_file, pt2_file, resnet, safetensors_file, settings, state_dict, vgg
 from .describe import describe
 from .keys import CheckpointError, Contents, KeyTable, some

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ..graph import Graph, Node
-from ..layers import Add, Conv, Layer, Linear, MaxPool, PadShortcut, PenniConv
+from ..ir.graph import Graph, Node
+from ..ir.layers import Add, Conv, Layer, Linear, MaxPool, PadShortcut, PenniConv
 
 
 def describe(graph: Graph[Layer]) -> str:

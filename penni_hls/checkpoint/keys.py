@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import CheckpointError
-from ..graph import Node
-from ..layers import BatchNorm, Conv, Layer, Linear, MapSpec, PenniConv
+from ..ir.graph import Node
+from ..ir.layers import BatchNorm, Conv, Layer, Linear, MapSpec, PenniConv
 from .settings import Settings
 
 NAMED = 4  # so many keys an error names; the rest it counts

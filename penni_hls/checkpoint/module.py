@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from ..errors import CheckpointError
-from ..graph import Graph
-from ..layers import Layer
+from ..ir.graph import Graph
+from ..ir.layers import Layer
 from .pt2_file import read
 from .traced.build import build
 

@@ -14,8 +14,8 @@ import onnx
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, numpy_helper
 
 from ..errors import CheckpointError
-from ..graph import Graph
-from ..layers import Layer
+from ..ir.graph import Graph
+from ..ir.layers import Layer
 from .onnx_data import bring_in
 from .traced.build import build
 from .traced.onnx_ops import FLOATS, INTEGERS, Operation, translate

@@ -15,13 +15,13 @@ from typing import get_args
 
 import numpy as np
 
-from .. import ops, vocabulary
 from ..errors import CheckpointError, ProjectError, UsageError
-from ..graph import Graph, GraphError, verify
-from ..layers import BatchNorm, Conv, Input, Layer, Linear, MaxPool, PadShortcut, PenniConv
-from ..passes import Quantized
-from ..paths import replace_file
-from ..serialize import Codec
+from ..files import replace_file
+from ..ir import ops, vocabulary
+from ..ir.graph import Graph, GraphError, verify
+from ..ir.layers import BatchNorm, Conv, Input, Layer, Linear, MaxPool, PadShortcut, PenniConv
+from ..ir.quantized import Quantized
+from ..ir.serialize import Codec
 from .sparse import Packed, deflate, inflate, pack, unpack
 from .tensors import check_shape
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import CheckpointError
-from ..graph import Graph
-from ..layers import Layer
+from ..ir.graph import Graph
+from ..ir.layers import Layer
 from .pt2_archive import DAMAGED, TYPES, Archive, opened, plain_int
 from .traced.aten import overwrites, translate
 from .traced.build import build

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from ..layers import Add, GlobalAvgPool, Input, MapSpec, MaxPool, PadShortcut, Relu
+from ..ir.layers import Add, GlobalAvgPool, Input, MapSpec, MaxPool, PadShortcut, Relu
 from .keys import Builder, CheckpointError, KeyTable
 
 SHORTCUTS = ("shortcut", "downsample")

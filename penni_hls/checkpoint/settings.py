@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ..errors import CheckpointError
-from ..graph import Graph, Node
-from ..layers import BatchNorm, Conv, GlobalAvgPool, Layer, Linear, MaxPool, PenniConv, Relu
+from ..ir.graph import Graph, Node
+from ..ir.layers import BatchNorm, Conv, GlobalAvgPool, Layer, Linear, MaxPool, PenniConv, Relu
 
 Value = int | float | str | tuple[int, ...] | None
 READ = (

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from ..layers import Input, MapSpec, MaxPool, Relu
+from ..ir.layers import Input, MapSpec, MaxPool, Relu
 from .keys import Builder, CheckpointError, KeyTable
 
 SIDES = (32, 224)

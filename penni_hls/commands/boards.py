@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from .. import boards as known
 from ..report.console import Reporter
 from ..report.tables import table
+from ..target import boards as known
 from .options import Json
 
 

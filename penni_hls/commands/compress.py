@@ -30,7 +30,7 @@ from .training import (
 
 if TYPE_CHECKING:
     from ..compression.count import Count, LayerCount
-    from ..compression.runs import Outcome
+    from ..recipes.runs import Outcome
 
 THRESHOLD = 1.0  # of --prune where no target is given
 QAT_EPOCHS = 4
@@ -107,9 +107,9 @@ def compress(
             "--coef-bits and --qat-epochs go with --qat; give it too, or 'generate --coef-bits' rounds as it is"
         )
     from ..compression.pipeline import CompressConfig
-    from ..compression.qat import QatConfig
-    from ..compression.runs import Run, compress_network
-    from ..compression.train import TrainConfig
+    from ..qat.train import QatConfig
+    from ..recipes.runs import Run, compress_network
+    from ..training.train import TrainConfig
 
     report = Reporter(as_json)
     run = Run(

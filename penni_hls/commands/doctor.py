@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from ..backends.probe import probe_all
 from ..report.console import Reporter
 from ..report.tables import table
-from ..tools.probe import probe_all
 from .options import Json
 
 

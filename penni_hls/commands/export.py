@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..layers import Input, PenniConv
+from ..ir.layers import Input, PenniConv
 from ..report.console import Reporter
 from .options import Checkpoint, Json, numbers
 

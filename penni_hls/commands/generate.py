@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from .. import api, boards
+from .. import api
 from ..project import Project
 from ..report.console import Reporter
 from ..report.tables import percent, table
+from ..target import boards
 from .options import Checkpoint, GivenMean, GivenStd, Json, numbers
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..layers import Conv, Linear, PenniConv, Size
+from ..ir.layers import Conv, Linear, PenniConv, Size
 from ..report.console import Reporter
 from ..report.tables import percent, table
 from .options import Checkpoint, Json

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from .. import api
-from ..engines import ENGINES, Simulation
+from ..backends.engines import ENGINES, Simulation
 from ..report.console import Reporter
 from .options import Json, ProjectDir
 

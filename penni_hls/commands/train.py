@@ -37,8 +37,8 @@ def train(
       penni-hls train --arch resnet18 --data cifar-10-batches-bin --epochs 60 --bf16 -o r18_dense.pt
       torchrun --nproc-per-node 4 -m penni_hls train --arch resnet18 --data DIR -o r18_dense.pt
     """
-    from ..compression.runs import Run, train_dense
-    from ..compression.train import TrainConfig
+    from ..recipes.runs import Run, train_dense
+    from ..training.train import TrainConfig
 
     report = Reporter(as_json)
     run = Run(

@@ -16,7 +16,7 @@ from ..report.tables import percent
 from .options import CIFAR10_MEAN, CIFAR10_STD
 
 if TYPE_CHECKING:  # compression imports torch, which takes a second: the commands import it when they run
-    from ..compression.runs import Run, Watch
+    from ..recipes.runs import Run, Watch
 
 Arch = Annotated[
     str,
@@ -51,7 +51,7 @@ def follower() -> bool:
 @contextmanager
 def watched(report: Reporter, run: Run) -> Iterator[Watch]:
     """Lines and bars on stderr while the block runs; an interrupt says how to go on."""
-    from ..compression.runs import Watch
+    from ..recipes.runs import Watch
 
     try:
         with nullcontext() if follower() else report.steps(f"reading {run.data}") as advance:

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UsageError
+from ..training.train import Hooks
 from .decompose import PenniConv2d
 from .prune import sparse_parameters
-from .train import Hooks
 
 COEFFICIENTS, BASES = "coefficients", "bases"
 

@@ -16,8 +16,8 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from ..errors import UsageError
+from ..zoo.models import PadShortcut
 from .decompose import PenniConv2d
-from .models import PadShortcut
 
 POINTWISE = (
     nn.ReLU,

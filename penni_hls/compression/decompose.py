@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import UsageError
-from .models import PadShortcut
+from ..zoo.models import PadShortcut
 
 Rank = int | float | Mapping[str, int | float]
 

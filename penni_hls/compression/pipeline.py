@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UsageError
+from ..training.train import Hooks, Loader, Metrics, Progress, TrainConfig, evaluate, fit
 from .alternate import alternating, freeze, normalise
 from .channels import trace
 from .count import Count, count
@@ -29,7 +30,6 @@ from .prune import (
     sparse_parameters,
 )
 from .shrink import shrink
-from .train import Hooks, Loader, Metrics, Progress, TrainConfig, evaluate, fit
 
 
 @dataclass(frozen=True)

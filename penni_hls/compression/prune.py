@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import UsageError
-from . import ranks
+from ..training import processes as ranks
+from ..training.train import Hooks
 from .count import Count
 from .decompose import PenniConv2d
-from .train import Hooks
 
 Masks = dict[str, Tensor]  # name of the parameter -> bool (C_out, columns), True where a weight stays
 BISECTIONS = 60

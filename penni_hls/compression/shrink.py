@@ -12,9 +12,9 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from ..zoo.models import PadShortcut
 from .channels import Analysis, Read, analyse
 from .decompose import PenniConv2d
-from .models import PadShortcut
 
 
 @torch.no_grad()

@@ -13,10 +13,10 @@ from torch import nn
 
 from .. import checkpoint
 from ..errors import UsageError
-from ..graph import Graph
-from ..layers import Layer
-from ..passes import Quantized
-from ..paths import replace_file
+from ..files import replace_file
+from ..ir.graph import Graph
+from ..ir.layers import Layer
+from ..ir.quantized import Quantized
 
 SUFFIXES = {
     ".onnx": "ONNX, opset 17",

@@ -9,8 +9,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from .. import __version__
-from ..graph import Graph, Node
-from ..layers import Add, BatchNorm, Conv, GlobalAvgPool, Input, Layer, Linear, MaxPool, PadShortcut, PenniConv, Relu
+from ..ir.graph import Graph, Node
+from ..ir.layers import Add, BatchNorm, Conv, GlobalAvgPool, Input, Layer, Linear, MaxPool, PadShortcut, PenniConv, Relu
 from .torch_module import factors
 
 OPSET = 17

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from ..graph import Graph, Node
-from ..layers import Add, BatchNorm, Conv, GlobalAvgPool, Input, Layer, Linear, MaxPool, PadShortcut, PenniConv, Relu
+from ..ir.graph import Graph, Node
+from ..ir.layers import Add, BatchNorm, Conv, GlobalAvgPool, Input, Layer, Linear, MaxPool, PadShortcut, PenniConv, Relu
 
 
 def module_of(graph: Graph[Layer], penni: bool = False) -> fx.GraphModule:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..graph import Graph
-from ..layers import PenniConv
+from ..ir.graph import Graph
+from ..ir.layers import PenniConv
 from .fused import Fused
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..graph import Graph, Node
-from ..layers import BatchNorm, Conv, Linear, PenniConv
+from ..ir.graph import Graph, Node
+from ..ir.layers import BatchNorm, Conv, Linear, PenniConv
 from .fused import Fused, Recorded
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..graph import Graph, Node
-from ..layers import Add, Conv, Linear, PenniConv, Relu
+from ..ir.graph import Graph, Node
+from ..ir.layers import Add, Conv, Linear, PenniConv, Relu
 from .fused import Fused
 
 

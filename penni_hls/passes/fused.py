@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..layers import Conv, Linear, MapSpec, PenniConv, Size
+from ..ir.layers import Conv, Linear, MapSpec, PenniConv, Size
 
 
 @dataclass(frozen=True, eq=False)

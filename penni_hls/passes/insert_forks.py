@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..graph import Graph, Node
-from ..ops import Fork
+from ..ir.graph import Graph, Node
+from ..ir.ops import Fork
 
 
 def insert_forks(graph: Graph) -> Graph:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..boards import Board
-from ..graph import Graph
-from ..ops.base import Folding, HardwareOp, Resources
+from ..ir.graph import Graph
+from ..ir.ops.base import Folding, HardwareOp
+from ..target.boards import Board
+from ..target.resources import Resources
 from .links import links
 from .schedule import Schedule
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import math
 
-from ..graph import Graph, Node
-from ..ops.base import Folding, HardwareOp
-from ..ops.stream import word_bits
+from ..ir.graph import Graph, Node
+from ..ir.ops.base import Folding, HardwareOp
+from ..ir.streams import word_bits
 from .schedule import Link
 
 SHORT = 32  # words: what one level of LUT RAM holds

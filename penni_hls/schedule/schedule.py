@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..boards import Board
-from ..graph import Graph, Node
-from ..ops import SparseMac
-from ..ops.base import Folding, HardwareOp, Resources, ram_cost
+from ..ir.graph import Graph, Node
+from ..ir.ops import SparseMac
+from ..ir.ops.base import Folding, HardwareOp
+from ..target.boards import Board
+from ..target.memory import ram_cost
+from ..target.resources import Resources
 
 
 @dataclass(frozen=True)

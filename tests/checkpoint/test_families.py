@@ -10,7 +10,7 @@ import torch
 
 from penni_hls.accuracy import predict_float
 from penni_hls.checkpoint import describe, read
-from penni_hls.layers import Add, Conv, MaxPool, PadShortcut, PenniConv, Size
+from penni_hls.ir.layers import Add, Conv, MaxPool, PadShortcut, PenniConv, Size
 
 from .models import ResNet, Vgg, decomposed, randomised
 

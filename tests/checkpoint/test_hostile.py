@@ -16,14 +16,7 @@ import torch
 
 from penni_hls.checkpoint import CheckpointError, load
 
-from .hostile import (
-    CONTAINERS,
-    entry,
-    name,
-    text,
-    whole,
-    zipped,
-)  # fmt: skip
+from .hostile import CONTAINERS, entry, name, text, whole, zipped
 from .models import ResNet, randomised
 
 SECONDS = 20  # a generous bound for a machine under load; the slowest takes about 2

@@ -16,7 +16,7 @@ from torch import nn
 
 from penni_hls.accuracy import predict_float
 from penni_hls.checkpoint import CheckpointError, load, read
-from penni_hls.layers import BatchNorm, Conv, Linear, MaxPool, PadShortcut, PenniConv
+from penni_hls.ir.layers import BatchNorm, Conv, Linear, MaxPool, PadShortcut, PenniConv
 
 from .traced_nets import NETS, assert_computes, assert_factors, custom, numbers, resnet
 

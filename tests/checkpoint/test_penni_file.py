@@ -19,10 +19,23 @@ from hypothesis.extra import numpy as hnp
 from penni_hls.checkpoint import CheckpointError, load, penni_file, read
 from penni_hls.checkpoint.sparse import Packed, deflate, pack, unpack
 from penni_hls.errors import UsageError
-from penni_hls.golden import run
-from penni_hls.graph import Graph, Node
-from penni_hls.layers import Add, BatchNorm, Conv, Input, Layer, Linear, MapSpec, MaxPool, PadShortcut, PenniConv, Relu
-from penni_hls.passes import Quantized, quantize
+from penni_hls.ir.graph import Graph, Node
+from penni_hls.ir.interpreter import run
+from penni_hls.ir.layers import (
+    Add,
+    BatchNorm,
+    Conv,
+    Input,
+    Layer,
+    Linear,
+    MapSpec,
+    MaxPool,
+    PadShortcut,
+    PenniConv,
+    Relu,
+)
+from penni_hls.ir.quantized import Quantized
+from penni_hls.quantize import quantize
 
 from .models import ResNet, decomposed, randomised
 

@@ -14,8 +14,8 @@ from torch import nn
 
 from penni_hls.accuracy import predict_float
 from penni_hls.checkpoint import CheckpointError, load
-from penni_hls.layers import BatchNorm, PenniConv
-from penni_hls.passes import quantize
+from penni_hls.ir.layers import BatchNorm, PenniConv
+from penni_hls.quantize import quantize
 
 from .models import ResNet, Vgg, randomised
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from penni_hls.checkpoint import CheckpointError, load, read
 from penni_hls.checkpoint.module import from_module
-from penni_hls.layers import BatchNorm, Conv, MaxPool, PadShortcut, PenniConv
+from penni_hls.ir.layers import BatchNorm, Conv, MaxPool, PadShortcut, PenniConv
 
 from .traced_nets import NETS, assert_computes, assert_factors, custom, normalised, numbers, pixels, resnet
 
@@ -240,7 +240,7 @@ def test_another_schema(tmp_path: Path) -> None:
 @pytest.mark.shared
 def test_a_known_checkpoint_through_torch_export(shared_models: Path, tmp_path: Path) -> None:
     from penni_hls.compression.decompose import load_penni
-    from penni_hls.compression.models import dense_state, resnet20
+    from penni_hls.zoo.models import dense_state, resnet20
 
     state = dense_state(torch.load(shared_models / "r20_penni.pt", weights_only=True))
     model = load_penni(resnet20(), state).eval()

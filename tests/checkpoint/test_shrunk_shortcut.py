@@ -7,10 +7,10 @@ import torch
 from penni_hls.accuracy import predict_float
 from penni_hls.checkpoint import read
 from penni_hls.compression.decompose import load_penni
-from penni_hls.compression.models import ResNet
 from penni_hls.compression.shrink import shrink
 from penni_hls.errors import CheckpointError
-from penni_hls.layers import PadShortcut
+from penni_hls.ir.layers import PadShortcut
+from penni_hls.zoo.models import ResNet
 
 from ..compression.test_shrink import sparse
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 import penni_hls
-from penni_hls import golden
 from penni_hls.accuracy import predict_float
 from penni_hls.checkpoint import read
 from penni_hls.compression.decompose import decompose
 from penni_hls.export import export
-from penni_hls.passes import quantize
+from penni_hls.ir import interpreter as golden
+from penni_hls.quantize import quantize
 
 from .test_pt2 import saved
 from .traced_nets import Custom, custom, numbers, pixels, randomised, sparse

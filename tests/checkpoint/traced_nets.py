@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from penni_hls.accuracy import predict_float
 from penni_hls.compression.decompose import PenniConv2d, decompose
-from penni_hls.compression.models import ResNet
-from penni_hls.graph import Graph
+from penni_hls.ir.graph import Graph
+from penni_hls.zoo.models import ResNet
 
 from .models import Vgg, randomised
 

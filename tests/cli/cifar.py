@@ -24,7 +24,7 @@ def make_dense(path: Path, arch: str = "resnet8") -> Path:
     """Weights of a fresh network, BatchNorm's statistics unlike the identity's."""
     import torch
 
-    from penni_hls.compression.models import build
+    from penni_hls.zoo.models import build
 
     torch.manual_seed(3)
     model = build(arch)

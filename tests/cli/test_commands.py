@@ -9,9 +9,10 @@ import sys
 import numpy as np
 import pytest
 
-from penni_hls import __version__, boards
+from penni_hls import __version__
 from penni_hls.cli import app
 from penni_hls.data import PIXELS
+from penni_hls.target import boards
 
 from .small import small_state_dict
 

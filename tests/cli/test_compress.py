@@ -17,15 +17,15 @@ from penni_hls import checkpoint
 from penni_hls.accuracy import predict_float, predict_integer, top1
 from penni_hls.commands import training
 from penni_hls.commands.compress import summarise
-from penni_hls.compression.batches import Batches
 from penni_hls.compression.count import count
 from penni_hls.compression.decompose import decompose, load_penni
-from penni_hls.compression.models import ARCHITECTURES, build
-from penni_hls.compression.runs import Outcome
-from penni_hls.compression.train import evaluate
 from penni_hls.data import load_cifar10
-from penni_hls.layers import Input, PenniConv
+from penni_hls.ir.layers import Input, PenniConv
+from penni_hls.recipes.runs import Outcome
 from penni_hls.report.console import Reporter
+from penni_hls.training.batches import Batches
+from penni_hls.training.train import evaluate
+from penni_hls.zoo.models import ARCHITECTURES, build
 
 from .cifar import make_data, make_dense
 

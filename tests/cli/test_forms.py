@@ -12,8 +12,9 @@ from safetensors.numpy import save_file
 
 import penni_hls
 from penni_hls.checkpoint import penni_file, read
-from penni_hls.golden import run
-from penni_hls.passes import Quantized, quantize
+from penni_hls.ir.interpreter import run
+from penni_hls.ir.quantized import Quantized
+from penni_hls.quantize import quantize
 
 from .small import small_state_dict
 

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 import penni_hls
-from penni_hls import boards, golden
 from penni_hls.accuracy import predict_float
 from penni_hls.checkpoint import read
-from penni_hls.passes import quantize
+from penni_hls.ir import interpreter as golden
+from penni_hls.quantize import quantize
+from penni_hls.target import boards
 
 from .small import save_checkpoint, small_state_dict
 

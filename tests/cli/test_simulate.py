@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 import penni_hls
-from penni_hls import golden
 from penni_hls.api import random_images
-from penni_hls.engines.result import compare
-from penni_hls.ops.base import Resources
-from penni_hls.synthesis import Synthesis
+from penni_hls.backends.result import compare
+from penni_hls.backends.synthesis import Synthesis
+from penni_hls.ir import interpreter as golden
+from penni_hls.target.resources import Resources
 
 KEYS = {"engine", "images", "bit_exact", "cycles_per_image", "latency_cycles", "first_mismatch"}
 

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from penni_hls.compression.batches import Batches
-from penni_hls.compression.models import ResNet
 from penni_hls.data import Images
+from penni_hls.training.batches import Batches
+from penni_hls.zoo.models import ResNet
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 

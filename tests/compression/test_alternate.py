@@ -5,8 +5,8 @@ import torch
 
 from penni_hls.compression.alternate import BASES, COEFFICIENTS, alternating, freeze, l1, normalise, phase
 from penni_hls.compression.decompose import PenniConv2d, decompose
-from penni_hls.compression.train import Hooks, TrainConfig, fit
 from penni_hls.errors import UsageError
+from penni_hls.training.train import Hooks, TrainConfig, fit
 
 from .nets import batches, small_resnet
 

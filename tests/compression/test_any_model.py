@@ -10,10 +10,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import penni_hls
 from penni_hls.compression import CompressConfig
-from penni_hls.compression.batches import Batches
 from penni_hls.compression.decompose import PenniConv2d
-from penni_hls.compression.train import TrainConfig, evaluate
 from penni_hls.errors import UsageError
+from penni_hls.training.batches import Batches
+from penni_hls.training.train import TrainConfig, evaluate
 
 from .nets import images
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from penni_hls.compression.count import count, table
 from penni_hls.compression.decompose import PenniConv2d, load_penni
-from penni_hls.compression.models import build, dense_state
+from penni_hls.zoo.models import build, dense_state
 
 from .nets import SHARED
 

@@ -12,13 +12,13 @@ import torch
 
 from penni_hls.accuracy import predict_float, top1
 from penni_hls.checkpoint import read
-from penni_hls.compression.batches import Batches
 from penni_hls.compression.count import count
 from penni_hls.compression.decompose import load_penni
-from penni_hls.compression.models import build, dense_state
-from penni_hls.compression.train import evaluate
 from penni_hls.data import load_cifar10, load_images
-from penni_hls.layers import Size
+from penni_hls.ir.layers import Size
+from penni_hls.training.batches import Batches
+from penni_hls.training.train import evaluate
+from penni_hls.zoo.models import build, dense_state
 
 from .nets import SHARED
 

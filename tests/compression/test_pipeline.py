@@ -8,8 +8,8 @@ import torch
 from penni_hls.compression import CompressConfig, compress
 from penni_hls.compression.count import count
 from penni_hls.compression.decompose import PenniConv2d
-from penni_hls.compression.train import TrainConfig, evaluate
 from penni_hls.errors import UsageError
+from penni_hls.training.train import TrainConfig, evaluate
 
 from .nets import batches, small_resnet
 

@@ -24,8 +24,8 @@ from penni_hls.compression.prune import (
     sparse_matrices,
     sparsity,
 )
-from penni_hls.compression.train import TrainConfig, fit
 from penni_hls.errors import UsageError
+from penni_hls.training.train import TrainConfig, fit
 
 from .nets import batches, small_resnet
 

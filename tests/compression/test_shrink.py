@@ -6,10 +6,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from penni_hls.compression.decompose import PenniConv2d, decompose
-from penni_hls.compression.models import ResNet, Vgg16
 from penni_hls.compression.prune import sparse_matrices
 from penni_hls.compression.shrink import shrink
 from penni_hls.errors import UsageError
+from penni_hls.zoo.models import ResNet, Vgg16
 
 from .nets import shake
 

@@ -22,8 +22,8 @@ from penni_hls.checkpoint import load, read
 from penni_hls.checkpoint.module import from_module
 from penni_hls.errors import UsageError
 from penni_hls.export import export, to_torch
-from penni_hls.graph import Graph, Node
-from penni_hls.layers import Add, BatchNorm, Conv, GlobalAvgPool, Input, Linear, MapSpec, PenniConv, Relu
+from penni_hls.ir.graph import Graph, Node
+from penni_hls.ir.layers import Add, BatchNorm, Conv, GlobalAvgPool, Input, Linear, MapSpec, PenniConv, Relu
 
 from ..checkpoint.traced_nets import MEANS, NETS, STDS, assert_factors, normalised, numbers, pixels, resnet
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from penni_hls.graph import Graph, Node, verify
-from penni_hls.layers import (
+from penni_hls.ir.graph import Graph, Node, verify
+from penni_hls.ir.layers import (
     Add,
     BatchNorm,
     Conv,

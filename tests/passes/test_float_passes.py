@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from penni_hls.accuracy import predict_float
-from penni_hls.graph import Graph, verify
-from penni_hls.layers import Add, BatchNorm, Conv, PenniConv, Relu
-from penni_hls.ops import Fork
-from penni_hls.passes import quantize
-from penni_hls.passes.calibrate import calibration, noise, observe
+from penni_hls.ir.graph import Graph, verify
+from penni_hls.ir.layers import Add, BatchNorm, Conv, PenniConv, Relu
+from penni_hls.ir.ops import Fork
 from penni_hls.passes.drop_bases import drop_bases
 from penni_hls.passes.fold_batchnorm import fold_batchnorm
 from penni_hls.passes.fuse import fuse
 from penni_hls.passes.fused import Fused
+from penni_hls.quantize import quantize
+from penni_hls.quantize.calibrate import calibration, noise, observe
 
 from .nets import Net, pixels, resnet, vgg
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from penni_hls.boards import load
-from penni_hls.ops import SparseMac
-from penni_hls.ops.stream import word_bits
+from penni_hls.ir.ops import SparseMac
+from penni_hls.ir.streams import word_bits
 from penni_hls.schedule import plan
+from penni_hls.target.boards import load
 from tests.networks import random_resnet
 
 GRAPH = random_resnet(blocks=2, widths=(8, 16), size=16, density=0.2)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penni_hls.ops.program import pack
+from penni_hls.ir.ops.program import pack
 
 
 @st.composite

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ...errors import CheckpointError
-from ...graph import Graph, GraphError, verify
-from ...layers import Layer
+from ...ir.graph import Graph, GraphError, verify
+from ...ir.layers import Layer
 from .fold import fold
 from .layers import HANDLERS
 from .program import MAX_CALLS, Call, Program

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...layers import Add, BatchNorm, Conv, GlobalAvgPool, Linear, MaxPool, PenniConv, Relu
+from ...ir.layers import Add, BatchNorm, Conv, GlobalAvgPool, Linear, MaxPool, PenniConv, Relu
 from .fold import axes_of, integer, integers
 from .names import owner_of
 from .program import Call, Constant, check_finite

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ...layers import Layer
+from ...ir.layers import Layer
 from .program import Call
 
 LONGEST = 120

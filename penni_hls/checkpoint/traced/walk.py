@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...errors import CheckpointError
-from ...graph import Graph, Node
-from ...layers import Input, Layer, MapSpec, PadShortcut
+from ...ir.graph import Graph, Node
+from ...ir.layers import Input, Layer, MapSpec, PadShortcut
 from .fold import Budget
 from .names import Draft, named
 from .program import SUPPORTED, Call, Constant, Program, Ref, normalisation, printable

@@ -1,0 +1,1 @@
+"""Schedule -> files, and what runs them: one folder per backend."""

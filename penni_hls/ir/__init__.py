@@ -1,0 +1,1 @@
+"""The network as it is compiled: graphs, fixed point, streams, serialization, the interpreter."""

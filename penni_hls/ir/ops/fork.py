@@ -1,0 +1,58 @@
+"""fork: one stream to n readers. A beat is taken when every reader has taken it; none waits for another's ready."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ...target.resources import Resources
+from ..fixed import IntTensor
+from ..graph import TensorSpec
+from .base import Folding, Memory, check_input
+
+
+@dataclass(frozen=True)
+class Fork:
+    """x: the map copied, to `copies` readers in graph order."""
+
+    x: TensorSpec
+    copies: int = 2
+
+    stem: ClassVar[str] = "fork"
+
+    @property
+    def in_specs(self) -> tuple[TensorSpec, ...]:
+        return (self.x,)
+
+    @property
+    def out_spec(self) -> TensorSpec:
+        return self.x
+
+    def reference(self, x: IntTensor) -> IntTensor:
+        """x (N, H, W, C) -> the same."""
+        check_input(self, (x,))
+        return x
+
+    def foldings(self) -> tuple[Folding, ...]:
+        return (Folding(),)
+
+    def cycles(self, folding: Folding) -> int:
+        return math.prod(self.x.shape)
+
+    def cost(self, folding: Folding) -> Resources:
+        return Resources(lut=2.5 * self.copies, ff=self.copies)
+
+    def held_pixels(self, folding: Folding) -> float:
+        """One beat, so never more than a pixel."""
+        return 1
+
+    @property
+    def burst(self) -> int:
+        return 0
+
+    def parameters(self, folding: Folding) -> dict[str, int]:
+        return {"XW": self.x.qtype.bits, "COPIES": self.copies, "BEATS": math.prod(self.x.shape)}
+
+    def memories(self, folding: Folding) -> dict[str, Memory]:
+        return {}

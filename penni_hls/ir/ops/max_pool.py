@@ -1,0 +1,100 @@
+"""max_pool: y[p, c] = max over the k x k window at p*stride - pad of x[., c]; what lies outside counts as the smallest value.
+
+Hardware: separable and streaming. A memory of the last k-1 pixels (C words) gives the maximum along a row; a memory of the
+last k-1 such rows (Wo*C words) the maximum down a column. Pad pixels to the right and below are walked without input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from ...target.memory import address_bits, in_block_ram, ram_cost
+from ...target.resources import Resources
+from ..fixed import IntTensor
+from ..graph import TensorSpec
+from .base import Folding, Memory, check_input
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    x: TensorSpec
+    kernel: int
+    stride: int
+    pad: int = 0
+
+    stem: ClassVar[str] = "max_pool"
+
+    def __post_init__(self) -> None:
+        if self.kernel < 1 or self.stride < 1 or not 0 <= self.pad < self.kernel:
+            raise ValueError(f"max_pool: kernel {self.kernel}, stride {self.stride}, pad {self.pad}")
+        if min(self.x.shape[:2]) + 2 * self.pad < self.kernel:
+            raise ValueError(f"max_pool: a {self.kernel}x{self.kernel} window does not fit a {self.x} map")
+
+    @property
+    def in_specs(self) -> tuple[TensorSpec, ...]:
+        return (self.x,)
+
+    @cached_property
+    def out_spec(self) -> TensorSpec:
+        h, w, c = self.x.shape
+        ho, wo = ((n + 2 * self.pad - self.kernel) // self.stride + 1 for n in (h, w))
+        return TensorSpec((ho, wo, c), self.x.qtype)
+
+    @property
+    def walked(self) -> tuple[int, int]:
+        """Rows and columns walked, from the first real pixel: to the end of the last window or of the map."""
+        (h, w, _), (ho, wo, _) = self.x.shape, self.out_spec.shape
+        last = ((n - 1) * self.stride - self.pad + self.kernel for n in (ho, wo))
+        return tuple(max(n, end) for n, end in zip((h, w), last))
+
+    def reference(self, x: IntTensor) -> IntTensor:
+        """x (N, H, W, C) -> (N, Ho, Wo, C)."""
+        check_input(self, (x,))
+        p, s, (ho, wo, _) = self.pad, self.stride, self.out_spec.shape
+        padded = np.pad(x.values, ((0, 0), (p, p), (p, p), (0, 0)), constant_values=x.qtype.lo)
+        taps = [
+            padded[:, i : i + (ho - 1) * s + 1 : s, j : j + (wo - 1) * s + 1 : s]
+            for i in range(self.kernel)
+            for j in range(self.kernel)
+        ]
+        return IntTensor(np.maximum.reduce(taps), x.qtype)
+
+    def foldings(self) -> tuple[Folding, ...]:
+        return (Folding(),)
+
+    def cycles(self, folding: Folding) -> int:
+        rows, columns = self.walked
+        return rows * columns * self.x.shape[2]
+
+    def cost(self, folding: Folding) -> Resources:
+        bits, c, wo = self.x.qtype.bits, self.x.shape[2], self.out_spec.shape[1]
+        word = max(1, self.kernel - 1) * bits
+        logic = Resources(lut=4 * word + 60, ff=4 * word + 40)
+        return logic + ram_cost(1 << address_bits(c), word) + ram_cost(1 << address_bits(wo * c), word)
+
+    def held_pixels(self, folding: Folding) -> float:
+        """The rows of a window."""
+        return self.kernel * self.out_spec.shape[1]
+
+    @property
+    def burst(self) -> int:
+        """An output row comes at the pace of the input, then nothing while rows are dropped."""
+        return self.out_spec.shape[1] * self.x.shape[2] if self.stride > 1 else 0
+
+    def parameters(self, folding: Folding) -> dict[str, int]:
+        h, w, c = self.x.shape
+        ho, wo, _ = self.out_spec.shape
+        rows, columns = self.walked
+        word = max(1, self.kernel - 1) * self.x.qtype.bits
+        return {
+            "H": h, "W": w, "C": c, "HO": ho, "WO": wo, "K": self.kernel, "STRIDE": self.stride, "PAD": self.pad,
+            "ROWS": rows, "COLUMNS": columns, "XW": self.x.qtype.bits, "X_SIGNED": int(self.x.qtype.signed),
+            "ROW_BLOCK": in_block_ram(c, word), "COLUMN_BLOCK": in_block_ram(wo * c, word),
+        }  # fmt: skip
+
+    def memories(self, folding: Folding) -> dict[str, Memory]:
+        return {}

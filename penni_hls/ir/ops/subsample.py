@@ -1,0 +1,81 @@
+"""subsample: y[p, o] = x[p*stride, o - offset], 0 where that channel does not exist.
+
+The parameter-free shortcut of CIFAR ResNets ("option A"), and the stride of a 1x1 convolution.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ...target.resources import Resources
+from ..fixed import IntTensor
+from ..graph import TensorSpec
+from .base import Folding, Memory, check_input
+
+
+@dataclass(frozen=True)
+class Subsample:
+    """x: the map read. channels: of the result; `offset` zero channels come before those of x."""
+
+    x: TensorSpec
+    stride: int
+    channels: int
+    offset: int
+
+    stem: ClassVar[str] = "subsample"
+
+    def __post_init__(self) -> None:
+        if self.stride < 1 or self.offset < 0 or self.offset + self.x.shape[2] > self.channels:
+            raise ValueError(
+                f"subsample: {self.x.shape[2]} channels at {self.offset} of {self.channels}, stride {self.stride}"
+            )
+
+    @property
+    def in_specs(self) -> tuple[TensorSpec, ...]:
+        return (self.x,)
+
+    @property
+    def out_spec(self) -> TensorSpec:
+        h, w, _ = self.x.shape
+        return TensorSpec((-(-h // self.stride), -(-w // self.stride), self.channels), self.x.qtype)
+
+    def reference(self, x: IntTensor) -> IntTensor:
+        """x (N, H, W, C) -> (N, ceil(H/stride), ceil(W/stride), channels)."""
+        check_input(self, (x,))
+        kept = x.values[:, :: self.stride, :: self.stride]
+        after = self.channels - self.offset - self.x.shape[2]
+        return IntTensor(np.pad(kept, ((0, 0), (0, 0), (0, 0), (self.offset, after))), x.qtype)
+
+    def foldings(self) -> tuple[Folding, ...]:
+        return (Folding(),)
+
+    def cycles(self, folding: Folding) -> int:
+        """A kept pixel takes a cycle for each channel of the result, a dropped one for each channel of x."""
+        kept = self.out_spec.pixels
+        return kept * self.channels + (self.x.pixels - kept) * self.x.shape[2]
+
+    def cost(self, folding: Folding) -> Resources:
+        bits = sum(n.bit_length() for n in (*self.x.shape, self.channels))
+        return Resources(lut=1.4 * bits, ff=bits)
+
+    def held_pixels(self, folding: Folding) -> float:
+        """Nothing but the pixel at hand."""
+        return 1
+
+    @property
+    def burst(self) -> int:
+        """An output row comes at the pace of the input, then nothing while rows are dropped."""
+        return self.out_spec.shape[1] * self.channels if self.stride > 1 else 0
+
+    def parameters(self, folding: Folding) -> dict[str, int]:
+        h, w, c = self.x.shape
+        return {
+            "H": h, "W": w, "C": c, "STRIDE": self.stride, "CO": self.channels, "OFFSET": self.offset,
+            "XW": self.x.qtype.bits,
+        }  # fmt: skip
+
+    def memories(self, folding: Folding) -> dict[str, Memory]:
+        return {}

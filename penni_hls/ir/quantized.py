@@ -1,0 +1,17 @@
+"""What quantization makes of a float network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .graph import Graph
+from .ops.base import HardwareOp
+
+
+@dataclass(frozen=True, eq=False)
+class Quantized:
+    """graph: the integer network. logit_scale: what one step of its output is worth. notes: for the user."""
+
+    graph: Graph[HardwareOp]
+    logit_scale: float
+    notes: tuple[str, ...]

@@ -1,0 +1,276 @@
+"""The integer network as a torch module: what it computes is the numeric contract, what it trains are the weights.
+
+Each unit mirrors one operator. Forward, every map holds the operator's very integers, as floats of a width that is
+exact for them (see `sums_of` and `Requantized`), so the logits are those of `golden.run` to the last bit, in training as
+well as after it. Backward, rounding counts as the identity and saturation of an output as what it is (ReLU among it),
+and a decomposed layer as the dense convolution it stands for, which is cheaper than going back through its basis maps:
+only where z saturates, which its scale was chosen to make rare, is that gradient not the one of the forward pass.
+
+Maps are (N, C, H, W) in channels_last; z of a basis convolution is (N, C*d, H, W), channel c*d + b.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..errors import UsageError
+from ..ir.fixed import BIAS, EXACT_FLOAT32, EXACT_FLOAT64, MULTIPLIER
+from ..ir.graph import Graph, Node, verify
+from ..ir.ops import BasisConv, Fork, GlobalPool, Input, MaxPool, SparseMac, Subsample
+from ..ir.ops.base import HardwareOp
+from ..ir.quantized import Quantized
+from .numbers import Requantized, Round, Row, reach_of, rshift, sums_of
+
+LEANING = 0.45  # how far from its integer a latent coefficient begins, at most
+SLOW = 1 / 3  # of the range of coefficients: what 1.0 is worth; flips are followed best where all else is quicker
+BIAS_UNIT = 1 / 4  # of the output type's largest value: what 1.0 of a bias parameter is worth
+
+
+class IntegerNetwork(nn.Module):
+    """`start` with weights that train. mean, std: how the loaders' images are normalised, so that pixels come back.
+
+    basis_bits: width of basis kernels. bases: whether they are trained as well. like: the same network with wider
+    coefficients, whose values say which way each coefficient of `start` was rounded.
+    """
+
+    def __init__(
+        self,
+        start: Quantized,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        *,
+        basis_bits: int = 8,
+        bases: bool = True,
+        like: Quantized | None = None,
+    ) -> None:
+        super().__init__()
+        self.start = start
+        wide = (like or start).graph.by_name
+        units: list[nn.Module] = []
+        for node in start.graph:
+            match node.op:
+                case Input():
+                    units.append(_Pixels(mean, std))
+                case BasisConv():
+                    units.append(_Basis(node.op, basis_bits, bases))
+                case SparseMac():
+                    other = wide[node.name].op
+                    assert isinstance(other, SparseMac)
+                    units.append(_Mac(node.name, node.op, other))
+                case MaxPool() | GlobalPool() | Subsample() | Fork():
+                    units.append(_Fixed(node.op))
+                case _:
+                    raise UsageError(f"{node.name}: {node.op.stem} cannot be trained")
+        self.units = nn.ModuleList(units)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (N, C, H, W): uint8 pixels, or floats as the loaders normalise them -> logits (N, classes) float32."""
+        name = self.start.graph.output.name
+        logits = self.maps(x, ())[name]
+        return (logits.flatten(1) * self.start.logit_scale).float()
+
+    def maps(self, x: Tensor, keep: Collection[str] | None = None) -> dict[str, Tensor]:
+        """The integers that the operators named in `keep` (None: all) give, and those of the output."""
+        graph = self.start.graph
+        waiting = {name: len(readers) for name, readers in graph.readers.items()}
+        live: dict[str, Tensor | _Tiles] = {}
+        kept: dict[str, Tensor] = {}
+        with torch.autocast(x.device.type, enabled=False):
+            for node, unit in zip(graph, self.units, strict=True):
+                value = unit(*(live[name] for name in node.inputs)) if node.inputs else unit(x)
+                live[node.name] = value
+                if keep is None or node.name in keep or node.name == graph.output.name:
+                    kept[node.name] = value.z if isinstance(value, _Tiles) else value
+                for name in node.inputs:
+                    waiting[name] -= 1
+                    if not waiting[name]:
+                        live.pop(name, None)
+        return kept
+
+    @torch.no_grad()
+    def clamp(self) -> None:
+        """Hold, in place, latent weights within the range of their integers."""
+        for unit in self.units:
+            if isinstance(unit, _Basis | _Mac):
+                unit.clamp()
+
+    @torch.no_grad()
+    def quantized(self) -> Quantized:
+        """The integer network with the weights as they are now. Widths of sums follow from them anew."""
+        nodes: list[Node[HardwareOp]] = []
+        for node, unit in zip(self.start.graph, self.units, strict=True):
+            op = unit.operator() if isinstance(unit, _Basis | _Mac) else node.op
+            nodes.append(replace(node, op=op))
+        return replace(self.start, graph=verify(Graph(tuple(nodes))))
+
+
+class _Pixels(nn.Module):
+    """input: the uint8 pixels back from what a loader made of them."""
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1) * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(-1, 1, 1) * 255, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dtype == torch.uint8:
+            pixels = x.float()
+        else:
+            pixels = (x.float() * self.std + self.mean).round_().clamp_(0, 255)
+        return pixels.contiguous(memory_format=torch.channels_last)
+
+
+@dataclass(frozen=True, eq=False)
+class _Tiles:
+    """What a basis convolution hands on: z (N, C*d, Ho, Wo), and how it came about, for the way back: the map `read`,
+    padded already where `pad` is 0; `kernels` (d, k, k) = basis * 2^-shift."""
+
+    z: Tensor
+    read: Tensor
+    kernels: Tensor
+    stride: int
+    pad: int
+
+
+class _Basis(nn.Module):
+    """basis_conv. Latent kernels are in units of the largest integer of their type."""
+
+    def __init__(self, op: BasisConv, bits: int, trained: bool) -> None:
+        super().__init__()
+        self.op = op
+        self.top = max((1 << (bits - 1)) - 1, int(np.abs(op.basis).max()))
+        latent = torch.from_numpy(op.basis / self.top).float()
+        if trained and any(op.shifts):  # without a shift they are the unit kernels of a dense convolution
+            self.basis = nn.Parameter(latent)
+        else:
+            self.register_buffer("basis", latent, persistent=False)
+        powers = torch.tensor([2.0**shift for shift in op.shifts])
+        self.register_buffer("step", 1 / powers.view(-1, 1, 1), persistent=False)
+        half = torch.where(powers > 1, powers / 2, 0.0)
+        self.register_buffer("rounding", half.repeat(op.x.shape[2]).view(-1, 1, 1), persistent=False)
+        self.register_buffer("pad_value", torch.from_numpy(op.pad_value).float().view(-1, 1, 1), persistent=False)
+        self.padded = bool(op.pad_value.any())
+        if (self.top * op.kernel**2 * reach_of(op.x.qtype)) + (1 << max(op.shifts)) >= EXACT_FLOAT32:
+            raise UsageError(f"a {op.kernel}x{op.kernel} basis of {bits} bits on {op.x.qtype} is too wide to train")
+
+    def forward(self, x: Tensor) -> _Tiles:
+        op, pad, read = self.op, self.op.pad, x
+        if self.padded:
+            read = (F.pad(x - self.pad_value, (pad,) * 4) + self.pad_value).contiguous(
+                memory_format=torch.channels_last
+            )
+            pad = 0
+        basis = Round.apply(self.basis * self.top)
+        kernels = basis * self.step
+        with torch.no_grad():
+            channels = op.x.shape[2]
+            weight = basis.repeat(channels, 1, 1).unsqueeze(1)
+            z = F.conv2d(read, weight, stride=op.stride, padding=pad, groups=channels)
+            if z.is_cuda:
+                z.round_()  # Winograd and Fourier algorithms come near the integers, no more
+            z = rshift(z, self.rounding, self.step.flatten().repeat(channels).view(-1, 1, 1))
+            z.clamp_(op.z_type.lo, op.z_type.hi)
+        return _Tiles(z, read, kernels, op.stride, pad)
+
+    def operator(self) -> BasisConv:
+        """The operator with the kernels as they are now."""
+        basis = torch.round(self.basis * self.top).cpu().numpy().astype(np.int64)
+        return replace(self.op, basis=basis)
+
+    def clamp(self) -> None:
+        self.basis.clamp_(-1, 1)
+
+
+class _Mac(nn.Module):
+    """sparse_mac. Trained, `coefs` (C_out, J) in units of SLOW times the type's largest value, zero where the pattern has
+    no weight; `gain` (C_out,), the logarithm of what the row's multiplier is multiplied by, from 0; `offset` (C_out,),
+    what is added to the bias, in units of BIAS_UNIT, from 0."""
+
+    def __init__(self, name: str, op: SparseMac, like: SparseMac) -> None:
+        super().__init__()
+        self.op, self.top = op, op.coef_type.hi
+        self.size = self.top * SLOW
+        requant = op.requant
+        per_step = 2.0**requant.shift
+        alive = (op.coefs != 0) | (like.coefs != 0)
+        wanted = like.requant.multiplier / 2.0**like.requant.shift
+        own = requant.multiplier / per_step
+        # A row that narrow coefficients left empty keeps the chance to come back, at the scale it would have.
+        revived = np.abs(like.coefs).max(axis=1) * wanted / self.top
+        own = np.where(own > 0, own, revived)
+        exact = like.coefs * (wanted / np.where(own > 0, own, 1.0))[:, None]
+        latent = np.clip(exact, op.coefs - LEANING, op.coefs + LEANING) * alive / self.size
+        self.coefs = nn.Parameter(torch.from_numpy(latent).float())
+        self.gain = nn.Parameter(torch.zeros(op.channels))
+        self.offset = nn.Parameter(torch.zeros(op.channels))
+        self.unit = requant.out.hi * BIAS_UNIT
+        start = np.where(requant.multiplier > 0, requant.multiplier, np.rint(own * per_step).clip(0, MULTIPLIER.hi))
+        self.register_buffer("alive", torch.from_numpy(alive), persistent=False)
+        self.register_buffer("multiplier", torch.from_numpy(start).double(), persistent=False)
+        self.register_buffer("bias", torch.from_numpy(requant.bias).double(), persistent=False)
+        most = int(alive.sum(1).max()) * self.top * reach_of(op.z.qtype) * MULTIPLIER.hi
+        skip = 0 if op.skip is None else reach_of(op.skip.qtype) * requant.skip_multiplier
+        if most + skip + BIAS.hi + (1 << requant.shift) >= EXACT_FLOAT64:
+            raise UsageError(f"{name}: sums of more than 53 bits cannot be trained; use fewer coefficient bits")
+
+    def weights(self) -> Tensor:
+        """The integer coefficients (C_out, J) float32."""
+        return Round.apply(self.coefs * self.size) * self.alive
+
+    def constants(self) -> tuple[Tensor, Tensor]:
+        """Integer multipliers and biases, float64 (C_out,)."""
+        multiplier = (self.multiplier * self.gain.double().exp()).round().clamp(0, MULTIPLIER.hi)
+        moved = (self.offset.double() * (self.unit * 2.0**self.op.requant.shift)).round()
+        return multiplier, (self.bias + moved).clamp(BIAS.lo, BIAS.hi)
+
+    def forward(self, x: Tensor | _Tiles, skip: Tensor | None = None) -> Tensor:
+        coefs = self.weights()
+        if isinstance(x, _Tiles):
+            z, read, stride, pad = x.z, x.read, x.stride, x.pad
+            by_basis = coefs.view(len(coefs), -1, len(x.kernels))
+            weight = torch.einsum("ocd,dij->ocij", by_basis, x.kernels)
+        else:
+            read = x.permute(0, 2, 3, 1).reshape(len(x), -1, 1, 1) if self.op.flatten else x
+            z, weight, stride, pad = read, coefs[:, :, None, None], 1, 0
+        with torch.no_grad():
+            sums = sums_of(z, coefs, reach_of(self.op.z.qtype))
+            multiplier, bias = self.constants()
+        row = Row(sums, multiplier, bias, self.unit, self.op, stride, pad)
+        return Requantized.apply(read, weight, skip, self.gain, self.offset, row)
+
+    def operator(self) -> SparseMac:
+        """The operator with the weights as they are now."""
+        coefs = self.weights().cpu().numpy().astype(np.int64)
+        multiplier, bias = (values.cpu().numpy().astype(np.int64) for values in self.constants())
+        requant = replace(self.op.requant, multiplier=multiplier * coefs.any(axis=1), bias=bias)
+        return replace(self.op, coefs=coefs, requant=requant)
+
+    def clamp(self) -> None:
+        self.coefs.clamp_(-self.top / self.size, self.top / self.size)
+
+
+class _Fixed(nn.Module):
+    """The operators without weights."""
+
+    def __init__(self, op: MaxPool | GlobalPool | Subsample | Fork) -> None:
+        super().__init__()
+        self.op = op
+
+    def forward(self, x: Tensor) -> Tensor:
+        match self.op:
+            case MaxPool(kernel=kernel, stride=stride, pad=pad):
+                return F.max_pool2d(F.pad(x, (pad,) * 4, value=self.op.x.qtype.lo), kernel, stride)
+            case GlobalPool():
+                exact = reach_of(self.op.out_spec.qtype) < EXACT_FLOAT32
+                return x.sum((2, 3), keepdim=True, dtype=torch.float32 if exact else torch.float64)
+            case Subsample(stride=stride, channels=channels, offset=offset):
+                after = channels - offset - x.shape[1]
+                return F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, offset, after))
+            case _:
+                return x

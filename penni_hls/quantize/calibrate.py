@@ -1,0 +1,92 @@
+"""calibrate: the activations that ranges and errors are measured on, one node after the other.
+
+There is one way to them: a batch of images goes through the float network. Where the user gives no images, the batch is
+coloured 1/f noise, and each convolution's result is normalised, channel by channel, to exactly the mean and
+deviation that its BatchNorm recorded in training: so the ranges come from the BatchNorm statistics, and the noise gives
+only their shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import DataError
+from ..ir.graph import Graph, Node
+from ..ir.layers import Input
+from ..passes.fused import Fused
+
+IMAGES = 256
+NOISE_HEADROOM = 1.25
+PIXELS = 1 << 21  # pixels of a batch, at most: 2,048 images of 32x32, 41 of 224x224
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """images: uint8 (N, H, W, C). synthetic: noise; each result is to be made as its BatchNorm recorded it."""
+
+    images: np.ndarray
+    synthetic: bool
+
+    @property
+    def headroom(self) -> float:
+        """How much wider than seen the ranges are made: photographs have longer tails than noise."""
+        return NOISE_HEADROOM if self.synthetic else 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """A node with the float maps it reads and the one it gives, each (N, H, W, C)."""
+
+    node: Node
+    inputs: tuple[np.ndarray, ...]
+    output: np.ndarray
+
+
+def calibration(graph: Graph, images: np.ndarray | None) -> Calibration:
+    """The batch to measure on: `images` (as many as PIXELS allows), or noise. DataError where they do not fit."""
+    h, w, c = graph.input.op.out_spec.shape
+    most = max(1, PIXELS // (h * w))
+    if images is None:
+        return Calibration(noise(min(IMAGES, most), h, w, c), synthetic=True)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (h, w, c) or not len(images):
+        raise DataError(
+            f"calibration images have shape {images.shape} {images.dtype}; (N, {h}, {w}, {c}) uint8 is needed"
+        )
+    return Calibration(images[:most], synthetic=False)
+
+
+def noise(n: int, h: int, w: int, c: int) -> np.ndarray:
+    """Images with the spectrum of natural ones (amplitude 1/f) and mostly grey, as those are: uint8 (n, h, w, c)."""
+    rng = np.random.default_rng(0)
+    f = np.hypot(np.fft.fftfreq(h)[:, None], np.fft.rfftfreq(w)[None, :])
+    f[0, 0] = 1.0 / max(h, w)
+    spectrum = np.fft.rfft2(rng.standard_normal((n, c + 1, h, w))) / f
+    fields = np.fft.irfft2(spectrum, s=(h, w))
+    fields /= fields.std(axis=(2, 3), keepdims=True).mean(axis=0, keepdims=True)
+    grey, colour = fields[:, :1], fields[:, 1:]
+    pixels = 120 + 55 * (0.9 * grey + 0.4 * colour)
+    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
+
+
+def observe(graph: Graph, calibration: Calibration) -> Iterator[Observed]:
+    """Forward the batch; maps nobody needs any more are dropped on the way."""
+    waiting = {name: len(readers) for name, readers in graph.readers.items()}
+    live: dict[str, np.ndarray] = {}
+    for node in graph:
+        inputs = tuple(live[name] for name in node.inputs)
+        if isinstance(node.op, Input):
+            output = node.op.reference(calibration.images)
+        elif isinstance(node.op, Fused):
+            run = node.op.reference_as_recorded if calibration.synthetic else node.op.reference
+            output = run(*inputs)
+        else:
+            output = node.op.reference(*inputs)
+        live[node.name] = output
+        yield Observed(node, inputs, output)
+        for name in node.inputs:
+            waiting[name] -= 1
+            if not waiting[name]:
+                live.pop(name, None)

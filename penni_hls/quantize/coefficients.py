@@ -1,0 +1,148 @@
+"""Integer coefficients: a scale for each row, and values chosen so that the row's sum, not each value, comes nearest.
+
+With z the integers a coefficient meets and t the float sums wanted, a row w (in units of its scale r) is judged by
+mean((r*w - t)^2) over samples of z, means taken out: the bias makes up for those. Coordinate descent starts from plain
+rounding, for narrow types also from rounding with error feedback (as GPTQ does), and each row keeps the better. Zero
+coefficients stay zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..ir.fixed import QType
+
+SWEEPS = 4
+MAX_COLUMNS = 4096  # of a full covariance; above, only its diagonal is used
+MAX_SOLVED = 384  # non-zeros of a row whose own system of equations is solved
+NARROW = 5  # bits, up to which finding the best integers is worth more work
+CLIPS_WIDE = (1.0, 0.95, 0.9)  # of the largest coefficient of a row
+CLIPS_NARROW = tuple(1.0 - 0.05 * i for i in range(13))
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """What samples of z say: start (C_out, J) float coefficients in units of z; mean (J,) of z; target mean (C_out,);
+    hessian (J, J) covariance of z, or its diagonal (J,); cross (C_out, J) covariance of the target and z."""
+
+    start: np.ndarray
+    mean: np.ndarray
+    target_mean: np.ndarray
+    hessian: np.ndarray
+    cross: np.ndarray
+
+
+def moments(start: np.ndarray, z: np.ndarray, target: np.ndarray) -> Moments:
+    """start float64 (C_out, J), z (P, J) integers, target (P, C_out) floats: the sums wanted, without bias."""
+    samples, columns = z.shape
+    z = z.astype(np.float64)
+    mean, target_mean = z.mean(axis=0), target.mean(axis=0, dtype=np.float64)
+    z -= mean
+    if columns > MAX_COLUMNS:
+        hessian = np.square(z).mean(axis=0) + 1e-12
+        return Moments(start, mean, target_mean, hessian, start * hessian)
+    hessian = z.T @ z / samples
+    # Few samples say little about many columns: pull towards the float coefficients, the more so the fewer they are.
+    damping = np.diagonal(hessian).mean() * (0.01 + 0.1 * columns / samples) + 1e-12
+    hessian[np.diag_indices(columns)] += damping
+    cross = (target.astype(np.float64) - target_mean).T @ z / samples + damping * start
+    return Moments(start, mean, target_mean, hessian, cross)
+
+
+def _error(values: np.ndarray, m: Moments) -> np.ndarray:
+    """values (C_out, J) in units of z -> (C_out,) the error, less a constant of the row."""
+    weighted = values * m.hessian if m.hessian.ndim == 1 else values @ m.hessian
+    return ((weighted - 2 * m.cross) * values).sum(axis=1)
+
+
+def row_scales(m: Moments, qtype: QType) -> np.ndarray:
+    """The scale r of each row, float64 (C_out,): the best of several clippings; 0 for a row of zeros."""
+    peak = np.abs(m.start).max(axis=1)
+    clips = CLIPS_NARROW if qtype.bits <= NARROW else CLIPS_WIDE
+    best, best_error = peak / qtype.hi, np.full(len(peak), np.inf)
+    for clip in clips:
+        scale = peak * clip / qtype.hi
+        error = _error(rounded(m.start, scale, qtype) * scale[:, None], m)
+        better = error < best_error
+        best, best_error = np.where(better, scale, best), np.where(better, error, best_error)
+    return best
+
+
+def rounded(values: np.ndarray, scale: np.ndarray, qtype: QType) -> np.ndarray:
+    """values / scale, rounded and clipped symmetrically; float64 integers. Rows of scale 0 are 0."""
+    unit = np.where(scale > 0, scale, 1.0)[:, None]
+    return np.clip(np.rint(values / unit), -qtype.hi, qtype.hi) * (scale > 0)[:, None]
+
+
+def fit(m: Moments, scale: np.ndarray, qtype: QType) -> np.ndarray:
+    """The integer coefficients at the given row scales: int64 (C_out, J)."""
+    plain = rounded(m.start, scale, qtype)
+    if m.hessian.ndim == 1:
+        return plain.astype(np.int64)
+    support = (m.start != 0) & (scale > 0)[:, None]
+    best = _descend(plain, m, scale, support, qtype)
+    if qtype.bits <= NARROW:
+        other = _descend(_feedback(m, scale, support, qtype), m, scale, support, qtype)
+        errors = [_error(ints * scale[:, None], m) for ints in (best, other)]
+        best = np.where((errors[0] <= errors[1])[:, None], best, other)
+    return best.astype(np.int64)
+
+
+def _feedback(m: Moments, scale: np.ndarray, support: np.ndarray, qtype: QType) -> np.ndarray:
+    """Rounding one column after the other, each error made up for by the columns still to come; float64 integers.
+
+    The columns of most power come first. Rows with the same non-zero positions are done together.
+    """
+    order = np.argsort(-np.diagonal(m.hessian), kind="stable")
+    result = np.zeros(support.shape)
+    groups: dict[bytes, list[int]] = {}
+    for row in np.flatnonzero(support.any(axis=1)).tolist():
+        groups.setdefault(support[row].tobytes(), []).append(row)
+    for rows in groups.values():
+        used = order[support[rows[0], order]]
+        if len(used) > MAX_SOLVED and len(groups) > 1:
+            result[rows] = rounded(m.start[rows], scale[rows], qtype)
+            continue
+        inverse = np.linalg.inv(m.hessian[np.ix_(used, used)])
+        spread = np.linalg.cholesky((inverse + inverse.T) / 2).T
+        rest = m.cross[np.ix_(rows, used)] @ inverse
+        unit = scale[rows]
+        for j, column in enumerate(used):
+            ints = np.clip(np.rint(rest[:, j] / unit), -qtype.hi, qtype.hi)
+            result[rows, column] = ints
+            rest[:, j:] -= ((rest[:, j] - ints * unit) / spread[j, j])[:, None] * spread[j, j:]
+    return result
+
+
+def _descend(ints: np.ndarray, m: Moments, scale: np.ndarray, support: np.ndarray, qtype: QType) -> np.ndarray:
+    """Coordinate descent from `ints` until nothing changes, SWEEPS times at most."""
+    ints = ints.copy()
+    unit = np.where(scale > 0, scale, 1.0)
+    slope = (ints * unit[:, None]) @ m.hessian - m.cross
+    for _ in range(SWEEPS):
+        if not _sweep(ints, slope, support, unit, m.hessian, qtype):
+            break
+    return ints
+
+
+def _sweep(
+    ints: np.ndarray, slope: np.ndarray, support: np.ndarray, unit: np.ndarray, hessian: np.ndarray, qtype: QType
+) -> bool:
+    """One coordinate after the other to its best integer, in place; True when any changed."""
+    changed = False
+    for j in range(ints.shape[1]):
+        rows = np.flatnonzero(support[:, j])
+        if not len(rows):
+            continue
+        old = ints[rows, j]
+        new = np.clip(np.rint(old - slope[rows, j] / (hessian[j, j] * unit[rows])), -qtype.hi, qtype.hi)
+        moved = new != old
+        if moved.any():
+            rows = rows[moved]
+            step = (new - old)[moved]
+            ints[rows, j] = new[moved]
+            slope[rows] += (step * unit[rows])[:, None] * hessian[j]
+            changed = True
+    return changed

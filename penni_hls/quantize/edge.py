@@ -1,0 +1,27 @@
+"""Edges of the integer graph: what their integers mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..ir.graph import TensorSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Edge:
+    """The integers of node `name` stand for real = (integer - zero) * scale; scale, zero float64 (C,).
+
+    zero is 0 behind the input, whose pixels carry the mean that the network was trained with.
+    """
+
+    name: str
+    spec: TensorSpec
+    scale: np.ndarray
+    zero: np.ndarray
+
+    def quantize(self, values: np.ndarray) -> np.ndarray:
+        """values float (..., C) -> integers in the edge's dtype."""
+        qtype = self.spec.qtype
+        return np.clip(np.rint(values / self.scale + self.zero), qtype.lo, qtype.hi).astype(qtype.dtype)

@@ -1,0 +1,1 @@
+"""What `penni-hls train` and `penni-hls compress` do, from files to files."""

@@ -1,0 +1,1 @@
+"""What is built for: boards, resources, the memories of a device."""

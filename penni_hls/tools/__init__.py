@@ -1,1 +1,0 @@
-"""Outside tools: the only subprocess calls of the project."""

@@ -1,0 +1,1 @@
+"""Training of torch modules: the epoch loop, several processes, resuming, batches."""

@@ -1,0 +1,104 @@
+"""yosys takes every operator, and puts arithmetic and memories where the design wants them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from penni_hls.backends.rtl import yosys
+from penni_hls.backends.rtl.emit import emit_instance, hand_written, instance_module
+from penni_hls.backends.rtl.yosys import Unit, synthesize
+from penni_hls.errors import ToolError
+from penni_hls.ir.graph import Node
+from penni_hls.target.resources import Resources
+
+from ...ir.ops import cases
+from ...ir.ops.cases import U8, case
+
+CASES = {
+    "basis": cases.basis_conv("synth_basis", (32, 32, 16), q=8, d=5),
+    "mac": cases.sparse_mac("synth_mac", (32, 32, 16, 5), co=16, q=8, density=0.08),
+    "residual": cases.sparse_mac("synth_residual", (32, 32, 16, 5), co=16, q=8, density=0.08, skip=U8),
+    "lanes": cases.sparse_mac("synth_lanes", (8, 8, 8, 5), co=8, q=4, p=2),
+    "map": case("mac_map_1x1"),
+    "max_pool": case("max_3x3_s2_pad"),
+    "global_pool": case("pool_4x4"),
+    "subsample": case("sub_option_a"),
+    "fork": case("fork_3"),
+}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Resources]:
+    folder = tmp_path_factory.mktemp("yosys")
+    files = hand_written()
+    for c in CASES.values():
+        files |= emit_instance(Node(c.id, c.op, ("x",) * len(c.inputs)), c.folding)
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    wanted = {name: Unit(instance_module(c.id)) for name, c in CASES.items()}
+    wanted["fifo"] = Unit("penni_fifo", (("WIDTH", 8), ("DEPTH", 32)))
+    wanted["deep_fifo"] = Unit("penni_fifo", (("WIDTH", 8), ("DEPTH", 4096), ("BLOCK", 1)))
+    counts = synthesize(folder / "rtl", wanted.values(), folder / "cache")
+    return {name: counts[unit] for name, unit in wanted.items()}
+
+
+def test_every_operator_is_taken(found) -> None:
+    assert set(found) == {*CASES, "fifo", "deep_fifo"}
+    assert all(cost.lut > 0 and cost.ff > 0 for cost in found.values())
+
+
+@pytest.mark.parametrize("name, dsps", [("mac", 8 + 1), ("residual", 8 + 2), ("lanes", 4 * 2 + 1), ("basis", 0)])
+def test_multipliers_and_accumulators_lie_in_dsps(found, name: str, dsps: int) -> None:
+    assert found[name].dsp == dsps
+
+
+def test_area_of_a_layer(found) -> None:
+    """What r20's 19 layers can afford; the second also says that no accumulator fell into fabric."""
+    assert found["basis"].lut <= 1300
+    assert found["mac"].lut <= 450
+    assert found["residual"].lut <= 480
+
+
+def test_memories_lie_where_they_are_meant_to(found) -> None:
+    assert found["basis"].bram36 == 0.5  # four rows of 512 bytes in one RAMB18, by byte-wide write enables
+    assert found["mac"].bram36 == 1.5  # z: 256 words of 64 bits; the program
+    assert found["fifo"].bram36 == 0 and found["fifo"].lut <= 40
+    assert found["deep_fifo"].bram36 == 1.0
+
+
+def test_the_estimate_is_near(found) -> None:
+    for name in ("basis", "mac", "residual"):
+        c = CASES[name]
+        estimate = c.op.cost(c.folding)
+        assert np.isclose(estimate.lut, found[name].lut, rtol=0.2), name
+        assert estimate.dsp == found[name].dsp and estimate.bram36 == found[name].bram36, name
+
+
+def test_a_result_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rtl").mkdir()
+    (tmp_path / "rtl" / "penni_small.sv").write_text(
+        "module penni_small (input logic a_i, input logic b_i, output logic c_o);\n  assign c_o = a_i ^ b_i;\nendmodule\n"
+    )
+    unit = Unit("penni_small")
+    first = synthesize(tmp_path / "rtl", [unit], tmp_path / "cache")
+    assert first[unit] == Resources(lut=1)
+    monkeypatch.setattr(yosys, "_run", lambda *args: pytest.fail("synthesized again"))
+    assert synthesize(tmp_path / "rtl", [unit], tmp_path / "cache") == first
+
+
+def test_errors_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "rtl").mkdir()
+    with pytest.raises(ToolError, match="module penni_i_x is not there"):
+        synthesize(tmp_path / "rtl", [Unit("penni_i_x")], tmp_path / "cache")
+    (tmp_path / "rtl" / "penni_bad.sv").write_text("module penni_bad (;\n")
+    with pytest.raises(ToolError, match="yosys failed on penni_bad: .*ERROR") as error:
+        synthesize(tmp_path / "rtl", [Unit("penni_bad")], tmp_path / "cache")
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_cell_is_an_error() -> None:
+    with pytest.raises(ToolError, match="URAM288"):
+        yosys._count({"LUT6": 3, "URAM288": 1}, Unit("m"))

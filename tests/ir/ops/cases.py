@@ -1,0 +1,229 @@
+"""The operator test cases that the reference, the C++ and the RTL tests share.
+
+`CASES[stem]` are Case(id, op, folding, inputs): an operator with random integers in it, a folding, and its input tensors,
+`FRAMES` frames each. Everything is seeded by the case's id, so every run and every engine sees the same numbers.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from penni_hls.ir.fixed import IntTensor, QType, Requant
+from penni_hls.ir.graph import TensorSpec
+from penni_hls.ir.ops import BasisConv, Fork, GlobalPool, MaxPool, SparseMac, Subsample
+from penni_hls.ir.ops.base import Folding, HardwareOp
+
+FRAMES = 4
+U8, S8, S4 = QType(8, False), QType(8, True), QType(4, True)
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One operator at one folding with its input tensors, values (FRAMES, *spec.shape)."""
+
+    id: str
+    op: HardwareOp
+    folding: Folding
+    inputs: tuple[IntTensor, ...]
+
+    def expected(self) -> IntTensor:
+        return self.op.reference(*self.inputs)
+
+
+def _rng(name: str) -> np.random.Generator:
+    return np.random.default_rng(zlib.crc32(name.encode()))
+
+
+def _values(rng: np.random.Generator, spec: TensorSpec, extreme: bool) -> IntTensor:
+    """Random values of `spec`; `extreme`: only the smallest and the largest the type has."""
+    q = spec.qtype
+    shape = (FRAMES, *spec.shape)
+    values = rng.choice([q.lo, q.hi], shape) if extreme else rng.integers(q.lo, q.hi + 1, shape)
+    return IntTensor(values.astype(q.dtype), q)
+
+
+def _inputs(rng: np.random.Generator, op: HardwareOp, extreme: bool = False) -> tuple[IntTensor, ...]:
+    return tuple(_values(rng, spec, extreme) for spec in op.in_specs)
+
+
+def basis_conv(
+    name: str,
+    shape: tuple[int, int, int],
+    q: int,
+    d: int = 3,
+    k: int = 3,
+    stride: int = 1,
+    pad: int = 1,
+    x: QType = U8,
+    z: QType = S8,
+    pad_value: int | None = 0,
+    shifts: tuple[int, ...] | None = None,
+    zero_basis: bool = False,
+    identity: bool = False,
+    extreme: bool = False,
+) -> Case:
+    """A random basis convolution; `pad_value` None means a different random pad for each channel."""
+    rng = _rng(name)
+    basis = rng.integers(-128, 128, (d, k, k)).astype(np.int64)
+    if identity:
+        basis = np.eye(k * k, dtype=np.int64).reshape(k * k, k, k)
+    if zero_basis:
+        basis[d // 2] = 0
+    if extreme:
+        basis = rng.choice([-128, 127], basis.shape).astype(np.int64)
+    if shifts is None:
+        shifts = tuple(0 if identity else int(n) for n in rng.integers(6, 11, len(basis)))
+    channels = shape[2]
+    pads = np.full(channels, pad_value, np.int64) if pad_value is not None else rng.integers(x.lo, x.hi + 1, channels)
+    op = BasisConv(TensorSpec(shape, x), basis, shifts, z, stride, pad, pads.astype(np.int64))
+    return Case(name, op, Folding(q), _inputs(rng, op, extreme))
+
+
+def sparse_mac(
+    name: str,
+    z_shape: tuple[int, ...],
+    co: int,
+    q: int,
+    p: int = 1,
+    density: float = 0.25,
+    z: QType = S8,
+    coef: QType = S8,
+    y: QType = U8,
+    skip: QType | None = None,
+    flatten: bool = False,
+    empty_rows: tuple[int, ...] = (),
+    full_rows: tuple[int, ...] = (),
+    extreme: bool = False,
+    shift: int | None = None,
+) -> Case:
+    """A random sparse product. `shift` None puts most results into the output's range and lets a tail saturate."""
+    rng = _rng(name)
+    z_spec = TensorSpec(z_shape, z)
+    pixels = 1 if flatten else z_spec.pixels
+    depth = int(np.prod(z_shape)) // pixels
+    coefs = rng.integers(coef.lo, coef.hi + 1, (co, depth)).astype(np.int64)
+    coefs[rng.random(coefs.shape) >= density] = 0
+    for row in full_rows:
+        coefs[row] = rng.choice([coef.lo, coef.hi], depth)
+    for row in empty_rows:
+        coefs[row] = 0
+    if extreme:
+        coefs = np.where(rng.random((co, 1)) < 0.5, coef.lo, coef.hi) * np.ones((co, depth), np.int64)
+    spread = max(1.0, float(np.sqrt((coefs**2).sum(1).mean()))) * max(-z.lo, z.hi) / 2
+    multiplier = rng.integers(1 << 12, 1 << 16, co).astype(np.int64)
+    if shift is None:
+        shift = max(1, int(np.ceil(np.log2(spread * 40000 / (y.hi + 1)))))
+    limit = min(1 << 31, max(2, (y.hi + 1) << shift)) // 2
+    bias = rng.integers(-limit, limit, co).astype(np.int64)
+    skip_k = 0 if skip is None else int(min(65535, max(1, (1 << shift) * (y.hi + 1) // (2 * skip.hi + 2))))
+    shape = (1, 1, co) if flatten else (*z_shape[:2], co)
+    op = SparseMac(
+        z_spec, coefs, coef, Requant(multiplier, bias, shift, y, skip_k), skip and TensorSpec(shape, skip), flatten
+    )
+    return Case(name, op, Folding(q, p), _inputs(rng, op, extreme))
+
+
+def _plain(name: str, op: HardwareOp) -> Case:
+    return Case(name, op, Folding(), _inputs(_rng(name), op))
+
+
+def _map(h: int, w: int, c: int, qtype: QType = U8) -> TensorSpec:
+    return TensorSpec((h, w, c), qtype)
+
+
+S24, U4, S2 = QType(24, True), QType(4, False), QType(2, True)
+
+CASES: dict[str, tuple[Case, ...]] = {
+    "basis_conv": (
+        basis_conv("basis_8x8_q4", (8, 8, 4), q=4, d=5),
+        basis_conv("basis_d1_q1", (5, 6, 2), q=1, d=1, x=S8),
+        basis_conv("basis_ragged_q8", (5, 7, 3), q=8),
+        basis_conv("basis_rows_in_group", (4, 3, 2), q=16, d=5, pad_value=None),
+        basis_conv("basis_pixel_1x1", (1, 1, 5), q=1, d=5),
+        basis_conv("basis_stride2_even", (8, 8, 3), q=4, stride=2),
+        basis_conv("basis_stride2_odd", (7, 9, 2), q=4, stride=2, d=2),
+        basis_conv("basis_identity_raw", (6, 6, 3), q=4, k=3, identity=True, x=U8, z=QType(9, True), pad_value=None),
+        basis_conv("basis_identity_u8", (4, 6, 2), q=2, k=3, identity=True, z=U8),
+        basis_conv("basis_saturate", (6, 5, 2), q=4, d=4, extreme=True, shifts=(2, 0, 3, 9)),
+        basis_conv(
+            "basis_saturate_signed", (4, 4, 3), q=8, d=3, x=S8, z=QType(6, True), extreme=True, shifts=(4, 7, 1)
+        ),
+        basis_conv("basis_zero_map", (4, 5, 2), q=4, d=3, zero_basis=True),
+        basis_conv("basis_valid", (6, 7, 2), q=4, pad=0),
+        basis_conv("basis_7x7_stem", (14, 13, 3), q=4, k=7, stride=2, pad=3, d=2, pad_value=None),
+        basis_conv("basis_1x1_kernel", (4, 5, 3), q=4, k=1, pad=0, d=2),
+        basis_conv("basis_wide_d", (3, 4, 2), q=1, d=9),
+        basis_conv("basis_group_is_frame", (4, 4, 6), q=16, d=5),
+        basis_conv("basis_1_by_n", (1, 9, 2), q=4, d=2),
+        basis_conv("basis_n_by_1", (9, 1, 2), q=4, d=2),
+    ),
+    "sparse_mac": (
+        sparse_mac("mac_q4", (4, 4, 4, 5), co=6, q=4),
+        sparse_mac("mac_residual", (4, 6, 4, 5), co=8, q=8, skip=U8),
+        sparse_mac("mac_residual_signed", (3, 5, 3, 3), co=5, q=4, p=2, skip=S8, y=S8),
+        sparse_mac("mac_edge_rows", (4, 3, 4, 4), co=7, q=4, empty_rows=(0, 3, 6), full_rows=(1, 5)),
+        sparse_mac("mac_all_zero", (3, 4, 3, 2), co=4, q=4, density=0.0),
+        sparse_mac("mac_all_zero_p2", (3, 4, 3, 2), co=4, q=2, p=2, density=0.0, skip=U8),
+        sparse_mac("mac_ragged_q8", (3, 5, 3, 3), co=5, q=8),
+        sparse_mac("mac_q1", (3, 3, 4, 5), co=3, q=1),
+        sparse_mac("mac_p4", (4, 4, 8, 5), co=9, q=4, p=4, density=0.6),
+        sparse_mac("mac_p3", (4, 4, 8, 5), co=11, q=8, p=3, density=0.4, skip=U8),
+        sparse_mac("mac_p6", (3, 4, 5, 4), co=7, q=2, p=6, density=0.5),
+        sparse_mac("mac_p8", (2, 4, 6, 3), co=8, q=4, p=8, density=0.7),
+        sparse_mac("mac_p2_bound", (4, 4, 6, 5), co=8, q=2, p=2, density=0.9),
+        sparse_mac("mac_saturate", (2, 4, 4, 3), co=4, q=4, extreme=True, shift=4),
+        sparse_mac("mac_saturate_signed", (2, 4, 4, 3), co=4, q=4, p=2, extreme=True, y=S8, shift=3, skip=S8),
+        sparse_mac("mac_coef4_z6", (4, 4, 4, 5), co=6, q=8, coef=S4, z=QType(6, True), y=U4),
+        sparse_mac("mac_ternary", (4, 4, 4, 3), co=6, q=4, coef=S2),
+        sparse_mac("mac_pixel", (1, 1, 6, 5), co=4, q=1),
+        sparse_mac("mac_unsigned_z", (4, 4, 2, 9), co=4, q=4, z=U8),
+        sparse_mac("mac_map_1x1", (4, 5, 6), co=4, q=4, z=U8),
+        sparse_mac("mac_map_1x1_skip", (3, 3, 5), co=6, q=4, p=2, z=U8, skip=U8),
+        sparse_mac("mac_map_q1", (3, 3, 5), co=6, q=1, z=U8, full_rows=(0, 1, 2)),
+        sparse_mac("mac_linear", (1, 1, 16), co=10, q=1, z=QType(14, False), y=S24, density=1.0),
+        sparse_mac("mac_linear_p4", (1, 1, 12), co=10, q=1, p=4, z=QType(14, False), y=S24, density=1.0),
+        sparse_mac("mac_flatten", (3, 3, 4), co=5, q=1, z=U8, y=S24, flatten=True, density=0.7),
+        sparse_mac("mac_one_channel", (3, 4, 1, 1), co=1, q=4, density=1.0),
+        sparse_mac("mac_short_drain", (4, 4, 16, 5), co=1, q=4, density=0.05),
+    ),
+    "max_pool": (
+        _plain("max_2x2", MaxPool(_map(6, 6, 3), 2, 2)),
+        _plain("max_2x2_odd", MaxPool(_map(5, 7, 2), 2, 2)),
+        _plain("max_3x3_s2_pad", MaxPool(_map(8, 8, 3, S8), 3, 2, 1)),
+        _plain("max_3x3_s2_pad_odd", MaxPool(_map(7, 5, 2, S8), 3, 2, 1)),
+        _plain("max_3x3_s1_pad", MaxPool(_map(4, 5, 1, S8), 3, 1, 1)),
+        _plain("max_3x3_s3", MaxPool(_map(7, 9, 4), 3, 3)),
+        _plain("max_whole", MaxPool(_map(2, 2, 5), 2, 2)),
+        _plain("max_1x1", MaxPool(_map(3, 4, 2), 1, 1)),
+        _plain("max_1x1_s2", MaxPool(_map(5, 4, 2), 1, 2)),
+        _plain("max_pixel_pad", MaxPool(_map(1, 1, 3, S8), 3, 2, 1)),
+    ),
+    "global_pool": (
+        _plain("pool_4x4", GlobalPool(_map(4, 4, 6))),
+        _plain("pool_signed", GlobalPool(_map(3, 5, 4, S8))),
+        _plain("pool_pixel", GlobalPool(_map(1, 1, 4))),
+        _plain("pool_one_channel", GlobalPool(_map(3, 3, 1, S8))),
+        _plain("pool_two_channels", GlobalPool(_map(4, 2, 2))),
+    ),
+    "subsample": (
+        _plain("sub_option_a", Subsample(_map(6, 6, 4), 2, 8, 2)),
+        _plain("sub_odd", Subsample(_map(5, 7, 3), 2, 5, 1)),
+        _plain("sub_stride_only", Subsample(_map(5, 5, 3), 2, 3, 0)),
+        _plain("sub_channels_only", Subsample(_map(3, 4, 2), 1, 6, 0)),
+        _plain("sub_before", Subsample(_map(3, 4, 2), 1, 6, 4)),
+        _plain("sub_pixel", Subsample(_map(1, 1, 1), 2, 1, 0)),
+        _plain("sub_stride3", Subsample(_map(7, 8, 2), 3, 4, 1)),
+    ),
+    "fork": (
+        _plain("fork_2", Fork(_map(3, 4, 2))),
+        _plain("fork_3", Fork(_map(2, 2, 3), 3)),
+    ),
+}
+
+
+def case(name: str) -> Case:
+    """The case of that id."""
+    return next(c for cases in CASES.values() for c in cases if c.id == name)
