@@ -8,10 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from .ir import interpreter as golden
+from .ir import interpreter
 from .ir.blas import one_thread
 from .ir.graph import Graph
-from .ir.layers import Input
 
 BATCH = 64
 Progress = Callable[[int, int], None]
@@ -19,21 +18,12 @@ Progress = Callable[[int, int], None]
 
 def predict_integer(graph: Graph, images: np.ndarray) -> np.ndarray:
     """images (N, H, W, C) uint8 -> the integer network's logits (N, classes)."""
-    return golden.run(graph, images, keep=())[graph.output.name].values.reshape(len(images), -1)
+    return interpreter.output(graph, images).values.reshape(len(images), -1)
 
 
 def predict_float(graph: Graph, images: np.ndarray) -> np.ndarray:
     """images (N, H, W, C) uint8 -> the float network's logits (N, classes) float32."""
-    waiting = {name: len(readers) for name, readers in graph.readers.items()}
-    live: dict[str, np.ndarray] = {}
-    for node in graph:
-        inputs = (images,) if isinstance(node.op, Input) else tuple(live[name] for name in node.inputs)
-        live[node.name] = node.op.reference(*inputs)
-        for name in node.inputs:
-            waiting[name] -= 1
-            if not waiting[name]:
-                live.pop(name, None)
-    return live[graph.output.name].reshape(len(images), -1)
+    return interpreter.output(graph, images).reshape(len(images), -1)
 
 
 def top1(

@@ -181,7 +181,7 @@ def performance(schedule: Schedule) -> dict:
         "stream_bound": schedule.stream_bound,
         "clock_mhz": schedule.board.clock_mhz,
         "images_per_second": round(schedule.images_per_second, 1),
-        "mac_lanes": schedule.mac_lanes,
+        "mac_lanes": schedule.multipliers,
         "resources": _rounded(schedule.total.as_dict()),
         "shortfalls": {lack.resource: round(lack.needed - lack.available, 1) for lack in schedule.shortfalls},
     }
@@ -192,7 +192,7 @@ def layers(schedule: Schedule) -> list[dict]:
     return [
         {
             "name": node.name,
-            "operator": node.op.stem,
+            "operator": node.op.kind,
             "output": list(node.op.out_spec.shape),
             "type": str(node.op.out_spec.qtype),
             "q": schedule.foldings[node.name].q,

@@ -23,14 +23,13 @@ from pathlib import Path
 from .errors import ProjectError
 from .ir import vocabulary
 from .ir.graph import Graph, GraphError, verify
-from .ir.ops.base import Folding
 from .ir.serialize import Codec, from_npz
 from .schedule import Link, Schedule
 from .target.boards import Board, Usable
 
 FORMAT, VERSION = "penni-hls project", 1
 MANIFEST, ARRAYS, WORK = "model.json", "model.npz", "build"
-INTEGER = Codec((Schedule, Folding, Link, Board, Usable, *vocabulary.INTEGER))
+INTEGER = Codec((Schedule, *vocabulary.FOLDINGS, Link, Board, Usable, *vocabulary.INTEGER))
 FLOAT = Codec(vocabulary.FLOAT)
 
 Bundle = Mapping[str, bytes]

@@ -1,8 +1,8 @@
 """cocotb bench of one or more designs with valid/ready streams, told by a JSON file what to feed and what to expect.
 
-PENNI_BENCH names the file; penni_hls/backends/rtl/bench.py writes it and reads the results. Each phase resets the designs, plays all
-frames back to back and compares every beat; a phase may idle its inputs, hold back its outputs, and break off in mid-frame by a
-reset and begin again. In a phase without stalls cycles are measured.
+PENNI_BENCH names the file; penni_hls/backends/rtl/bench.py writes it and reads the results. Each phase resets the
+designs, plays all frames back to back and compares every beat; a phase may idle its inputs, hold back its outputs, and
+break off in mid-frame by a reset and begin again. In a phase without stalls cycles are measured.
 """
 
 from __future__ import annotations

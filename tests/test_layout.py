@@ -13,16 +13,16 @@ from penni_hls.ir.ops import OPERATORS
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "penni_hls"
-STEMS = sorted(op.stem for op in OPERATORS)
+KINDS = sorted(op.kind for op in OPERATORS)
 
 SHELVES = {
-    "penni_hls/ir/ops": "{stem}.py",
-    "hw/rtl": "penni_{stem}.sv",
-    "hw/hls": "penni_{stem}.hpp",
-    "tests/ir/ops": "test_{stem}.py",
+    "penni_hls/ir/ops": "{kind}.py",
+    "hw/rtl": "penni_{kind}.sv",
+    "hw/hls": "penni_{kind}.hpp",
+    "tests/ir/ops": "test_{kind}.py",
 }
 # Files of ops/ that are no operator: what operators are made of.
-HELD_BY_OPERATORS = {"__init__", "base", "input", "adder_graph", "program"}
+HELD_BY_OPERATORS = {"__init__", "base", "external", "input", "adder_graph", "program"}
 
 # The rooms of the package, floor by floor. A module imports from its own room or from lower floors, never sideways or upwards.
 FLOORS = (
@@ -85,16 +85,16 @@ def imported(path: Path) -> Iterator[tuple[str, bool]]:
                 yield name[0], False
 
 
-@pytest.mark.parametrize("stem", STEMS)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("shelf", SHELVES)
-def test_every_operator_is_on_every_shelf(stem: str, shelf: str) -> None:
-    assert (ROOT / shelf / SHELVES[shelf].format(stem=stem)).is_file()
+def test_every_operator_is_on_every_shelf(kind: str, shelf: str) -> None:
+    assert (ROOT / shelf / SHELVES[shelf].format(kind=kind)).is_file()
 
 
 def test_no_file_of_a_shelf_is_an_orphan() -> None:
-    assert {path.stem for path in (PACKAGE / "ir" / "ops").glob("*.py")} == {*STEMS, *HELD_BY_OPERATORS}
+    assert {path.stem for path in (PACKAGE / "ir" / "ops").glob("*.py")} == {*KINDS, *HELD_BY_OPERATORS}
     tests = {path.stem for path in (ROOT / "tests" / "ir" / "ops").glob("test_*.py")}
-    assert tests == {f"test_{stem}" for stem in STEMS}
+    assert tests == {f"test_{kind}" for kind in KINDS}
 
 
 def test_every_hardware_file_is_used() -> None:
@@ -107,7 +107,7 @@ def test_every_hardware_file_is_used() -> None:
         *PACKAGE.rglob("*.py"),
     ]
     texts = {path: path.read_text(encoding="utf-8") for path in users}
-    operators = {SHELVES[shelf].format(stem=stem) for shelf in ("hw/rtl", "hw/hls") for stem in STEMS}
+    operators = {SHELVES[shelf].format(kind=kind) for shelf in ("hw/rtl", "hw/hls") for kind in KINDS}
     for path in (*HW.rglob("*.sv"), *HW.rglob("*.hpp")):
         if path.name not in operators:
             assert any(path.stem in text for other, text in texts.items() if other != path), f"{path} is an orphan"

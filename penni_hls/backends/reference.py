@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import ProjectError
-from ..ir import interpreter as golden
-from ..ir.fixed import QType
+from ..ir import interpreter
 from ..project import Project
 from .result import Simulation, Stage, compare, layer_inputs, node_of, silent
+from .top import INPUT, LOGIT, OUTPUT
 from .words import unpack
-
-LOGIT = QType(32, True)
 
 
 def reference(project: Project, images: np.ndarray, layer: str | None = None, *, stage: Stage = silent) -> Simulation:
@@ -21,10 +19,10 @@ def reference(project: Project, images: np.ndarray, layer: str | None = None, *,
         node = node_of(project, layer)
         node.op.reference(*layer_inputs(project, node, images))
         return Simulation("reference", len(images), True, layer=layer)
-    golden.run(project.graph, images, keep=())
+    interpreter.run(project.graph, images, keep=())
     pixels, due = _vectors(project)
     name = project.graph.output.name
-    first = compare(name, due, golden.run(project.graph, pixels, keep=())[name].values)
+    first = compare(name, due, interpreter.output(project.graph, pixels).values)
     return Simulation("reference", len(images), first is None, first)
 
 
@@ -32,7 +30,7 @@ def _vectors(project: Project) -> tuple[np.ndarray, np.ndarray]:
     """The images of hls/vectors (N, H, W, C), and the logits (N, 1, 1, classes) that go with them."""
     folder, graph = project.path / "hls" / "vectors", project.graph
     try:
-        pixels, due = ((folder / name).read_bytes() for name in ("s_axis.bin", "m_axis.expect.bin"))
+        pixels, due = ((folder / name).read_bytes() for name in (f"{INPUT}.bin", f"{OUTPUT}.expect.bin"))
     except OSError as error:
         raise ProjectError(f"{error.filename}: {error.strerror}; generate the project anew") from None
     spec = graph.input.op.out_spec

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..ir.fixed import QType
+from ..ir.ops.base import Memory
 
 MACHINE = (8, 16, 32, 64)
 
@@ -15,6 +16,12 @@ def word_bytes(bits: int) -> int:
         if bits <= 8 * size:
             return size
     return -(-bits // 64) * 8
+
+
+def memory_bytes(memory: Memory) -> bytes:
+    """The words of a memory image, each in the bytes that a word of its width takes."""
+    size = word_bytes(memory.width)
+    return b"".join(word.to_bytes(size, "little") for word in memory.words)
 
 
 def pack(values: np.ndarray, qtype: QType) -> bytes:

@@ -80,7 +80,7 @@ def _print(report: Reporter, project: Project, output: Path, allow_oversize: boo
         f"{schedule.images_per_second:,.0f} images/s at {board.clock_mhz:g} MHz."
     )
     report.say(
-        f"Bounds: {schedule.mac_bound:,.0f} cycles if all {schedule.mac_lanes} multipliers always worked; "
+        f"Bounds: {schedule.mac_bound:,.0f} cycles if all {schedule.multipliers} multipliers always worked; "
         f"{schedule.stream_bound:,} by the widest map at one value a cycle."
     )
     if schedule.shortfalls:

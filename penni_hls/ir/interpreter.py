@@ -1,35 +1,60 @@
-"""The Python reference of a whole network: each operator's `reference`, folded over the graph."""
+"""The one interpreter of a graph: float, integer, observing or for training, as `apply` says.
+
+Values that nothing reads any more are dropped, so memory stays bounded by the widest cut of the graph.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
+from .graph import Graph, Node
 
-from .fixed import IntTensor
-from .graph import Graph
-from .ops.base import HardwareOp
+Apply = Callable[[Node, tuple[Any, ...]], Any]
 
 
-def run(graph: Graph[HardwareOp], images: np.ndarray, keep: Collection[str] | None = None) -> dict[str, IntTensor]:
-    """images (N, H, W, C) in the input's dtype -> the tensors named in `keep` (None: all). The output is always there.
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A node with the values that it reads (of the input: the images) and the one that it gives."""
 
-    Tensors nobody needs any more are dropped on the way, so that memory stays bounded by the widest cut.
-    """
-    spec = graph.input.op.out_spec
-    if images.shape[1:] != spec.shape or images.dtype != spec.qtype.dtype:
-        raise ValueError(f"the network takes images {spec}; these are {images.shape[1:]} {images.dtype}")
-    live = {graph.input.name: IntTensor(images, spec.qtype)}
-    kept: dict[str, IntTensor] = {}
+    node: Node
+    inputs: tuple[Any, ...]
+    value: Any
+
+
+def reference(node: Node, inputs: tuple[Any, ...]) -> Any:
+    """What a layer or an operator says that it computes."""
+    return node.op.reference(*inputs)
+
+
+def interpret(graph: Graph, images: Any, apply: Apply = reference) -> Iterator[Step]:
+    """Evaluate `graph` in order; images: what the input node reads."""
     waiting = {name: len(readers) for name, readers in graph.readers.items()}
+    live: dict[str, Any] = {}
     for node in graph:
-        if node.inputs:
-            live[node.name] = node.op.reference(*(live[name] for name in node.inputs))
-        if keep is None or node.name in keep:
-            kept[node.name] = live[node.name]
+        inputs = tuple(live[name] for name in node.inputs) if node.inputs else (images,)
+        value = live[node.name] = apply(node, inputs)
+        yield Step(node, inputs, value)
         for name in node.inputs:
             waiting[name] -= 1
             if not waiting[name]:
                 del live[name]
-    kept[graph.output.name] = live[graph.output.name]
-    return kept
+
+
+def run(graph: Graph, images: Any, keep: Collection[str] | None = None, apply: Apply = reference) -> dict[str, Any]:
+    """The values of the nodes named in `keep` (None: all), and of the output.
+
+    Of an integer network: images (N, H, W, C) in the input's dtype -> IntTensor by name.
+    """
+    steps = interpret(graph, images, apply)
+    return {
+        step.node.name: step.value
+        for step in steps
+        if keep is None or step.node.name in keep or step.node is graph.output
+    }
+
+
+def output(graph: Graph, images: Any, apply: Apply = reference) -> Any:
+    """The value of the output node alone."""
+    return run(graph, images, (), apply)[graph.output.name]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .graph import Graph
-from .ops.base import HardwareOp
+from .ops.base import Operator
 
 
 @dataclass(frozen=True, eq=False)
 class Quantized:
     """graph: the integer network. logit_scale: what one step of its output is worth. notes: for the user."""
 
-    graph: Graph[HardwareOp]
+    graph: Graph[Operator]
     logit_scale: float
     notes: tuple[str, ...]

@@ -1,50 +1,70 @@
-"""The order in which values cross an edge, one word a beat. The hardware, the benches and the mutation checks share it.
+"""The order in which values cross an edge, one word per beat. Hardware, benches and mutation checks share it.
 
-A map (H, W, C) crosses as one value a beat, pixels in raster order, channels within a pixel.
-A tiled tensor (H, W, C, d) crosses as q values a beat: for each group of q consecutive pixels, for each channel, for each
-basis, the q pixels side by side, the first pixel in the lowest bits. Where a last group is short, its last pixel is
+A map (H, W, C) crosses as one value per beat, pixels in raster order, channels within a pixel.
+A tiled tensor (H, W, C, d) crosses as q values per beat: for each group of q consecutive pixels, for each channel, for
+each basis, the q pixels side by side, the first pixel in the lowest bits. Where a last group is short, its last pixel is
 repeated to fill the beat.
 """
 
 from __future__ import annotations
+
+import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from .graph import TensorSpec
 
 
-def groups(spec: TensorSpec, q: int) -> int:
-    """Groups of q pixels in a frame, the last one possibly short."""
-    return -(-spec.pixels // q)
+@dataclass(frozen=True)
+class Stream:
+    """The type of a stream: what one frame of it carries, and the values of a beat. Two ends that agree fit together."""
+
+    spec: TensorSpec
+    q: int = 1
+
+    @classmethod
+    def of(cls, spec: TensorSpec, q: int) -> Stream:
+        """The stream of `spec` beside an operator that works on groups of q pixels: maps have one value per beat."""
+        return cls(spec, q if spec.tiled else 1)
+
+    @property
+    def bits(self) -> int:
+        """Width of a beat."""
+        return self.spec.qtype.bits * self.q
+
+    @property
+    def groups(self) -> int:
+        """Groups of q pixels in a frame, the last one possibly short."""
+        return -(-self.spec.pixels // self.q)
+
+    @property
+    def beats_per_frame(self) -> int:
+        return self.groups * math.prod(self.spec.shape[2:])
+
+    def beats(self, values: np.ndarray) -> np.ndarray:
+        """values (N, *spec.shape) -> (beats of all N frames in order, q), same dtype."""
+        if values.shape[1:] != self.spec.shape:
+            raise ValueError(f"beats: {values.shape[1:]} is not {self.spec.shape}")
+        if not self.spec.tiled:
+            return values.reshape(-1, 1)
+        n, words = values.shape[0], math.prod(self.spec.shape[2:])
+        pixels = values.reshape(n, self.spec.pixels, words)
+        index = np.minimum(np.arange(self.groups * self.q), self.spec.pixels - 1)
+        return pixels[:, index].reshape(n, -1, self.q, words).swapaxes(2, 3).reshape(-1, self.q)
+
+    def tensor(self, beats: np.ndarray) -> np.ndarray:
+        """The inverse of `beats`: (beats, q) -> (N, *spec.shape); repeated pixels of a short group fall away."""
+        if not self.spec.tiled:
+            return beats.reshape(-1, *self.spec.shape)
+        words = math.prod(self.spec.shape[2:])
+        pixels = beats.reshape(-1, self.groups, words, self.q).swapaxes(2, 3).reshape(-1, self.groups * self.q, words)
+        return pixels[:, : self.spec.pixels].reshape(-1, *self.spec.shape)
 
 
-def values_per_beat(spec: TensorSpec, q: int) -> int:
-    return q if spec.tiled else 1
+@dataclass(frozen=True)
+class Port:
+    """A stream input or output of an operator, by the name that it has in hardware."""
 
-
-def word_bits(spec: TensorSpec, q: int) -> int:
-    """Width of one beat in bits."""
-    return spec.qtype.bits * values_per_beat(spec, q)
-
-
-def beats(values: np.ndarray, spec: TensorSpec, q: int) -> np.ndarray:
-    """values (N, *spec.shape) -> (beats of all N frames in order, values per beat), same dtype."""
-    if values.shape[1:] != spec.shape:
-        raise ValueError(f"beats: {values.shape[1:]} is not {spec.shape}")
-    n = values.shape[0]
-    if not spec.tiled:
-        return values.reshape(-1, 1)
-    _, _, c, d = spec.shape
-    pixels = values.reshape(n, spec.pixels, c * d)
-    index = np.minimum(np.arange(groups(spec, q) * q), spec.pixels - 1)
-    return pixels[:, index].reshape(n, -1, q, c * d).swapaxes(2, 3).reshape(-1, q)
-
-
-def from_beats(words: np.ndarray, spec: TensorSpec, q: int) -> np.ndarray:
-    """The inverse of `beats`: (beats, values per beat) -> (N, *spec.shape); repeated pixels of a short group fall away."""
-    if not spec.tiled:
-        return words.reshape(-1, *spec.shape)
-    _, _, c, d = spec.shape
-    per_frame = groups(spec, q) * c * d
-    pixels = words.reshape(-1, per_frame // (c * d), c * d, q).swapaxes(2, 3).reshape(-1, groups(spec, q) * q, c * d)
-    return pixels[:, : spec.pixels].reshape(-1, *spec.shape)
+    name: str
+    stream: Stream

@@ -11,3 +11,4 @@ from .graph import Graph, Node, TensorSpec
 # Two, because a layer and an operator may share a name.
 FLOAT = (Graph, Node, layers.MapSpec, *get_args(layers.Layer))
 INTEGER = (Graph, Node, TensorSpec, QType, Requant, ops.Input, *ops.OPERATORS)
+FOLDINGS = ops.FOLDINGS

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from ..ir.graph import Node
 from ..ir.layers import Conv, Linear, MapSpec, PenniConv, Size
 
 
@@ -55,3 +57,9 @@ class Fused:
         if skip is not None:
             y = y + skip
         return np.maximum(y, np.float32(0)) if self.relu else y
+
+
+def as_recorded(node: Node, inputs: tuple[Any, ...]) -> np.ndarray:
+    """What a node of a fused graph computes, with each result normalised as its BatchNorm recorded it."""
+    run = node.op.reference_as_recorded if isinstance(node.op, Fused) else node.op.reference
+    return run(*inputs)

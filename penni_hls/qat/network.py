@@ -23,7 +23,7 @@ from ..errors import UsageError
 from ..ir.fixed import BIAS, EXACT_FLOAT32, EXACT_FLOAT64, MULTIPLIER
 from ..ir.graph import Graph, Node, verify
 from ..ir.ops import BasisConv, Fork, GlobalPool, Input, MaxPool, SparseMac, Subsample
-from ..ir.ops.base import HardwareOp
+from ..ir.ops.base import Operator
 from ..ir.quantized import Quantized
 from .numbers import Requantized, Round, Row, reach_of, rshift, sums_of
 
@@ -103,7 +103,7 @@ class IntegerNetwork(nn.Module):
     @torch.no_grad()
     def quantized(self) -> Quantized:
         """The integer network with the weights as they are now. Widths of sums follow from them anew."""
-        nodes: list[Node[HardwareOp]] = []
+        nodes: list[Node[Operator]] = []
         for node, unit in zip(self.start.graph, self.units, strict=True):
             op = unit.operator() if isinstance(unit, _Basis | _Mac) else node.op
             nodes.append(replace(node, op=op))

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import DataError
-from ..ir.graph import Graph, Node
-from ..ir.layers import Input
-from ..passes.fused import Fused
+from ..ir.graph import Graph
+from ..ir.interpreter import Step, interpret, reference
+from ..passes.fused import as_recorded
 
 IMAGES = 256
 NOISE_HEADROOM = 1.25
@@ -34,15 +34,6 @@ class Calibration:
     def headroom(self) -> float:
         """How much wider than seen the ranges are made: photographs have longer tails than noise."""
         return NOISE_HEADROOM if self.synthetic else 1.0
-
-
-@dataclass(frozen=True, eq=False)
-class Observed:
-    """A node with the float maps it reads and the one it gives, each (N, H, W, C)."""
-
-    node: Node
-    inputs: tuple[np.ndarray, ...]
-    output: np.ndarray
 
 
 def calibration(graph: Graph, images: np.ndarray | None) -> Calibration:
@@ -71,22 +62,6 @@ def noise(n: int, h: int, w: int, c: int) -> np.ndarray:
     return np.clip(np.rint(pixels), 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
 
 
-def observe(graph: Graph, calibration: Calibration) -> Iterator[Observed]:
-    """Forward the batch; maps nobody needs any more are dropped on the way."""
-    waiting = {name: len(readers) for name, readers in graph.readers.items()}
-    live: dict[str, np.ndarray] = {}
-    for node in graph:
-        inputs = tuple(live[name] for name in node.inputs)
-        if isinstance(node.op, Input):
-            output = node.op.reference(calibration.images)
-        elif isinstance(node.op, Fused):
-            run = node.op.reference_as_recorded if calibration.synthetic else node.op.reference
-            output = run(*inputs)
-        else:
-            output = node.op.reference(*inputs)
-        live[node.name] = output
-        yield Observed(node, inputs, output)
-        for name in node.inputs:
-            waiting[name] -= 1
-            if not waiting[name]:
-                live.pop(name, None)
+def observe(graph: Graph, calibration: Calibration) -> Iterator[Step]:
+    """Forward the batch, each result as its BatchNorm recorded it where the images are noise: a node at a time."""
+    return interpret(graph, calibration.images, as_recorded if calibration.synthetic else reference)

@@ -13,13 +13,14 @@ import numpy as np
 
 from ..ir.fixed import BIAS, MULTIPLIER, QType, Requant
 from ..ir.graph import Graph, Node, TensorSpec
+from ..ir.interpreter import Step
 from ..ir.layers import GlobalAvgPool, Input, MaxPool, PadShortcut
 from ..ir.ops import GlobalPool, SparseMac, Subsample
 from ..ir.ops import Input as IntInput
 from ..ir.ops import MaxPool as IntMaxPool
 from ..passes.fused import Fused
 from .activation_range import activation_scale, steady
-from .calibrate import Calibration, Observed, observe
+from .calibrate import Calibration, observe
 from .coefficients import fit, moments, row_scales
 from .edge import Edge
 from .front import Front, front_of
@@ -60,7 +61,7 @@ def lower(graph: Graph, calibration: Calibration, bits: Bits) -> tuple[Graph, fl
     return Graph(tuple(nodes)), float(edges[graph.output.name].scale[0])
 
 
-def _lower_node(seen: Observed, reads: tuple[Edge, ...], bits: Bits, headroom: float, last: bool) -> Lowered:
+def _lower_node(seen: Step, reads: tuple[Edge, ...], bits: Bits, headroom: float, last: bool) -> Lowered:
     op, name = seen.node.op, seen.node.name
     match op:
         case Input():
@@ -90,14 +91,14 @@ def _through(name: str, op: IntMaxPool | GlobalPool | Subsample, read: Edge, div
     return Lowered((Node(name, op, (read.name,)),), edge)
 
 
-def _lower_fused(seen: Observed, reads: tuple[Edge, ...], bits: Bits, headroom: float, last: bool) -> Lowered:
+def _lower_fused(seen: Step, reads: tuple[Edge, ...], bits: Bits, headroom: float, last: bool) -> Lowered:
     op, name = seen.node.op, seen.node.name
     front = front_of(name, op.linear, reads[0], seen.inputs[0], bits.basis, headroom)
     out_type = LOGIT if last else RECTIFIED if op.relu else SIGNED
     if last:
-        step = steady(float(np.abs(seen.output).max()) * LOGIT_HEADROOM / LOGIT.hi or 1.0)
+        step = steady(float(np.abs(seen.value).max()) * LOGIT_HEADROOM / LOGIT.hi or 1.0)
     else:
-        step = steady(activation_scale(seen.output, out_type) * headroom)
+        step = steady(activation_scale(seen.value, out_type) * headroom)
     coef_type = QType(bits.coefs, signed=True)
     skip = reads[1] if op.skip else None
     coefs, requant = _fit(front, op, coef_type, out_type, step, 0.0 if skip is None else skip.scale[0])

@@ -6,26 +6,28 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..ir.graph import Graph, Node
-from ..ir.ops import SparseMac
-from ..ir.ops.base import Folding, HardwareOp
+from ..ir.ops.base import Folding, Operator
+from ..ir.streams import Stream
 from ..target.boards import Board
-from ..target.memory import ram_cost
+from ..target.memory import MemoryStyle, ram_cost
 from ..target.resources import Resources
 
 
 @dataclass(frozen=True)
 class Link:
-    """The FIFO of a map edge: `depth` words of `width` bits into input `port` of `dst`."""
+    """The FIFO of a map edge: `depth` words of `width` bits in a `memory`, into input number `port` of `dst`."""
 
     src: str
     dst: str
     port: int
     depth: int
     width: int
+    memory: MemoryStyle
 
     def cost(self) -> Resources:
         pointer = self.depth.bit_length()
-        return Resources(lut=3 * pointer + 4, ff=3 * pointer + self.width + 2) + ram_cost(self.depth, self.width)
+        logic = Resources(lut=3 * pointer + 4, ff=3 * pointer + self.width + 2)
+        return logic + ram_cost(self.depth, self.width, self.memory)
 
 
 @dataclass(frozen=True)
@@ -44,15 +46,15 @@ class Shortfall:
 class Schedule:
     """graph: integer operators; foldings: by node name; links: every map edge but the top's input, in graph order."""
 
-    graph: Graph[HardwareOp]
+    graph: Graph[Operator]
     board: Board
     foldings: dict[str, Folding]
     links: tuple[Link, ...]
 
     @property
-    def instances(self) -> tuple[Node[HardwareOp], ...]:
-        """The nodes that are hardware: all but the input."""
-        return self.graph.nodes[1:]
+    def instances(self) -> tuple[Node[Operator], ...]:
+        """The nodes that have a module of their own."""
+        return tuple(node for node in self.graph if node.op.hardware)
 
     @cached_property
     def cycles(self) -> dict[str, int]:
@@ -87,27 +89,25 @@ class Schedule:
         return tuple(Shortfall(name, have[name], limit) for name, limit in limits.items() if have[name] > limit)
 
     @cached_property
-    def mac_lanes(self) -> int:
-        """Multiply-accumulators of all sparse products."""
-        macs = (node for node in self.instances if isinstance(node.op, SparseMac))
-        return sum(self.foldings[node.name].q * self.foldings[node.name].p for node in macs)
+    def multipliers(self) -> int:
+        """Multiply-accumulators of all operators."""
+        return sum(node.op.multipliers(self.foldings[node.name]) for node in self.instances)
 
     @cached_property
-    def sparse_macs(self) -> int:
+    def products(self) -> int:
         """Multiplications by a non-zero coefficient in one image."""
-        macs = (node.op for node in self.instances if isinstance(node.op, SparseMac))
-        return sum(int((op.coefs != 0).sum()) * op.pixels for op in macs)
+        return sum(node.op.products for node in self.instances)
 
     @property
     def mac_bound(self) -> float:
         """Cycles an image if every multiplier worked in every cycle."""
-        return self.sparse_macs / self.mac_lanes if self.mac_lanes else 0.0
+        return self.products / self.multipliers if self.multipliers else 0.0
 
     @property
     def stream_bound(self) -> int:
         """Cycles an image that the widest map takes at one value a cycle."""
         maps = (spec for node in self.instances for spec in node.op.in_specs if not spec.tiled)
-        return max(spec.pixels * spec.shape[2] for spec in maps)
+        return max(Stream(spec).beats_per_frame for spec in maps)
 
     @property
     def images_per_second(self) -> float:

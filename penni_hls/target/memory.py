@@ -1,10 +1,20 @@
-"""The memories of a device: where a RAM or ROM of some size goes, and what it costs there."""
+"""The memories of a device: where a RAM or ROM of some size goes by default, and what it costs there.
+
+Where a memory lies is part of an operator's folding: one of the styles below.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from .resources import Resources
+
+BLOCK, LUT = "block", "lut"  # block RAM; LUT RAM, or for a ROM plain LUTs
+MemoryStyle = Literal["block", "lut"]
+
+LUTRAM_BITS = 4096  # below this many bits (and 256 words) a memory costs less in LUT RAM than half a block RAM
+ROM_LUTS_PER_BIT = 1.7  # as yosys maps them, registers' enables and all
 
 
 def address_bits(depth: int) -> int:
@@ -12,40 +22,32 @@ def address_bits(depth: int) -> int:
     return max(1, math.ceil(math.log2(depth)))
 
 
-LUTRAM_BITS = 4096  # below this many bits (and 256 words) a memory costs less in LUT RAM than half a block RAM
+def ram_style(depth: int, width: int) -> MemoryStyle:
+    """Where a RAM of this size costs least."""
+    return LUT if depth <= 64 or depth * width <= LUTRAM_BITS and depth <= 256 else BLOCK
 
 
-def ram_style(depth: int, width: int) -> str:
-    """`distributed` or `block`: where a RAM of this size goes in hardware."""
-    return "distributed" if depth <= 64 or depth * width <= LUTRAM_BITS and depth <= 256 else "block"
+def rom_style(depth: int) -> MemoryStyle:
+    """Where a ROM of this size costs least.
+
+    A bit of up to 64 words is one LUT; of deeper ones, with contents that look random, five or more.
+    """
+    return BLOCK if depth > 64 else LUT
 
 
-def in_block_ram(depth: int, width: int) -> int:
-    """`ram_style` as a hardware parameter: 1 for block RAM."""
-    return int(ram_style(depth, width) == "block")
-
-
-def rom_in_block_ram(depth: int) -> int:
-    """Likewise for a ROM: a bit of up to 64 words is one LUT; of deeper ones, with contents that look random, five or more."""
-    return int(depth > 64)
-
-
-def rom_cost(depth: int, width: int) -> Resources:
-    if rom_in_block_ram(depth):
+def rom_cost(depth: int, width: int, style: MemoryStyle) -> Resources:
+    if style == BLOCK:
         return Resources(bram36=block_rams(depth, width))
-    return Resources(lut=ROM_LUTS_PER_BIT * width * (depth > 2))
+    return Resources(lut=ROM_LUTS_PER_BIT * width * (depth > 2) * math.ceil(depth / 64))
 
 
-ROM_LUTS_PER_BIT = 1.7  # as yosys maps them, registers' enables and all
-
-
-def ram_cost(depth: int, width: int) -> Resources:
+def ram_cost(depth: int, width: int, style: MemoryStyle) -> Resources:
     """A simple dual-port RAM: RAM64M (3 bits x 64 words in 4 LUTs) or RAMB18/RAMB36 by the widths they come in."""
-    if ram_style(depth, width) == "distributed":
-        if depth <= 32:
-            return Resources(lut=4 * math.ceil(width / 6))
-        return Resources(lut=4 * math.ceil(width / 3) * math.ceil(depth / 64) + (width if depth > 64 else 0))
-    return Resources(bram36=block_rams(depth, width))
+    if style == BLOCK:
+        return Resources(bram36=block_rams(depth, width))
+    if depth <= 32:
+        return Resources(lut=4 * math.ceil(width / 6))
+    return Resources(lut=4 * math.ceil(width / 3) * math.ceil(depth / 64) + (width if depth > 64 else 0))
 
 
 def block_rams(depth: int, width: int) -> float:

@@ -16,7 +16,7 @@ import pytest
 import penni_hls
 from penni_hls.accuracy import predict_float
 from penni_hls.checkpoint import read
-from penni_hls.ir import interpreter as golden
+from penni_hls.ir import interpreter
 from penni_hls.quantize import quantize
 from penni_hls.target import boards
 
@@ -56,7 +56,7 @@ def test_what_is_loaded_is_what_was_generated(small_checkpoint, small_project):
     project, float_graph = penni_hls.load(small_project), read(small_checkpoint)
     integer = quantize(float_graph)
     images = np.random.default_rng(3).integers(0, 256, (5, 32, 32, 3), np.uint8)
-    here, there = golden.run(project.graph, images), golden.run(integer.graph, images)
+    here, there = interpreter.run(project.graph, images), interpreter.run(integer.graph, images)
     assert list(here) == list(there)
     for name in here:
         assert here[name].qtype == there[name].qtype

@@ -16,7 +16,7 @@ import penni_hls
 from penni_hls.api import random_images
 from penni_hls.backends.result import compare
 from penni_hls.backends.synthesis import Synthesis
-from penni_hls.ir import interpreter as golden
+from penni_hls.ir import interpreter
 from penni_hls.target.resources import Resources
 
 KEYS = {"engine", "images", "bit_exact", "cycles_per_image", "latency_cycles", "first_mismatch"}
@@ -155,7 +155,7 @@ def test_csim_names_the_operator_that_was_tampered_with(small_project, tmp_path,
     first = done.json["first_mismatch"]
     assert first["operator"] == "layer2.0.conv1.basis"
     images = random_images(penni_hls.load(tmp_path / "p"), 2)
-    z = golden.run(penni_hls.load(small_project).graph, images, keep={"layer2.0.conv1.basis"})[
+    z = interpreter.run(penni_hls.load(small_project).graph, images, keep={"layer2.0.conv1.basis"})[
         "layer2.0.conv1.basis"
     ].values
     at = tuple(first[key] for key in ("image", "row", "column", "channel", "basis"))

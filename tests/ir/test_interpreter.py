@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from penni_hls.ir import interpreter as golden
+from penni_hls.ir import interpreter
 from penni_hls.ir.fixed import QType, Requant
 from penni_hls.ir.graph import Graph, Node, TensorSpec
 from penni_hls.ir.ops import BasisConv, Fork, GlobalPool, Input, SparseMac, Subsample
@@ -76,7 +76,7 @@ def plain_mac(op: SparseMac, z: np.ndarray, skip: np.ndarray | None = None) -> n
 def test_every_tensor_of_a_network(option_b: bool) -> None:
     graph = random_resnet(size=6, widths=(3, 5), option_b=option_b)
     images = np.random.default_rng(3).integers(0, 256, (2, *graph.input.op.out_spec.shape), dtype=np.uint8)
-    got = golden.run(graph, images)
+    got = interpreter.run(graph, images)
     assert set(got) == {node.name for node in graph}
     for n, image in enumerate(images):
         for name, want in plain(graph, image).items():
@@ -87,16 +87,16 @@ def test_only_what_is_asked_for_is_kept() -> None:
     graph = random_resnet(size=6, widths=(3, 5))
     images = np.zeros((1, *graph.input.op.out_spec.shape), np.uint8)
     names = [node.name for node in graph]
-    assert set(golden.run(graph, images, keep=())) == {names[-1]}
-    assert set(golden.run(graph, images, keep=[names[0], names[2]])) == {names[0], names[2], names[-1]}
+    assert set(interpreter.run(graph, images, keep=())) == {names[-1]}
+    assert set(interpreter.run(graph, images, keep=[names[0], names[2]])) == {names[0], names[2], names[-1]}
 
 
 def test_images_of_another_shape_are_refused() -> None:
     graph = random_resnet(size=6, widths=(3, 5))
     with pytest.raises(ValueError, match="the network takes images"):
-        golden.run(graph, np.zeros((1, 7, 6, 3), np.uint8))
+        interpreter.run(graph, np.zeros((1, 7, 6, 3), np.uint8))
     with pytest.raises(ValueError, match="the network takes images"):
-        golden.run(graph, np.zeros((1, *graph.input.op.out_spec.shape), np.int16))
+        interpreter.run(graph, np.zeros((1, *graph.input.op.out_spec.shape), np.int16))
 
 
 def test_sums_too_large_for_a_float_stay_exact() -> None:
@@ -108,5 +108,5 @@ def test_sums_too_large_for_a_float_stay_exact() -> None:
     graph = Graph((Node("input", Input(spec)), Node("mac", mac, ("input",))))
     values = [2**39 - 1, -(2**39), 2**39 - 3, 5]
     want = half_up(sum(a * v for a, v in zip([127, -127, 126, 1], values)), 1)
-    got = golden.run(graph, np.array(values, np.int64).reshape(1, 1, 1, 4))
+    got = interpreter.run(graph, np.array(values, np.int64).reshape(1, 1, 1, 4))
     assert got["mac"].values.tolist() == [[[[want]]]]

@@ -115,8 +115,8 @@ def test_noise_gives_each_result_the_statistics_that_were_recorded() -> None:
             op = seen.node.op
             if op.skip or op.relu:
                 continue  # what follows the normalisation hides it
-            np.testing.assert_allclose(seen.output.mean((0, 1, 2)), norm.op.beta, atol=1e-3)
-            np.testing.assert_allclose(seen.output.std((0, 1, 2)), np.abs(norm.op.gamma), rtol=1e-3)
+            np.testing.assert_allclose(seen.value.mean((0, 1, 2)), norm.op.beta, atol=1e-3)
+            np.testing.assert_allclose(seen.value.std((0, 1, 2)), np.abs(norm.op.gamma), rtol=1e-3)
             checked += 1
     assert checked == 1  # the option-B shortcut
 
@@ -127,7 +127,7 @@ def test_images_are_forwarded_as_they_are() -> None:
     fused = fuse(fold_batchnorm(float_graph))
     last = list(observe(fused, calibration(float_graph, images)))[-1]
     want = predict_float(float_graph, images)
-    np.testing.assert_allclose(last.output.reshape(4, -1), want, rtol=1e-4, atol=1e-4 * np.abs(want).max())
+    np.testing.assert_allclose(last.value.reshape(4, -1), want, rtol=1e-4, atol=1e-4 * np.abs(want).max())
 
 
 def test_noise_looks_like_pixels() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from penni_hls.ir.ops import SparseMac
-from penni_hls.ir.streams import word_bits
+from penni_hls.ir.streams import Stream
 from penni_hls.schedule import plan
 from penni_hls.target.boards import load
 from tests.networks import random_resnet
@@ -33,7 +33,7 @@ def test_tile_edges_join_equal_q_and_every_map_edge_has_a_fifo(board):
             if spec.tiled:
                 assert schedule.foldings[src].q == schedule.foldings[node.name].q
             elif src != "input":
-                assert links.pop((src, node.name, port)).width == word_bits(spec, 1)
+                assert links.pop((src, node.name, port)).width == Stream(spec).bits
     assert not links
 
 
@@ -52,7 +52,7 @@ def test_what_does_not_fit_says_what_is_missing(board):
 def test_bounds_are_below_what_is_predicted(board):
     schedule = plan(GRAPH, board)
     macs = [node.op for node in GRAPH if isinstance(node.op, SparseMac)]
-    assert schedule.sparse_macs == sum((op.coefs != 0).sum() * op.pixels for op in macs)
+    assert schedule.products == sum((op.coefs != 0).sum() * op.pixels for op in macs)
     assert schedule.mac_bound <= schedule.cycles_per_image
     assert schedule.stream_bound <= schedule.cycles_per_image
 

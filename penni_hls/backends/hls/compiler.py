@@ -13,7 +13,8 @@ from pathlib import Path
 
 from ...errors import ToolError
 from ...target.boards import Board
-from .emit import BAMBU_CORE, TOP
+from ..top import TOP
+from .emit import BAMBU_CORE
 
 TAIL = 3  # lines of a log that an error shows
 # bambu's own name of the one Zynq that every build of it knows: timing is not what it is asked for.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...ir import interpreter as golden
+from ...ir import interpreter
 from ...project import Project
 from ..result import Mismatch, Simulation, Stage, compare, compare_logits, layer_inputs, node_of, silent
 from . import gxx
@@ -48,11 +48,11 @@ def _network(project: Project, images: np.ndarray, work: Path, bounded: bool, ex
 
 def _locate(project: Project, image: np.ndarray, logit: Mismatch, work: Path, bounded: bool, exact: bool) -> Mismatch:
     """The first operator in graph order whose stream differs; `logit` itself where none does. image: (1, H, W, C)."""
-    expected = golden.run(project.graph, image)
+    expected = interpreter.run(project.graph, image)
     order = {node.name: index for index, node in enumerate(project.graph)}
     _, done = gxx.csim(project.schedule, project.path / "hls", work, image, bounded=bounded, exact=exact, trace=True)
     traced = sorted(gxx.tensors(project.schedule, done), key=lambda item: order[item[0].src])
-    found = (compare(stream.src, expected[stream.src].values, values) for stream, values in traced)
+    found = (compare(edge.src, expected[edge.src].values, values) for edge, values in traced)
     first = next((mismatch for mismatch in found if mismatch), None)
     return first.of_image(logit.image) if first else logit
 

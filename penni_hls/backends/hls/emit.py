@@ -1,31 +1,28 @@
 """Schedule -> hls/: the Vitis HLS C++ of a network, its weights, its test bench and the script for the vendor's tool.
 
-Here are only the views that the templates in templates/hls see; what an operator does, hw/hls/penni_<stem>.hpp says.
+Here are only the views that the templates in templates/hls see; what an operator does, hw/hls/penni_<kind>.hpp says.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from ...files import HW
-from ...ir import interpreter as golden
-from ...ir.fixed import smallest_qtype
-from ...ir.graph import Graph, Node, TensorSpec
-from ...ir.ops import BasisConv
-from ...ir.ops.base import Folding, HardwareOp, Memory
-from ...ir.streams import beats, word_bits
+from ...ir import interpreter
+from ...ir.graph import Graph, Node
+from ...ir.ops.base import Folding, Memory, Operator
+from ...ir.streams import Port, Stream
 from ...schedule import Schedule
 from ..templates import identifier, render
+from ..top import INPUT, OUTPUT, TOP, TopPort, external_port, ports
+from ..words import memory_bytes
+from .adders import Basis, basis_view
 
-TOP = "penni_top"
-INPUT, OUTPUT = "s_axis", "m_axis"
 LOGITS = "logits"  # the stream and the process before the output port
-LOGIT_BITS = 32
 BAMBU_CORE = "penni_core"  # what bambu calls the top: `penni_top` is the wrapper with the vendor's ports
 VECTOR_FRAMES = 2
 ROM_PIECE = 64  # a memory word wider than this is kept in pieces
@@ -33,34 +30,34 @@ LINE = 100
 
 
 @dataclass(frozen=True)
-class Stream:
-    """A stream of the top: `name` in C++, from node `src` into input `port` of `dst`; q values a word of tiles."""
+class Edge:
+    """A stream of the top: `name` in C++, from node `src` into input number `port` of `dst`."""
 
     name: str
     src: str
     dst: str
     port: int
-    spec: TensorSpec
-    q: int
+    stream: Stream
     depth: int
 
     @property
     def bits(self) -> int:
-        return word_bits(self.spec, self.q)
+        return self.stream.bits
 
     @property
     def word(self) -> str:
-        return f"penni::word<{self.bits}>"
+        return _word(self.bits)
 
 
 @dataclass(frozen=True)
-class Port:
-    """A port of a top: `words` a frame."""
+class PortView:
+    """A port of a top: a stream of `words` per frame, or an array of that many."""
 
     name: str
     word: str
     words: int
     output: bool
+    memory: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,39 +80,6 @@ class Rom:
 
 
 @dataclass(frozen=True)
-class AdderView:
-    name: str
-    type: str
-    a: str
-    a_shift: int
-    sign: str
-    b: str
-    b_shift: int
-
-
-@dataclass(frozen=True)
-class OutputView:
-    """wide: bits of the sum with the rounding half; round: the shift that rounds."""
-
-    source: str | None
-    type: str
-    shift: int
-    wide: int
-    round: int
-
-
-@dataclass(frozen=True)
-class Basis:
-    inputs: int
-    x_type: str
-    z_type: str
-    z_bits: int
-    z_signed: int
-    adders: tuple[AdderView, ...]
-    outputs: tuple[OutputView, ...]
-
-
-@dataclass(frozen=True)
 class Config:
     """The struct that an operator's function template is instantiated with."""
 
@@ -131,25 +95,24 @@ class Top:
     name: str
     headers: tuple[str, ...]
     configs: tuple[Config, ...]
-    ports: tuple[Port, ...]
-    streams: tuple[Stream, ...]
+    ports: tuple[PortView, ...]
+    streams: tuple[Edge, ...]
     processes: tuple[Process, ...]
 
 
 def emit_hls(schedule: Schedule) -> dict[str, str | bytes]:
     """Every file under hls/, by its path in the project."""
-    spec, out = schedule.graph.input.op.out_spec, schedule.graph.output.op.out_spec
-    if spec.qtype.bits != 8 or out.qtype.bits > LOGIT_BITS:
-        raise ValueError(f"the ports carry 8-bit pixels and {LOGIT_BITS}-bit logits, not {spec} and {out}")
     layers = [_config(node.name, node.op, schedule.foldings[node.name]) for node in schedule.instances]
     files: dict[str, str | bytes] = {**_sources([_network_top(schedule)]), **_layer_files(layers)}
     period = f"{1000 / schedule.board.clock_mhz:.3f}"
     files["hls/build.tcl"] = render("hls/build.tcl.j2", board=schedule.board, period=period, frames=VECTOR_FRAMES)
-    files["hls/bambu/penni_top.v"] = render("hls/bambu_top.v.j2", core=BAMBU_CORE, words=math.prod(out.shape))
-    return {**files, **_vectors(schedule.graph)}
+    files["hls/bambu/penni_top.v"] = render(
+        "hls/bambu_top.v.j2", core=BAMBU_CORE, words=_by_name(ports(schedule))[OUTPUT].words
+    )
+    return {**files, **_vectors(schedule)}
 
 
-def emit_operators(operators: Mapping[str, tuple[HardwareOp, Folding]]) -> dict[str, str | bytes]:
+def emit_operators(operators: Mapping[str, tuple[Operator, Folding]]) -> dict[str, str | bytes]:
     """The same for operators alone: each is a top of its own, `operator_top(name)`, with ports in0…, out0…"""
     _check_names(operators)
     layers = [_config(name, op, folding) for name, (op, folding) in operators.items()]
@@ -161,8 +124,8 @@ def operator_top(name: str) -> str:
     return f"top_{identifier(name)}"
 
 
-def streams(schedule: Schedule) -> tuple[Stream, ...]:
-    """Every stream inside the top, in graph order: one an edge, and the one before the output port.
+def streams(schedule: Schedule) -> tuple[Edge, ...]:
+    """Every stream inside the top, in graph order: one per edge, and the one before the output port.
 
     Map edges are as deep as their links; a tile edge holds two channels of a group (2·d words), so that neither side
     waits for the other within a channel.
@@ -170,13 +133,14 @@ def streams(schedule: Schedule) -> tuple[Stream, ...]:
     graph, depths = schedule.graph, {(link.dst, link.port): link.depth for link in schedule.links}
     result = []
     for node in schedule.instances:
-        for port, (src, spec) in enumerate(zip(node.inputs, node.op.in_specs)):
-            if src == graph.input.name:
+        for index, (src, port) in enumerate(zip(node.inputs, node.op.inputs(schedule.foldings[node.name]))):
+            if not graph.by_name[src].op.hardware:
                 continue
-            depth = 2 * spec.shape[3] if spec.tiled else depths[node.name, port]
-            name = f"{identifier(src)}_to_{identifier(node.name)}" + (f"_{port}" if port else "")
-            result.append(Stream(name, src, node.name, port, spec, schedule.foldings[node.name].q, depth))
-    result.append(Stream(LOGITS, graph.output.name, OUTPUT, 0, graph.output.op.out_spec, 1, 2))
+            spec = port.stream.spec
+            depth = 2 * spec.shape[3] if spec.tiled else depths[node.name, index]
+            name = f"{identifier(src)}_to_{identifier(node.name)}" + (f"_{index}" if index else "")
+            result.append(Edge(name, src, node.name, index, port.stream, depth))
+    result.append(Edge(LOGITS, graph.output.name, OUTPUT, 0, Stream(graph.output.op.out_spec), 2))
     return tuple(result)
 
 
@@ -184,44 +148,55 @@ def _network_top(schedule: Schedule) -> Top:
     graph = schedule.graph
     _check_names([node.name for node in graph])
     _check_readers(graph)
-    inner = streams(schedule)
-    into = {(stream.dst, stream.port): stream.name for stream in inner}
-    spec, out = graph.input.op.out_spec, graph.output.op.out_spec
+    inner, top = streams(schedule), ports(schedule)
+    into = {(edge.dst, edge.port): edge.name for edge in inner}
+    out = graph.output.op.out_spec
     processes = []
     for node in schedule.instances:
         ins = [into.get((node.name, port), INPUT) for port in range(len(node.inputs))]
-        outs = [stream.name for stream in inner if stream.src == node.name]
-        processes.append(_process(node.name, node.op, ins, outs))
-    count = math.prod(out.shape)
+        outs = [edge.name for edge in inner if edge.src == node.name]
+        brought = [port.name for port in top if port.node == node.name]
+        processes.append(_process(node.name, node.op, ins, outs, brought))
+    count = _by_name(top)[OUTPUT].words
     sink = Config(f"{LOGITS}_config", "", _constants(COUNT=count, XW=out.qtype.bits, X_SIGNED=int(out.qtype.signed)))
     processes.append(Process(LOGITS, "penni::send_logits", sink.name, (LOGITS, OUTPUT)))
-    ports = (
-        Port(INPUT, f"penni::word<{spec.qtype.bits}>", math.prod(spec.shape), False),
-        Port(OUTPUT, "penni::logit", count, True),
-    )
-    return Top(TOP, _headers(schedule.instances), (sink,), ports, inner, tuple(processes))
+    return Top(TOP, _headers(schedule.instances), (sink,), tuple(map(_port, top)), inner, tuple(processes))
 
 
-def _operator_top(name: str, op: HardwareOp, folding: Folding) -> Top:
-    def port(label: str, spec: TensorSpec, output: bool) -> Port:
-        words = beats(np.zeros((1, *spec.shape), np.int8), spec, folding.q).shape[0]
-        return Port(label, f"penni::word<{word_bits(spec, folding.q)}>", words, output)
-
-    ins = [port(f"in{i}", spec, False) for i, spec in enumerate(op.in_specs)]
-    outs = [port(f"out{i}", op.out_spec, True) for i in range(getattr(op, "copies", 1))]
-    process = _process(name, op, [p.name for p in ins], [p.name for p in outs])
-    return Top(operator_top(name), _headers([Node(name, op)]), (), (*ins, *outs), (), (process,))
+def _by_name(top: tuple[TopPort, ...]) -> dict[str, TopPort]:
+    return {port.name: port for port in top}
 
 
-def _process(name: str, op: HardwareOp, ins: list[str], outs: list[str]) -> Process:
-    """Every operator's function takes its first input, its outputs, then its other inputs."""
-    return Process(name, f"penni::{op.stem}", _config_name(name), (ins[0], *outs, *ins[1:]))
+def _port(port: TopPort) -> PortView:
+    output = port.kind == "stream_out"
+    word = "penni::logit" if output else _word(port.bits)
+    return PortView(port.name, word, port.words, output, port.kind == "memory")
 
 
-def _headers(nodes: Iterable[Node[HardwareOp]]) -> tuple[str, ...]:
+def _word(bits: int) -> str:
+    return f"penni::word<{bits}>"
+
+
+def _operator_top(name: str, op: Operator, folding: Folding) -> Top:
+    def view(label: str, port: Port, output: bool) -> PortView:
+        return PortView(label, _word(port.stream.bits), port.stream.beats_per_frame, output)
+
+    ins = [view(f"in{i}", port, False) for i, port in enumerate(op.inputs(folding))]
+    outs = [view(f"out{i}", port, True) for i, port in enumerate(op.outputs(folding))]
+    brought = [_port(external_port(name, external)) for external in op.externals(folding)]
+    process = _process(name, op, *([port.name for port in group] for group in (ins, outs, brought)))
+    return Top(operator_top(name), _headers([Node(name, op)]), (), (*ins, *outs, *brought), (), (process,))
+
+
+def _process(name: str, op: Operator, ins: list[str], outs: list[str], externals: list[str]) -> Process:
+    """Every operator's function takes its first input, its outputs, its other inputs, its external ports."""
+    return Process(name, f"penni::{op.kind}", _config_name(name), (ins[0], *outs, *ins[1:], *externals))
+
+
+def _headers(nodes: Iterable[Node[Operator]]) -> tuple[str, ...]:
     nodes = tuple(nodes)
-    stems = sorted({node.op.stem for node in nodes})
-    return (*(f"penni_{stem}.hpp" for stem in stems), *(f"layers/{identifier(node.name)}.hpp" for node in nodes))
+    kinds = sorted({node.op.kind for node in nodes})
+    return (*(f"penni_{kind}.hpp" for kind in kinds), *(f"layers/{identifier(node.name)}.hpp" for node in nodes))
 
 
 def _check_names(names: Iterable[str]) -> None:
@@ -232,9 +207,9 @@ def _check_names(names: Iterable[str]) -> None:
             raise ValueError(f"the names {other} and {name} are one in C++")
 
 
-def _check_readers(graph: Graph[HardwareOp]) -> None:
+def _check_readers(graph: Graph[Operator]) -> None:
     for name, readers in graph.readers.items():
-        copies = getattr(graph.by_name[name].op, "copies", 1)
+        copies = graph.by_name[name].op.readers
         if name != graph.output.name and len(readers) != copies:
             raise ValueError(f"{name}: {len(readers)} operators read it, it gives {copies} streams; a fork is needed")
 
@@ -247,10 +222,10 @@ def _constants(**values: int) -> tuple[tuple[str, int], ...]:
     return tuple(values.items())
 
 
-def _config(name: str, op: HardwareOp, folding: Folding) -> Config:
+def _config(name: str, op: Operator, folding: Folding) -> Config:
     roms = tuple(_rom(rom, memory) for rom, memory in op.memories(folding).items())
-    basis = _basis(op) if isinstance(op, BasisConv) else None
-    title = f"{name}: {op.stem}, q = {folding.q}, p = {folding.p}"
+    basis = None if op.sums is None else basis_view(op.sums)
+    title = f"{name}: {op.kind}, {', '.join(f'{name} = {value}' for name, value in folding.choices().items())}"
     return Config(_config_name(name), title, _constants(**op.parameters(folding)), roms, basis)
 
 
@@ -268,35 +243,6 @@ def _lines(numbers: list[int]) -> tuple[str, ...]:
     texts = [f"{number}u," if number >> 31 else f"{number}," for number in numbers]
     per_line = max(1, LINE // max(len(text) for text in texts))
     return tuple("".join(texts[at : at + per_line]) for at in range(0, len(texts), per_line))
-
-
-def _ctype(bits: int, signed: bool) -> str:
-    return f"penni::integer<{bits}, {'true' if signed else 'false'}>"
-
-
-def _basis(op: BasisConv) -> Basis:
-    graph, z = op.adders, op.z_type
-
-    def source(index: int) -> str:
-        return f"x[{index}]" if index < graph.inputs else f"v{index}"
-
-    adders = tuple(
-        AdderView(
-            f"v{index}", _ctype(adder.qtype.bits, adder.qtype.signed),
-            source(adder.a), adder.a_shift, "-" if adder.subtract else "+", source(adder.b), adder.b_shift,
-        )
-        for index, adder in enumerate(graph.adders, graph.inputs)
-    )  # fmt: skip
-    outputs = []
-    for out, shift in zip(graph.outputs, op.shifts):
-        half = (1 << shift) >> 1
-        wide = smallest_qtype(min(-1, out.lo), out.hi + half).bits
-        name = None if out.source is None else source(out.source)
-        outputs.append(OutputView(name, _ctype(out.qtype.bits, out.qtype.signed), out.shift, wide, shift))
-    x = op.x.qtype
-    return Basis(
-        graph.inputs, _ctype(x.bits, x.signed), _ctype(z.bits, z.signed), z.bits, int(z.signed), adders, tuple(outputs)
-    )
 
 
 def _layer_files(configs: Iterable[Config]) -> dict[str, str]:
@@ -321,13 +267,16 @@ def _library() -> dict[str, str]:
     return {f"hls/{path.relative_to(root).as_posix()}": path.read_text(encoding="utf-8") for path in paths}
 
 
-def _vectors(graph: Graph[HardwareOp]) -> dict[str, bytes]:
-    """Random frames and what must come out, for a C simulation without Python."""
+def _vectors(schedule: Schedule) -> dict[str, bytes]:
+    """Random frames, what external ports take, and what must come out, for a C simulation without Python."""
+    graph = schedule.graph
     spec = graph.input.op.out_spec
     rng = np.random.default_rng(0)
     images = rng.integers(spec.qtype.lo, spec.qtype.hi + 1, (VECTOR_FRAMES, *spec.shape)).astype(spec.qtype.dtype)
-    logits = golden.run(graph, images, keep=())[graph.output.name].values
+    logits = interpreter.output(graph, images).values
+    brought = {port.name: memory_bytes(port.external.contents) for port in ports(schedule) if port.external}
     return {
         f"hls/vectors/{INPUT}.bin": images.tobytes(),
+        **{f"hls/vectors/{name}.bin": VECTOR_FRAMES * data for name, data in brought.items()},
         f"hls/vectors/{OUTPUT}.expect.bin": logits.reshape(VECTOR_FRAMES, -1).astype("<i4").tobytes(),
     }

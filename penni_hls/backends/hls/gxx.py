@@ -23,20 +23,19 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import PenniError, ToolError
-from ...ir.fixed import IntTensor, QType
-from ...ir.graph import TensorSpec
-from ...ir.ops.base import Folding, HardwareOp
-from ...ir.streams import beats, from_beats, values_per_beat
+from ...ir.fixed import IntTensor
+from ...ir.ops.base import Folding, Operator
+from ...ir.streams import Stream
 from ...schedule import Schedule
-from ..words import pack, unpack
-from .emit import INPUT, OUTPUT, TOP, Stream, emit_operators, operator_top, streams
+from ..top import INPUT, LOGIT, OUTPUT, TOP, external_port, ports
+from ..words import memory_bytes, pack, unpack
+from .emit import Edge, emit_operators, operator_top, streams
 
 # -fwrapv: sums run on modulo 2^32. The rest: labels and ap_int.h's uninitialized bits are no news.
 FLAGS = ("-std=c++14", "-fwrapv", "-Wall", "-Wno-unused-label", "-Wno-uninitialized", "-Wno-maybe-uninitialized")
 TOP_HEADERS = ("penni_top.hpp", "penni_ports.hpp")  # of a network; single operators have tops of their own
 TOPS_A_UNIT = 16  # small tops that are compiled together: reading the headers takes longer than they do
 STUCK = (3, 4)  # the bench's exit status where functions wait for each other, or one reads what never comes
-LOGIT = QType(32, True)
 
 
 class Stuck(PenniError):
@@ -130,25 +129,27 @@ def csim(
 ) -> tuple[np.ndarray, Run]:  # fmt: skip
     """Simulate the network in `hls`. images (N, H, W, C) uint8 -> logits (N, classes) int64, and how it went."""
     bench = build(hls, work, bounded=bounded, exact=exact)
-    spec = schedule.graph.input.op.out_spec
-    inputs = {INPUT: pack(beats(images, spec, 1), spec.qtype)}
+    pixels = Stream(schedule.graph.input.op.out_spec)
+    inputs = {INPUT: pack(pixels.beats(images), pixels.spec.qtype)}
+    brought = {port.name: port.external.contents for port in ports(schedule) if port.external}
+    inputs |= {name: len(images) * memory_bytes(contents) for name, contents in brought.items()}
     done = run(bench, TOP, len(images), inputs, work / "csim-run", trace=trace)
     return unpack(done.outputs[OUTPUT], 1, LOGIT).reshape(len(images), -1).astype(np.int64), done
 
 
-def tensors(schedule: Schedule, done: Run) -> Iterable[tuple[Stream, np.ndarray]]:
+def tensors(schedule: Schedule, done: Run) -> Iterable[tuple[Edge, np.ndarray]]:
     """What crossed each stream of a traced run, in graph order: (N, *spec.shape) in the dtype of its type."""
     if done.traces is None:
         raise ValueError("the run was not traced")
-    for stream in streams(schedule):
-        yield stream, _tensor((done.traces / f"{stream.name}.bin").read_bytes(), stream.spec, stream.q)
+    for edge in streams(schedule):
+        yield edge, _tensor((done.traces / f"{edge.name}.bin").read_bytes(), edge.stream)
 
 
 @dataclass(frozen=True, eq=False)
 class Alone:
     """An operator to be simulated alone, with its input tensors of one or more frames."""
 
-    op: HardwareOp
+    op: Operator
     folding: Folding
     inputs: tuple[IntTensor, ...]
 
@@ -184,15 +185,18 @@ def write_changed(files: Mapping[str, str | bytes], folder: Path) -> None:
 
 
 def _run_alone(bench: Path, name: str, alone: Alone, work: Path) -> tuple[np.ndarray, ...]:
-    op, q = alone.op, alone.folding.q
-    pairs = zip(op.in_specs, alone.inputs, strict=True)
-    inputs = {f"in{i}": pack(beats(tensor.values, spec, q), spec.qtype) for i, (spec, tensor) in enumerate(pairs)}
-    done = run(bench, operator_top(name), len(alone.inputs[0].values), inputs, work)
-    return tuple(_tensor(done.outputs[port], op.out_spec, q) for port in sorted(done.outputs))
+    op, folding, frames = alone.op, alone.folding, len(alone.inputs[0].values)
+    pairs = zip(op.inputs(folding), alone.inputs, strict=True)
+    inputs = {f"in{i}": pack(port.stream.beats(tensor.values), tensor.qtype) for i, (port, tensor) in enumerate(pairs)}
+    for external in op.externals(folding):
+        inputs[external_port(name, external).name] = frames * memory_bytes(external.contents)
+    done = run(bench, operator_top(name), frames, inputs, work)
+    outputs = op.outputs(folding)
+    return tuple(_tensor(done.outputs[f"out{i}"], port.stream) for i, port in enumerate(outputs))
 
 
-def _tensor(data: bytes, spec: TensorSpec, q: int) -> np.ndarray:
-    return from_beats(unpack(data, values_per_beat(spec, q), spec.qtype), spec, q)
+def _tensor(data: bytes, stream: Stream) -> np.ndarray:
+    return stream.tensor(unpack(data, stream.q, stream.spec.qtype))
 
 
 def _digest(hls: Path, command: list[str]) -> str:

@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...ir.fixed import QType
-from ...ir.ops import BasisConv
-from ...ir.ops.adder_graph import AdderGraph
+from ...ir.ops.adder_graph import AdderGraph, RoundedSums
 
 
 @dataclass(frozen=True)
@@ -66,13 +65,13 @@ class AddersView:
     roundings: tuple[Rounding, ...]
 
 
-def adders_view(op: BasisConv, module: str) -> AddersView:
-    graph = op.adders
+def adders_view(sums: RoundedSums, module: str) -> AddersView:
+    graph = sums.graph
     return AddersView(
-        module, graph.inputs, op.x.qtype.bits, len(op.shifts), op.z_type, op.latency,
+        module, graph.inputs, graph.x_type.bits, len(sums.shifts), sums.z_type, sums.latency,
         tuple(_sum(graph, index) for index in range(len(graph.adders))),
         tuple(_registers(graph)),
-        tuple(_rounding(graph, index, shift) for index, shift in enumerate(op.shifts)),
+        tuple(_rounding(graph, index, shift) for index, shift in enumerate(sums.shifts)),
     )  # fmt: skip
 
 

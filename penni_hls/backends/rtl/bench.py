@@ -11,11 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from ...ir.fixed import IntTensor
-from ...ir.graph import Graph, Node, TensorSpec
-from ...ir.ops.base import Folding, HardwareOp
-from ...ir.streams import beats
+from ...ir.graph import Node
+from ...ir.ops.base import Folding, Operator
+from ...ir.streams import Port as StreamPort
+from ...ir.streams import Stream
 from ...schedule import Link, Schedule
-from ..words import bit_fields
+from ..templates import identifier
+from ..top import INPUT, LOGIT, OUTPUT, TOP, TopPort, external_port, ports
+from ..words import bit_fields, memory_bytes
 from . import verilator
 from .emit import bench_design, emit_bench, emit_instance, fifo_name, hand_written
 
@@ -52,11 +55,20 @@ class Port:
 
 
 @dataclass(frozen=True, eq=False)
+class ExternalMemory:
+    """A memory behind an AXI4 read port: the prefix of its signals, and what it holds."""
+
+    prefix: str
+    contents: bytes
+
+
+@dataclass(frozen=True, eq=False)
 class Design:
     name: str
     frames: int
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
+    memories: tuple[ExternalMemory, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,9 +119,30 @@ class BenchResult:
     high_water: dict[str, int]
 
 
-def tensor_words(tensor: IntTensor, spec: TensorSpec, q: int) -> np.ndarray:
-    """A tensor (N, *spec.shape) in the order and form in which it crosses a stream."""
-    return bit_fields(beats(tensor.values, spec, q), spec.qtype.bits)
+def tensor_words(values: np.ndarray, stream: Stream) -> np.ndarray:
+    """values (N, *spec.shape) in the order and form in which they cross a stream."""
+    return bit_fields(stream.beats(values), stream.spec.qtype.bits)
+
+
+def _axis(port: TopPort, words: np.ndarray, last: bool = False) -> Port:
+    """An AXI4-Stream port of a top."""
+    signals = (f"{port.name}_{signal}" for signal in ("TVALID", "TREADY", "TDATA"))
+    return Port(port.name, *signals, port.bits, words, f"{port.name}_TLAST" if last else None)
+
+
+def _externals(ports: Sequence[TopPort], frames: int) -> tuple[tuple[Port, ...], tuple[ExternalMemory, ...]]:
+    """What the external ports among `ports` are fed in `frames` frames, and what their memories hold."""
+    streams, memories = [], []
+    for port in ports:
+        if port.external is None:
+            continue
+        data, size = memory_bytes(port.external.contents), port.bits // 8
+        if port.kind == "memory":
+            memories.append(ExternalMemory(port.name, data))
+        else:
+            words = np.frombuffer(frames * data, np.uint8).reshape(frames * port.words, -1)
+            streams.append(_axis(port, words[:, :size]))
+    return tuple(streams), tuple(memories)
 
 
 def run_bench(
@@ -131,12 +164,14 @@ def run_bench(
                 "name": design.name, "frames": design.frames,
                 "inputs": [_write_port(folder, design, port) for port in design.inputs],
                 "outputs": [_write_port(folder, design, port) for port in design.outputs],
+                "memories": [_write_memory(folder, memory) for memory in design.memories],
             }
             for design in designs
         ],
     }  # fmt: skip
     (folder / "bench.json").write_text(json.dumps(spec, indent=1))
-    verilator.run(model, "stream_bench", folder, env={"PENNI_BENCH": str(folder / "bench.json")})
+    test = "memory_bench" if any(design.memories for design in designs) else "stream_bench"
+    verilator.run(model, test, folder, env={"PENNI_BENCH": str(folder / "bench.json")})
     return read_result(folder / "result.json")
 
 
@@ -145,6 +180,12 @@ def _write_port(folder: Path, design: Design, port: Port) -> dict:
     np.save(folder / file, port.words)
     keys = ("name", "valid", "ready", "data", "bits", "last")
     return {key: getattr(port, key) for key in keys} | {"file": file}
+
+
+def _write_memory(folder: Path, memory: ExternalMemory) -> dict:
+    file = f"{memory.prefix}.bin"
+    (folder / file).write_bytes(memory.contents)
+    return {"prefix": memory.prefix, "file": file}
 
 
 def read_result(path: Path) -> BenchResult:
@@ -167,32 +208,27 @@ def read_result(path: Path) -> BenchResult:
 class OperatorRun:
     """One operator to be simulated alone: its node, its folding, what goes in and what must come out."""
 
-    node: Node[HardwareOp]
+    node: Node[Operator]
     folding: Folding
     inputs: tuple[IntTensor, ...]
     expected: IntTensor
 
 
 def operator_design(run: OperatorRun) -> Design:
-    design, op, q = bench_design(run.node, run.folding), run.node.op, run.folding.q
-    inputs = tuple(
-        Port(
-            sink.name, *(f"{design.name}_{sink.name}_{end}" for end in ("valid_i", "ready_o", "data_i")), sink.width,
-            tensor_words(tensor, spec, q),
-        )
-        for sink, spec, tensor in zip(design.sinks, op.in_specs, run.inputs)
-    )  # fmt: skip
-    words = tensor_words(run.expected, op.out_spec, q)
-    outputs = tuple(
-        Port(
-            out.name,
-            *(f"{design.name}_{out.name}_{end}" for end in ("valid_o", "ready_i", "data_o")),
-            design.out_width,
-            words,
-        )
-        for out in design.outputs
+    op, folding, frames = run.node.op, run.folding, len(run.expected.values)
+    design = identifier(run.node.name)
+
+    def port(port: StreamPort, values: np.ndarray, ends: tuple[str, str, str]) -> Port:
+        signals = (f"{design}_{port.name}_{end}" for end in ends)
+        return Port(port.name, *signals, port.stream.bits, tensor_words(values, port.stream))
+
+    inputs = (
+        port(sink, tensor.values, ("valid_i", "ready_o", "data_i"))
+        for sink, tensor in zip(op.inputs(folding), run.inputs)
     )
-    return Design(design.name, len(run.expected.values), inputs, outputs)
+    outputs = (port(out, run.expected.values, ("valid_o", "ready_i", "data_o")) for out in op.outputs(folding))
+    streams, memories = _externals([external_port(run.node.name, e) for e in op.externals(folding)], frames)
+    return Design(design, frames, (*inputs, *streams), tuple(outputs), memories)
 
 
 def simulate_operators(
@@ -216,28 +252,25 @@ def simulate_operators(
     )
 
 
-def top_design(graph: Graph[HardwareOp], images: np.ndarray, logits: np.ndarray) -> Design:
+def top_design(schedule: Schedule, images: np.ndarray, logits: np.ndarray) -> Design:
     """The whole accelerator: images (N, H, W, C) in, logits (N, 1, 1, classes) out, by the port names of penni_top."""
-    spec, out = graph.input.op.out_spec, graph.output.op.out_spec
-    in_bits, out_bits = 8 * -(-spec.qtype.bits // 8), 32 * -(-out.qtype.bits // 32)
-    source = Port(
-        "s_axis", "s_axis_TVALID", "s_axis_TREADY", "s_axis_TDATA", in_bits, bit_fields(beats(images, spec, 1), in_bits)
-    )
-    sink = Port(
-        "m_axis", "m_axis_TVALID", "m_axis_TREADY", "m_axis_TDATA", out_bits, bit_fields(beats(logits, out, 1), out_bits),
-        last="m_axis_TLAST",
-    )  # fmt: skip
-    return Design("top", len(images), (source,), (sink,))
+    top = {port.name: port for port in ports(schedule)}
+    graph, frames = schedule.graph, len(images)
+    pixels = tensor_words(images, Stream(graph.input.op.out_spec))
+    results = bit_fields(Stream(graph.output.op.out_spec).beats(logits), LOGIT.bits)
+    streams, memories = _externals(tuple(top.values()), frames)
+    inputs = (_axis(top[INPUT], pixels), *streams)
+    return Design("top", frames, inputs, (_axis(top[OUTPUT], results, last=True),), memories)
 
 
 def build_top(sources: Sequence[Path], folder: Path, *, track: bool = True, waves: bool = False) -> verilator.Model:
     """Build penni_top from `sources`; `track`: it is ours and counts how full its FIFOs get."""
-    return verilator.build(sources, "penni_top", folder, parameters={"TRACK": 1} if track else {}, waves=waves)
+    return verilator.build(sources, TOP, folder, parameters={"TRACK": 1} if track else {}, waves=waves)
 
 
 def fifo_paths(schedule: Schedule) -> dict[str, Link]:
     """Where the fill level of each link's FIFO is found in penni_top."""
-    return {f"u_{fifo_name(link)}.gen_track.high_water_q": link for link in schedule.links}
+    return {f"u_{fifo_name(schedule, link)}.gen_track.high_water_q": link for link in schedule.links}
 
 
 def simulate_top(
@@ -246,6 +279,6 @@ def simulate_top(
 ) -> BenchResult:  # fmt: skip
     """Play images through a built penni_top. BenchResult.phases has one entry, `top`."""
     return run_bench(
-        model, [top_design(schedule.graph, images, logits)], phases, folder, clock="ap_clk", reset="ap_rst_n",
+        model, [top_design(schedule, images, logits)], phases, folder, clock="ap_clk", reset="ap_rst_n",
         fifos=tuple(fifo_paths(schedule)) if track else (), memories=memories,
     )  # fmt: skip

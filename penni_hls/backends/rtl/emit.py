@@ -1,8 +1,7 @@
-"""Schedule -> rtl/: one wrapper a node, the top that joins them, the hand-written modules, memory images, a file list.
+"""Schedule -> rtl/: one wrapper per node, the top that joins them, the hand-written modules, memory images, a file list.
 
-A wrapper `penni_i_<node>` holds one operator with its parameters and memory images (and, for a basis convolution, its
-adder
-graph), so that each can be simulated and synthesized alone. Memory images are named without a folder: run tools where they lie.
+A wrapper `penni_i_<node>` holds one operator with its parameters, memory images and generated submodule, so that each
+can be simulated and synthesized alone. Memory images are named without a folder: run tools where they lie.
 """
 
 from __future__ import annotations
@@ -11,19 +10,18 @@ from dataclasses import dataclass
 
 from ...files import HW
 from ...ir.graph import Graph, Node
-from ...ir.ops import BasisConv, Fork, SparseMac
-from ...ir.ops.base import Folding, HardwareOp
-from ...ir.streams import word_bits
+from ...ir.ops.base import Folding, Operator
+from ...ir.streams import Port
 from ...schedule import Link, Schedule
-from ...target.memory import in_block_ram
+from ...target.memory import BLOCK
 from ..templates import identifier, render
+from ..top import INPUT, OUTPUT, TopPort, external_port, ports
 from .adders import AddersView, adders_view
-
-SINKS = ("in", "skip")  # port names of an operator's inputs, in order
+from .signals import signals
 
 
 @dataclass(frozen=True)
-class Sink:
+class PortView:
     name: str
     width: int
 
@@ -35,22 +33,33 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class SignalView:
+    """A signal of an external port: of the operator's module, and of the top. direction, range: as they are declared."""
+
+    port: str
+    wire: str
+    direction: str
+    range: str
+
+
+@dataclass(frozen=True)
 class InstanceView:
     title: str
     module: str
     primitive: str
-    stem: str
-    sinks: tuple[Sink, ...]
+    kind: str
+    sinks: tuple[PortView, ...]
+    unused_sinks: tuple[str, ...]
     copies_range: str
     out_width: int
     parameters: tuple[Parameter, ...]
     adders: AddersView | None
-    tie_skip: bool
+    externals: tuple[SignalView, ...]
 
 
 @dataclass(frozen=True)
-class Stream:
-    """A stream in the top: the names of its three signals; of a fork's copies, the one that is meant."""
+class StreamView:
+    """A stream in the top: the names of its three signals; of an operator with several readers, the one that is meant."""
 
     valid: str
     ready: str
@@ -77,6 +86,7 @@ class InstanceUse:
     name: str
     module: str
     sinks: tuple[Connection, ...]
+    externals: tuple[SignalView, ...]
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,7 @@ class FifoView:
     width: int
     depth: int
     block: int
-    source: Stream
+    source: StreamView
 
 
 def instance_module(name: str) -> str:
@@ -97,9 +107,10 @@ def memory_file(name: str, memory: str) -> str:
     return f"{instance_module(name)}_{memory}.mem"
 
 
-def fifo_name(link: Link) -> str:
+def fifo_name(schedule: Schedule, link: Link) -> str:
     """The instance of a link's FIFO is u_<this>."""
-    return f"fifo_{identifier(link.dst)}_{SINKS[link.port]}"
+    node = schedule.graph.by_name[link.dst]
+    return f"fifo_{identifier(link.dst)}_{node.op.inputs(schedule.foldings[node.name])[link.port].name}"
 
 
 def emit_rtl(schedule: Schedule) -> dict[str, str]:
@@ -119,8 +130,8 @@ def hand_written() -> dict[str, str]:
     return {f"rtl/{path.name}": path.read_text() for path in sorted((HW / "rtl").glob("*.sv"))}
 
 
-def emit_instance(node: Node[HardwareOp], folding: Folding) -> dict[str, str]:
-    """Wrapper, adder graph and memory images of one node."""
+def emit_instance(node: Node[Operator], folding: Folding) -> dict[str, str]:
+    """Wrapper, generated submodule and memory images of one node."""
     module = instance_module(node.name)
     view = _instance(node, folding, module)
     files = {f"rtl/{module}.sv": render("rtl/instance.sv.j2", view=view)}
@@ -131,34 +142,49 @@ def emit_instance(node: Node[HardwareOp], folding: Folding) -> dict[str, str]:
     return files
 
 
-def _instance(node: Node[HardwareOp], folding: Folding, module: str) -> InstanceView:
+def _instance(node: Node[Operator], folding: Folding, module: str) -> InstanceView:
     op = node.op
     parameters = [Parameter(name, str(value)) for name, value in op.parameters(folding).items()]
     for name in op.memories(folding):
         parameters.append(Parameter(f"{name.upper()}_FILE", f'"{memory_file(node.name, name)}"'))
     return InstanceView(
-        title=f"{node.name}: {op.stem}, {op.in_specs[0]} to {op.out_spec}.",
+        title=f"{node.name}: {op.kind}, {', '.join(map(str, op.in_specs))} to {op.out_spec}.",
         module=module,
-        primitive=f"penni_{op.stem}",
-        stem=op.stem,
-        sinks=tuple(Sink(name, word_bits(spec, folding.q)) for name, spec in zip(SINKS, op.in_specs)),
+        primitive=f"penni_{op.kind}",
+        kind=op.kind,
+        sinks=_views(op.inputs(folding)),
+        unused_sinks=op.unused_inputs(),
         copies_range=_copies_range(op),
-        out_width=word_bits(op.out_spec, folding.q),
+        out_width=op.outputs(folding)[0].stream.bits,
         parameters=tuple(parameters),
-        adders=adders_view(op, f"{module}_adders") if isinstance(op, BasisConv) else None,
-        tie_skip=isinstance(op, SparseMac) and op.skip is None,
+        adders=None if op.sums is None else adders_view(op.sums, f"{module}_adders"),
+        externals=_externals(node, folding),
     )
 
 
-def _copies_range(op: HardwareOp) -> str:
-    return f"[{op.copies - 1}:0] " if isinstance(op, Fork) else ""
+def _views(ports: tuple[Port, ...]) -> tuple[PortView, ...]:
+    return tuple(PortView(port.name, port.stream.bits) for port in ports)
 
 
-def _stream(graph: Graph[HardwareOp], src: str, dst: str) -> Stream:
+def _externals(node: Node[Operator], folding: Folding) -> tuple[SignalView, ...]:
+    return tuple(
+        SignalView(f"{external.name}_{signal.name.lower()}_{'o' if signal.output else 'i'}",
+                   f"{port.name}_{signal.name}", signal.direction, signal.range)
+        for external in node.op.externals(folding)
+        for port in (external_port(node.name, external),)
+        for signal in signals(port)
+    )  # fmt: skip
+
+
+def _copies_range(op: Operator) -> str:
+    return f"[{op.readers - 1}:0] " if op.readers > 1 else ""
+
+
+def _stream(graph: Graph[Operator], src: str, dst: str) -> StreamView:
     """The stream from node `src` to its reader `dst`."""
     name = identifier(src)
-    copy = f"[{graph.readers[src].index(dst)}]" if isinstance(graph.by_name[src].op, Fork) else ""
-    return Stream(f"{name}_valid{copy}", f"{name}_ready{copy}", f"{name}_data")
+    copy = f"[{graph.readers[src].index(dst)}]" if graph.by_name[src].op.readers > 1 else ""
+    return StreamView(f"{name}_valid{copy}", f"{name}_ready{copy}", f"{name}_data")
 
 
 def _top(schedule: Schedule) -> str:
@@ -166,45 +192,52 @@ def _top(schedule: Schedule) -> str:
     links = {(link.dst, link.port): link for link in schedule.links}
     wires, instances, fifos = [], [], []
     for node in graph:
-        q = schedule.foldings[node.name].q if node.name in schedule.foldings else 1
-        wires.append(Wires(identifier(node.name), _copies_range(node.op), word_bits(node.op.out_spec, q)))
+        out = node.op.outputs(schedule.foldings[node.name])[0]
+        wires.append(Wires(identifier(node.name), _copies_range(node.op), out.stream.bits))
     for link in schedule.links:
-        name = fifo_name(link)
+        name = fifo_name(schedule, link)
         wires.append(Wires(name, "", link.width))
-        fifos.append(
-            FifoView(
-                name, link.width, link.depth, in_block_ram(link.depth, link.width), _stream(graph, link.src, link.dst)
-            )
-        )
+        source = _stream(graph, link.src, link.dst)
+        fifos.append(FifoView(name, link.width, link.depth, int(link.memory == BLOCK), source))
     for node in schedule.instances:
-        sinks = []
-        for port, src in enumerate(node.inputs):
-            link = links.get((node.name, port))
-            base = fifo_name(link) if link else None
+        folding, sinks = schedule.foldings[node.name], []
+        for index, (port, src) in enumerate(zip(node.op.inputs(folding), node.inputs)):
+            link = links.get((node.name, index))
+            base = fifo_name(schedule, link) if link else None
             stream = (
-                Stream(f"{base}_valid", f"{base}_ready", f"{base}_data") if base else _stream(graph, src, node.name)
+                StreamView(f"{base}_valid", f"{base}_ready", f"{base}_data") if base else _stream(graph, src, node.name)
             )
-            sinks.append(Connection(SINKS[port], stream.valid, stream.ready, stream.data))
-        instances.append(InstanceUse(identifier(node.name), instance_module(node.name), tuple(sinks)))
-    return render("rtl/penni_top.sv.j2", view=_top_view(graph, wires, instances, fifos))
+            sinks.append(Connection(port.name, stream.valid, stream.ready, stream.data))
+        instances.append(
+            InstanceUse(
+                identifier(node.name), instance_module(node.name), tuple(sinks), _externals(node, folding)
+            )
+        )  # fmt: skip
+    return render("rtl/penni_top.sv.j2", view=_top_view(schedule, wires, instances, fifos))
 
 
-def _top_view(graph: Graph[HardwareOp], wires: list, instances: list, fifos: list) -> dict:
+def _top_view(schedule: Schedule, wires: list, instances: list, fifos: list) -> dict:
+    graph, top = schedule.graph, {port.name: port for port in ports(schedule)}
     spec, out = graph.input.op.out_spec, graph.output.op.out_spec
-    in_bits, out_bytes = 8 * -(-spec.qtype.bits // 8), 4 * -(-out.qtype.bits // 32)
     output = wires[len(graph.nodes) - 1]
     sign = f"{output.name}_data[{output.width - 1}]" if out.qtype.signed else "1'b0"
-    extend = 8 * out_bytes - output.width
+    extend = top[OUTPUT].bits - output.width
     return {
         "title": f"{spec} pixels to {out}",
+        "signals": _signals(top),
         "wires": wires, "instances": instances, "fifos": fifos,
-        "input": identifier(graph.input.name), "output": output,
-        "in_bits": in_bits,
-        "in_select": f"[{spec.qtype.bits - 1}:0]",
-        "in_unused": f"[{in_bits - 1}:{spec.qtype.bits}]" if in_bits > spec.qtype.bits else "",
-        "out_bytes": out_bytes, "out_beats": out.pixels * out.shape[2],
+        "input": identifier(graph.input.name), "output": output, "in_select": f"[{top[INPUT].bits - 1}:0]",
+        "out_beats": top[OUTPUT].words,
         "out_value": f"{{{{{extend}{{{sign}}}}}, {output.name}_data}}" if extend else f"{output.name}_data",
     }  # fmt: skip
+
+
+def _signals(top: dict[str, TopPort]) -> tuple[SignalView, ...]:
+    return tuple(
+        SignalView("", f"{port.name}_{signal.name}", signal.direction, signal.range)
+        for port in top.values()
+        for signal in signals(port)
+    )
 
 
 @dataclass(frozen=True)
@@ -219,19 +252,18 @@ class BenchDesign:
 
     name: str
     module: str
-    sinks: tuple[Sink, ...]
+    sinks: tuple[PortView, ...]
     outputs: tuple[BenchOutput, ...]
     out_width: int
+    externals: tuple[SignalView, ...]
 
 
-def bench_design(node: Node[HardwareOp], folding: Folding) -> BenchDesign:
-    op = node.op
-    outputs = [f"out{i}" for i in range(op.copies)] if isinstance(op, Fork) else ["out"]
+def bench_design(node: Node[Operator], folding: Folding) -> BenchDesign:
+    outputs = node.op.outputs(folding)
     return BenchDesign(
-        identifier(node.name), instance_module(node.name),
-        tuple(Sink(name, word_bits(spec, folding.q)) for name, spec in zip(SINKS, op.in_specs)),
-        tuple(BenchOutput(name, index) for index, name in enumerate(outputs)),
-        word_bits(op.out_spec, folding.q),
+        identifier(node.name), instance_module(node.name), _views(node.op.inputs(folding)),
+        tuple(BenchOutput(port.name, index) for index, port in enumerate(outputs)),
+        outputs[0].stream.bits, _externals(node, folding),
     )  # fmt: skip
 
 

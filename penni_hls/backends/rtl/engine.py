@@ -8,6 +8,7 @@ by the reference.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +16,18 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import UsageError
-from ...ir import interpreter as golden
+from ...ir import interpreter
 from ...ir.fixed import QType
-from ...ir.graph import Node, TensorSpec
-from ...ir.streams import beats, values_per_beat
+from ...ir.graph import Node
+from ...ir.streams import Stream
 from ...project import Project
-from ..hls.emit import LOGIT_BITS
 from ..result import Mismatch, Simulation, Stage, node_of, silent
+from ..top import LOGIT, TOP
 from . import bench, verilator
 from .emit import bench_design, emit_bench
 
-TOP, BENCH = "penni_top", "penni_bench"
+BENCH = "penni_bench"
 SOURCES, MEMORIES = (".sv", ".v"), (".mem", ".dat", ".hex")
-LOGIT = QType(LOGIT_BITS, True)
 
 
 @dataclass(frozen=True)
@@ -89,13 +89,13 @@ def simulate_netlist(
     )
     stage("simulating")
     name = project.graph.output.name
-    logits = golden.run(project.graph, images, keep=())[name].values
+    logits = interpreter.output(project.graph, images).values
     result = bench.simulate_top(
         model, project.schedule, images, logits, _phases(project.schedule.cycles_per_image), work / "run",
         memories=netlist.memories, track=netlist.own,
     )  # fmt: skip
     (phases,) = result.phases.values()
-    first = _first_mismatch(name, project.graph.output.op.out_spec, 1, LOGIT, phases)
+    first = _first_mismatch(name, Stream(project.graph.output.op.out_spec), LOGIT, phases)
     problem = _problem(phases)
     if (first or problem) and netlist.own:
         stage("looking for the first operator that differs")
@@ -118,7 +118,7 @@ def _phases(cycles: int) -> tuple[bench.Phase, ...]:
 def _layer(project: Project, images: np.ndarray, node: Node, waves: bool, stage: Stage) -> Simulation:
     work, cycles = project.work / "rtl-layer", project.schedule.cycles[node.name]
     ((run, phases),) = _operators(project, images, (node,), _phases(cycles), work, waves, stage)
-    first = _first_mismatch(node.name, node.op.out_spec, run.folding.q, node.op.out_spec.qtype, phases)
+    first = _first_mismatch(node.name, _output(run), node.op.out_spec.qtype, phases)
     return _simulation(
         "rtl", len(images), first, _problem(phases), phases, node.name, None, _waves(work / "run", waves)
     )
@@ -129,8 +129,8 @@ def _locate(project: Project, image: np.ndarray, stage: Stage) -> tuple[Mismatch
     image: (1, H, W, C)."""
     work = project.work / "rtl-operators"
     for run, phases in _operators(project, image, project.schedule.instances, (bench.SMOOTH,), work, False, stage):
-        spec, name = run.node.op.out_spec, run.node.name
-        found = _first_mismatch(name, spec, run.folding.q, spec.qtype, phases)
+        name = run.node.name
+        found = _first_mismatch(name, _output(run), run.node.op.out_spec.qtype, phases)
         if found is not None:
             return found, None
         if _problem(phases) is not None:
@@ -144,7 +144,7 @@ def _operators(
 ) -> list[tuple[bench.OperatorRun, tuple[bench.PhaseResult, ...]]]:  # fmt: skip
     """Simulate the project's own modules of `nodes` side by side, each fed by the reference; in their order."""
     stage("running the reference")
-    values = golden.run(
+    values = interpreter.run(
         project.graph, images, keep={node.name for node in nodes}.union(*(node.inputs for node in nodes))
     )
     runs = [
@@ -186,15 +186,18 @@ def _build(
     return model
 
 
-def _first_mismatch(
-    name: str, spec: TensorSpec, q: int, qtype: QType, phases: Sequence[bench.PhaseResult]
-) -> Mismatch | None:
+def _output(run: bench.OperatorRun) -> Stream:
+    return run.node.op.outputs(run.folding)[0].stream
+
+
+def _first_mismatch(name: str, stream: Stream, qtype: QType, phases: Sequence[bench.PhaseResult]) -> Mismatch | None:
     """The bench tells the beat of a port: which value of the tensor (N, *spec.shape) is it? qtype: of the port."""
     found = next((phase.mismatch for phase in phases if phase.mismatch), None)
     if found is None:
         return None
-    places = beats(np.arange(spec.pixels * int(np.prod(spec.shape[2:]))).reshape(1, *spec.shape), spec, q)
-    good, bad = (_fields(int(word, 16), values_per_beat(spec, q), qtype) for word in (found.expected, found.got))
+    spec = stream.spec
+    places = stream.beats(np.arange(math.prod(spec.shape)).reshape(1, *spec.shape))
+    good, bad = (_fields(int(word, 16), stream.q, qtype) for word in (found.expected, found.got))
     lane = next(index for index, pair in enumerate(zip(good, bad)) if pair[0] != pair[1])
     at = np.unravel_index(int(places[found.beat, lane]), spec.shape)
     row, column, channel, *basis = map(int, at)

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from ...errors import ToolError
 from ...schedule import Schedule
-from ...target.memory import in_block_ram
+from ...target.memory import BLOCK
 from ...target.resources import Resources
 from .emit import instance_module
 
@@ -53,7 +53,7 @@ def units(schedule: Schedule) -> tuple[tuple[str, Unit], ...]:
     """(node name, unit) for every instance and every FIFO; a FIFO counts with the node that reads it."""
     result = [(node.name, Unit(instance_module(node.name))) for node in schedule.instances]
     for link in schedule.links:
-        block = in_block_ram(link.depth, link.width)
+        block = int(link.memory == BLOCK)
         result.append((link.dst, Unit("penni_fifo", (("WIDTH", link.width), ("DEPTH", link.depth), ("BLOCK", block)))))
     return tuple(result)
 

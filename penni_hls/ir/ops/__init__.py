@@ -1,13 +1,15 @@
 """The integer vocabulary: one file per hardware operator."""
 
-from .basis_conv import BasisConv
+from .base import Folding
+from .basis_conv import BasisConv, BasisConvFolding
 from .fork import Fork
-from .global_pool import GlobalPool
+from .global_pool import GlobalPool, GlobalPoolFolding
 from .input import Input
-from .max_pool import MaxPool
-from .sparse_mac import SparseMac
+from .max_pool import MaxPool, MaxPoolFolding
+from .sparse_mac import SparseMac, SparseMacFolding
 from .subsample import Subsample
 
 OPERATORS = (BasisConv, SparseMac, MaxPool, GlobalPool, Subsample, Fork)
+FOLDINGS = (Folding, BasisConvFolding, SparseMacFolding, MaxPoolFolding, GlobalPoolFolding)
 
-__all__ = ["OPERATORS", "BasisConv", "Fork", "GlobalPool", "Input", "MaxPool", "SparseMac", "Subsample"]
+__all__ = ["FOLDINGS", "OPERATORS", "BasisConv", "Fork", "GlobalPool", "Input", "MaxPool", "SparseMac", "Subsample"]

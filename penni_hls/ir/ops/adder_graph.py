@@ -1,6 +1,6 @@
 """A constant matrix times a vector as a pipelined graph of shifts and adds, found by the alkaid library.
 
-No operator of its own: `basis_conv` holds one. Every value is an exact integer with its proven range.
+No operator of its own: an operator that has such sums declares them. Every value is an exact integer with its proven range.
 """
 
 from __future__ import annotations
@@ -105,6 +105,20 @@ class AdderGraph:
             value.append(a - b if adder.subtract else a + b)
         zero = np.zeros(x.shape[:-1], np.int64)
         return np.stack([zero if o.source is None else value[o.source] << o.shift for o in self.outputs], axis=-1)
+
+
+@dataclass(frozen=True)
+class RoundedSums:
+    """z[j] = sat(rshift(sum_i matrix[j, i] * x[i], shifts[j]), z_type): an adder graph and what rounds its outputs."""
+
+    graph: AdderGraph
+    shifts: tuple[int, ...]
+    z_type: QType
+
+    @property
+    def latency(self) -> int:
+        """Clock cycles from x to z: the graph's stages and one for rounding and saturation."""
+        return self.graph.latency + 1
 
 
 def solve(matrix: np.ndarray, x_type: QType) -> AdderGraph:

@@ -15,18 +15,25 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...target.memory import in_block_ram, ram_cost
+from ...target.memory import BLOCK, MemoryStyle, ram_cost, ram_style
 from ...target.resources import Resources
 from ..fixed import IntTensor, QType, exact_dtype, rshift, sat
 from ..graph import TensorSpec
 from . import adder_graph
-from .base import Folding, Memory, check_input
+from .base import Folding, Memory, Operator
 
 GROUP_OVERHEAD = 1  # cycles to go to a group's first column
 
 
+@dataclass(frozen=True)
+class BasisConvFolding(Folding):
+    """rows: where the row buffers lie."""
+
+    rows: MemoryStyle = BLOCK
+
+
 @dataclass(frozen=True, eq=False)
-class BasisConv:
+class BasisConv(Operator):
     """x: the map read. basis: int64 (d, k, k). shifts: s_b for each basis. pad_value: int64 (C,), what lies outside."""
 
     x: TensorSpec
@@ -37,7 +44,7 @@ class BasisConv:
     pad: int
     pad_value: np.ndarray
 
-    stem: ClassVar[str] = "basis_conv"
+    kind: ClassVar[str] = "basis_conv"
 
     def __post_init__(self) -> None:
         d, k, k2 = self.basis.shape
@@ -67,12 +74,13 @@ class BasisConv:
         return TensorSpec((ho, wo, c, self.basis.shape[0]), self.z_type)
 
     @cached_property
-    def adders(self) -> adder_graph.AdderGraph:
-        return adder_graph.solve(self.basis.reshape(len(self.shifts), -1), self.x.qtype)
+    def sums(self) -> adder_graph.RoundedSums:
+        graph = adder_graph.solve(self.basis.reshape(len(self.shifts), -1), self.x.qtype)
+        return adder_graph.RoundedSums(graph, self.shifts, self.z_type)
 
     def reference(self, x: IntTensor) -> IntTensor:
         """x (N, H, W, C) -> z (N, Ho, Wo, C, d)."""
-        check_input(self, (x,))
+        self.check_input(x)
         (h, w, c), k, s = self.x.shape, self.kernel, self.stride
         ho, wo, _, d = self.out_spec.shape
         n = x.values.shape[0]
@@ -92,7 +100,11 @@ class BasisConv:
 
     def foldings(self) -> tuple[Folding, ...]:
         pixels = self.out_spec.pixels
-        return tuple(Folding(q) for q in (1, 2, 4, 8, 16, 32) if q < 2 * pixels)
+        return tuple(self.folding(q) for q in (1, 2, 4, 8, 16, 32) if q < 2 * pixels)
+
+    def folding(self, q: int = 1, p: int = 1) -> BasisConvFolding:
+        _, w, c = self.x.shape
+        return BasisConvFolding(q, p, ram_style(w * c, self.rows(q) * self.x.qtype.bits))
 
     def _groups(self, q: int) -> tuple[tuple[int, ...], ...]:
         return row_segments(*self.out_spec.shape[:2], q)
@@ -114,40 +126,31 @@ class BasisConv:
         walk = channels * sum(self.columns(segments, folding.q) for segments in groups) + GROUP_OVERHEAD * len(groups)
         return max(walk, math.prod(self.x.shape))
 
-    def cost(self, folding: Folding) -> Resources:
+    def cost(self, folding: BasisConvFolding) -> Resources:
         """Adders cost a LUT a bit; gathering costs q*d values in registers; the rest was fitted to yosys (docs/benchmarks)."""
         x_bits, z_bits, d, k = self.x.qtype.bits, self.z_type.bits, len(self.shifts), self.kernel
         h, w, c = self.x.shape
         rows = self.rows(folding.q)
         word = folding.q * z_bits
         pad = 0 if not self.pad_value.any() else k * x_bits  # else the registers' reset does it
-        lut = 0.7 * self.adders.adder_bits + d * (2 * z_bits + 9) + 0.9 * word * math.ceil((d - 1) / 4) + 260 + pad
-        ff = 0.78 * self.adders.register_bits + 1.17 * d * word + k * k * x_bits + 260
-        return Resources(lut=lut, ff=ff) + ram_cost(w * c, rows * x_bits)
+        lut = 0.7 * self.sums.graph.adder_bits + d * (2 * z_bits + 9) + 0.9 * word * math.ceil((d - 1) / 4) + 260 + pad
+        ff = 0.78 * self.sums.graph.register_bits + 1.17 * d * word + k * k * x_bits + 260
+        return Resources(lut=lut, ff=ff) + ram_cost(w * c, rows * x_bits, folding.rows)
 
     def held_pixels(self, folding: Folding) -> float:
         """The row buffer, and a group on its way."""
         return self.rows(folding.q) * self.x.shape[1] * self.out_spec.pixels / self.x.pixels + folding.q
 
-    @property
-    def burst(self) -> int:
-        return 0
-
-    def parameters(self, folding: Folding) -> dict[str, int]:
+    def parameters(self, folding: BasisConvFolding) -> dict[str, int]:
         h, w, c = self.x.shape
         ho, wo, _, d = self.out_spec.shape
         return {
             "H": h, "W": w, "C": c, "HO": ho, "WO": wo, "K": self.kernel, "STRIDE": self.stride, "PAD": self.pad,
             "D": d, "Q": folding.q, "ROWS": self.rows(folding.q), "XW": self.x.qtype.bits,
-            "X_SIGNED": int(self.x.qtype.signed), "ZW": self.z_type.bits, "LATENCY": self.latency,
+            "X_SIGNED": int(self.x.qtype.signed), "ZW": self.z_type.bits, "LATENCY": self.sums.latency,
             "PAD_ZERO": int(not self.pad_value.any()),
-            "BLOCK": in_block_ram(w * c, self.rows(folding.q) * self.x.qtype.bits),
+            "BLOCK": int(folding.rows == BLOCK),
         }  # fmt: skip
-
-    @property
-    def latency(self) -> int:
-        """Clock cycles from window to z: the adder graph's stages and one for rounding and saturation."""
-        return self.adders.latency + 1
 
     def memories(self, folding: Folding) -> dict[str, Memory]:
         mask = (1 << self.x.qtype.bits) - 1

@@ -9,17 +9,17 @@ from typing import ClassVar
 from ...target.resources import Resources
 from ..fixed import IntTensor
 from ..graph import TensorSpec
-from .base import Folding, Memory, check_input
+from .base import Folding, Operator
 
 
 @dataclass(frozen=True)
-class Fork:
+class Fork(Operator):
     """x: the map copied, to `copies` readers in graph order."""
 
     x: TensorSpec
     copies: int = 2
 
-    stem: ClassVar[str] = "fork"
+    kind: ClassVar[str] = "fork"
 
     @property
     def in_specs(self) -> tuple[TensorSpec, ...]:
@@ -31,11 +31,12 @@ class Fork:
 
     def reference(self, x: IntTensor) -> IntTensor:
         """x (N, H, W, C) -> the same."""
-        check_input(self, (x,))
+        self.check_input(x)
         return x
 
-    def foldings(self) -> tuple[Folding, ...]:
-        return (Folding(),)
+    @property
+    def readers(self) -> int:
+        return self.copies
 
     def cycles(self, folding: Folding) -> int:
         return math.prod(self.x.shape)
@@ -43,16 +44,5 @@ class Fork:
     def cost(self, folding: Folding) -> Resources:
         return Resources(lut=2.5 * self.copies, ff=self.copies)
 
-    def held_pixels(self, folding: Folding) -> float:
-        """One beat, so never more than a pixel."""
-        return 1
-
-    @property
-    def burst(self) -> int:
-        return 0
-
     def parameters(self, folding: Folding) -> dict[str, int]:
         return {"XW": self.x.qtype.bits, "COPIES": self.copies, "BEATS": math.prod(self.x.shape)}
-
-    def memories(self, folding: Folding) -> dict[str, Memory]:
-        return {}

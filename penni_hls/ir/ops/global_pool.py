@@ -8,18 +8,25 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...target.memory import address_bits, in_block_ram, ram_cost
+from ...target.memory import BLOCK, MemoryStyle, address_bits, ram_cost, ram_style
 from ...target.resources import Resources
 from ..fixed import IntTensor, smallest_qtype
 from ..graph import TensorSpec
-from .base import Folding, Memory, check_input
+from .base import Folding, Operator
 
 
 @dataclass(frozen=True)
-class GlobalPool:
+class GlobalPoolFolding(Folding):
+    """totals: where the sums of the channels lie."""
+
+    totals: MemoryStyle = BLOCK
+
+
+@dataclass(frozen=True)
+class GlobalPool(Operator):
     x: TensorSpec
 
-    stem: ClassVar[str] = "global_pool"
+    kind: ClassVar[str] = "global_pool"
 
     @property
     def in_specs(self) -> tuple[TensorSpec, ...]:
@@ -32,34 +39,24 @@ class GlobalPool:
 
     def reference(self, x: IntTensor) -> IntTensor:
         """x (N, H, W, C) -> (N, 1, 1, C)."""
-        check_input(self, (x,))
+        self.check_input(x)
         qtype = self.out_spec.qtype
         return IntTensor(x.values.sum((1, 2), keepdims=True, dtype=np.int64).astype(qtype.dtype), qtype)
 
-    def foldings(self) -> tuple[Folding, ...]:
-        return (Folding(),)
+    def folding(self, q: int = 1, p: int = 1) -> GlobalPoolFolding:
+        return GlobalPoolFolding(q, p, ram_style(self.x.shape[2], self.out_spec.qtype.bits))
 
     def cycles(self, folding: Folding) -> int:
         return math.prod(self.x.shape)
 
-    def cost(self, folding: Folding) -> Resources:
+    def cost(self, folding: GlobalPoolFolding) -> Resources:
         width = self.out_spec.qtype.bits
-        return Resources(lut=width + 20, ff=2 * width + 30) + ram_cost(1 << address_bits(self.x.shape[2]), width)
+        totals = ram_cost(1 << address_bits(self.x.shape[2]), width, folding.totals)
+        return Resources(lut=width + 20, ff=2 * width + 30) + totals
 
-    def held_pixels(self, folding: Folding) -> float:
-        """The frame that it sums."""
-        return 1
-
-    @property
-    def burst(self) -> int:
-        return 0
-
-    def parameters(self, folding: Folding) -> dict[str, int]:
+    def parameters(self, folding: GlobalPoolFolding) -> dict[str, int]:
         return {
             "PIXELS": self.x.pixels, "C": self.x.shape[2], "XW": self.x.qtype.bits,
             "X_SIGNED": int(self.x.qtype.signed), "YW": self.out_spec.qtype.bits,
-            "BLOCK": in_block_ram(self.x.shape[2], self.out_spec.qtype.bits),
+            "BLOCK": int(folding.totals == BLOCK),
         }  # fmt: skip
-
-    def memories(self, folding: Folding) -> dict[str, Memory]:
-        return {}

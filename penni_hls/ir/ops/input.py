@@ -1,18 +1,27 @@
-"""input: the raw pixels as they enter the accelerator. No hardware of its own: it names the top's input port."""
+"""input: the raw pixels as they enter the accelerator. No hardware of its own: it is the top's input port."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
+from ...target.resources import Resources
+from ..fixed import IntTensor
 from ..graph import TensorSpec
+from ..streams import Stream
+from .base import Folding, Operator
 
 
 @dataclass(frozen=True)
-class Input:
+class Input(Operator):
+    """spec: the map of pixels."""
+
     spec: TensorSpec
 
-    stem: ClassVar[str] = "input"
+    kind: ClassVar[str] = "input"
+    hardware: ClassVar[bool] = False
 
     @property
     def in_specs(self) -> tuple[TensorSpec, ...]:
@@ -21,3 +30,18 @@ class Input:
     @property
     def out_spec(self) -> TensorSpec:
         return self.spec
+
+    def reference(self, images: np.ndarray) -> IntTensor:
+        """images (N, H, W, C) in the dtype of the type -> the same; ValueError where they are of another shape."""
+        if images.shape[1:] != self.spec.shape or images.dtype != self.spec.qtype.dtype:
+            raise ValueError(f"the network takes images {self.spec}; these are {images.shape[1:]} {images.dtype}")
+        return IntTensor(images, self.spec.qtype)
+
+    def cycles(self, folding: Folding) -> int:
+        return Stream(self.spec).beats_per_frame
+
+    def cost(self, folding: Folding) -> Resources:
+        return Resources()
+
+    def parameters(self, folding: Folding) -> dict[str, int]:
+        return {}

@@ -12,21 +12,29 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...target.memory import address_bits, in_block_ram, ram_cost
+from ...target.memory import BLOCK, LUT, MemoryStyle, address_bits, ram_cost, ram_style
 from ...target.resources import Resources
 from ..fixed import IntTensor
 from ..graph import TensorSpec
-from .base import Folding, Memory, check_input
+from .base import Folding, Operator
 
 
 @dataclass(frozen=True)
-class MaxPool:
+class MaxPoolFolding(Folding):
+    """pixels, rows: where the memories of the last k-1 pixels and of the last k-1 rows lie."""
+
+    pixels: MemoryStyle = LUT
+    rows: MemoryStyle = BLOCK
+
+
+@dataclass(frozen=True)
+class MaxPool(Operator):
     x: TensorSpec
     kernel: int
     stride: int
     pad: int = 0
 
-    stem: ClassVar[str] = "max_pool"
+    kind: ClassVar[str] = "max_pool"
 
     def __post_init__(self) -> None:
         if self.kernel < 1 or self.stride < 1 or not 0 <= self.pad < self.kernel:
@@ -53,7 +61,7 @@ class MaxPool:
 
     def reference(self, x: IntTensor) -> IntTensor:
         """x (N, H, W, C) -> (N, Ho, Wo, C)."""
-        check_input(self, (x,))
+        self.check_input(x)
         p, s, (ho, wo, _) = self.pad, self.stride, self.out_spec.shape
         padded = np.pad(x.values, ((0, 0), (p, p), (p, p), (0, 0)), constant_values=x.qtype.lo)
         taps = [
@@ -63,18 +71,24 @@ class MaxPool:
         ]
         return IntTensor(np.maximum.reduce(taps), x.qtype)
 
-    def foldings(self) -> tuple[Folding, ...]:
-        return (Folding(),)
+    @property
+    def _word(self) -> int:
+        """Width of both memories."""
+        return max(1, self.kernel - 1) * self.x.qtype.bits
+
+    def folding(self, q: int = 1, p: int = 1) -> MaxPoolFolding:
+        c, wo = self.x.shape[2], self.out_spec.shape[1]
+        return MaxPoolFolding(q, p, ram_style(c, self._word), ram_style(wo * c, self._word))
 
     def cycles(self, folding: Folding) -> int:
         rows, columns = self.walked
         return rows * columns * self.x.shape[2]
 
-    def cost(self, folding: Folding) -> Resources:
-        bits, c, wo = self.x.qtype.bits, self.x.shape[2], self.out_spec.shape[1]
-        word = max(1, self.kernel - 1) * bits
+    def cost(self, folding: MaxPoolFolding) -> Resources:
+        c, wo, word = self.x.shape[2], self.out_spec.shape[1], self._word
         logic = Resources(lut=4 * word + 60, ff=4 * word + 40)
-        return logic + ram_cost(1 << address_bits(c), word) + ram_cost(1 << address_bits(wo * c), word)
+        pixels = ram_cost(1 << address_bits(c), word, folding.pixels)
+        return logic + pixels + ram_cost(1 << address_bits(wo * c), word, folding.rows)
 
     def held_pixels(self, folding: Folding) -> float:
         """The rows of a window."""
@@ -85,16 +99,12 @@ class MaxPool:
         """An output row comes at the pace of the input, then nothing while rows are dropped."""
         return self.out_spec.shape[1] * self.x.shape[2] if self.stride > 1 else 0
 
-    def parameters(self, folding: Folding) -> dict[str, int]:
+    def parameters(self, folding: MaxPoolFolding) -> dict[str, int]:
         h, w, c = self.x.shape
         ho, wo, _ = self.out_spec.shape
         rows, columns = self.walked
-        word = max(1, self.kernel - 1) * self.x.qtype.bits
         return {
             "H": h, "W": w, "C": c, "HO": ho, "WO": wo, "K": self.kernel, "STRIDE": self.stride, "PAD": self.pad,
             "ROWS": rows, "COLUMNS": columns, "XW": self.x.qtype.bits, "X_SIGNED": int(self.x.qtype.signed),
-            "ROW_BLOCK": in_block_ram(c, word), "COLUMN_BLOCK": in_block_ram(wo * c, word),
+            "ROW_BLOCK": int(folding.pixels == BLOCK), "COLUMN_BLOCK": int(folding.rows == BLOCK),
         }  # fmt: skip
-
-    def memories(self, folding: Folding) -> dict[str, Memory]:
-        return {}

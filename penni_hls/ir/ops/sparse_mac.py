@@ -16,11 +16,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...target.memory import address_bits, in_block_ram, ram_cost, rom_cost, rom_in_block_ram
+from ...target.memory import BLOCK, MemoryStyle, address_bits, ram_cost, ram_style, rom_cost, rom_style
 from ...target.resources import Resources
 from ..fixed import MULTIPLIER, IntTensor, QType, Requant, exact_dtype, smallest_qtype
 from ..graph import TensorSpec
-from .base import Folding, Memory, check_input, to_word
+from .base import Folding, Memory, Operator, to_word
 from .program import Program, pack
 
 GROUP_OVERHEAD = 1  # cycles between two programs: clearing the accumulators
@@ -28,8 +28,18 @@ SUM_LATENCY = 5  # cycles from a program's last word to its last sum in memory
 SETTLED = 12  # groups after which the three stages are in step
 
 
+@dataclass(frozen=True)
+class SparseMacFolding(Folding):
+    """Where its memories lie: z, the running sums at row ends, the program, the constants of the requantizer."""
+
+    z: MemoryStyle = BLOCK
+    sums: MemoryStyle = BLOCK
+    program: MemoryStyle = BLOCK
+    requant: MemoryStyle = BLOCK
+
+
 @dataclass(frozen=True, eq=False)
-class SparseMac:
+class SparseMac(Operator):
     """z: tiles (H, W, C, d) or a map (H, W, C). coefs: int64 (C_out, C*d), address c*d + b. skip: the residual's map."""
 
     z: TensorSpec
@@ -39,7 +49,8 @@ class SparseMac:
     skip: TensorSpec | None = None
     flatten: bool = False
 
-    stem: ClassVar[str] = "sparse_mac"
+    kind: ClassVar[str] = "sparse_mac"
+    input_names: ClassVar[tuple[str, ...]] = ("in", "skip")
 
     def __post_init__(self) -> None:
         if self.coefs.shape != (len(self.requant.multiplier), self.depth):
@@ -93,7 +104,7 @@ class SparseMac:
 
     def reference(self, z: IntTensor, skip: IntTensor | None = None) -> IntTensor:
         """z (N, H, W, C, d) or (N, H, W, C), skip (N, H, W, C_out) -> y (N, H, W, C_out)."""
-        check_input(self, (z,) if skip is None else (z, skip))
+        self.check_input(*((z,) if skip is None else (z, skip)))
         n = z.values.shape[0]
         dtype = exact_dtype(int(np.abs(self.coefs).sum(1).max()) * max(-z.qtype.lo, z.qtype.hi))
         d = self.z.shape[3] if self.z.tiled else 1
@@ -107,7 +118,29 @@ class SparseMac:
 
     def foldings(self) -> tuple[Folding, ...]:
         qs = [q for q in (1, 2, 4, 8, 16, 32) if q < 2 * self.pixels]
-        return tuple(Folding(q, p) for q in qs for p in (1, 2, 3, 4, 6, 8) if p <= self.channels)
+        return tuple(self.folding(q, p) for q in qs for p in (1, 2, 3, 4, 6, 8) if p <= self.channels)
+
+    def folding(self, q: int = 1, p: int = 1) -> SparseMacFolding:
+        return SparseMacFolding(
+            q, p, ram_style(self._z_depth, q * self.z.qtype.bits), ram_style(self._sums_depth(p), q * self.acc_type.bits),
+            rom_style(len(self.program(p).words)), rom_style(self.channels),
+        )  # fmt: skip
+
+    @property
+    def _z_depth(self) -> int:
+        """Words of a lane's z memory: both halves."""
+        return 2 << address_bits(self.depth)
+
+    def _sums_depth(self, lanes: int) -> int:
+        """Words of a lane's memory of running sums: both halves."""
+        return 2 << address_bits(self.lane_rows(lanes))
+
+    def multipliers(self, folding: Folding) -> int:
+        return folding.q * folding.p
+
+    @property
+    def products(self) -> int:
+        return int((self.coefs != 0).sum()) * self.pixels
 
     @cached_property
     def _programs(self) -> dict[int, Program]:
@@ -159,19 +192,18 @@ class SparseMac:
         """Rows of the longest lane: the depth of one bank of a lane's sum memory."""
         return max(len(rows) for rows in self.program(lanes).rows)
 
-    def cost(self, folding: Folding) -> Resources:
+    def cost(self, folding: SparseMacFolding) -> Resources:
         """One DSP a multiply-accumulator, one for M, one for K; the rest was fitted to yosys (docs/benchmarks)."""
         q, p = folding.q, folding.p
-        acc, total, rows = self.acc_type.bits, self.total_type.bits, 2 << address_bits(self.lane_rows(p))
-        memories = rom_cost(len(self.program(p).words), p * self._entry_bits())
+        acc, total, rows = self.acc_type.bits, self.total_type.bits, self._sums_depth(p)
+        memories = rom_cost(len(self.program(p).words), p * self._entry_bits(), folding.program)
         for _ in range(p):
-            memories = (
-                memories + ram_cost(2 << address_bits(self.depth), q * self.z.qtype.bits) + ram_cost(rows, q * acc)
-            )
-        copies = 1 if p == 1 or not rom_in_block_ram(self.channels) else 2  # lanes are looked up before multipliers are
+            memories = memories + ram_cost(self._z_depth, q * self.z.qtype.bits, folding.z)
+            memories = memories + ram_cost(rows, q * acc, folding.sums)
+        copies = 2 if p > 1 and folding.requant == BLOCK else 1  # lanes are looked up before multipliers are
         for _ in range(copies):
-            memories = memories + rom_cost(self.channels, self._constant_bits(p))
-        sums = 0 if in_block_ram(rows, q * acc) else p * q * acc  # LUT RAM is read into flip-flops
+            memories = memories + rom_cost(self.channels, self._constant_bits(p), folding.requant)
+        sums = 0 if folding.sums == BLOCK else p * q * acc  # LUT RAM is read into flip-flops
         logic = Resources(
             lut=20 + 1.8 * acc * math.ceil(p * q / 4) + 1.3 * p * acc,
             ff=2.5 * p * address_bits(self.depth) + 0.85 * p * acc + 5.7 * total + 0.9 * sums,
@@ -183,11 +215,7 @@ class SparseMac:
         """Groups: two banks of z, two of sums, one on its way between them."""
         return 5 * folding.q
 
-    @property
-    def burst(self) -> int:
-        return 0
-
-    def parameters(self, folding: Folding) -> dict[str, int]:
+    def parameters(self, folding: SparseMacFolding) -> dict[str, int]:
         program = self.program(folding.p)
         skip = self.skip.qtype if self.skip else QType(1, False)
         return {
@@ -199,10 +227,8 @@ class SparseMac:
             "YW": self.requant.out.bits, "Y_SIGNED": int(self.requant.out.signed),
             "SKIP": int(self.skip is not None), "SKIPW": skip.bits, "SKIP_SIGNED": int(skip.signed),
             "SKIP_K": self.requant.skip_multiplier,
-            "Z_BLOCK": in_block_ram(2 << address_bits(self.depth), folding.q * self.z.qtype.bits),
-            "SUM_BLOCK": in_block_ram(2 << address_bits(self.lane_rows(folding.p)), folding.q * self.acc_type.bits),
-            "PROGRAM_BLOCK": rom_in_block_ram(len(program.words)),
-            "REQUANT_BLOCK": rom_in_block_ram(self.channels),
+            "Z_BLOCK": int(folding.z == BLOCK), "SUM_BLOCK": int(folding.sums == BLOCK),
+            "PROGRAM_BLOCK": int(folding.program == BLOCK), "REQUANT_BLOCK": int(folding.requant == BLOCK),
         }  # fmt: skip
 
     def memories(self, folding: Folding) -> dict[str, Memory]:

@@ -13,11 +13,11 @@ import numpy as np
 from ...target.resources import Resources
 from ..fixed import IntTensor
 from ..graph import TensorSpec
-from .base import Folding, Memory, check_input
+from .base import Folding, Operator
 
 
 @dataclass(frozen=True)
-class Subsample:
+class Subsample(Operator):
     """x: the map read. channels: of the result; `offset` zero channels come before those of x."""
 
     x: TensorSpec
@@ -25,7 +25,7 @@ class Subsample:
     channels: int
     offset: int
 
-    stem: ClassVar[str] = "subsample"
+    kind: ClassVar[str] = "subsample"
 
     def __post_init__(self) -> None:
         if self.stride < 1 or self.offset < 0 or self.offset + self.x.shape[2] > self.channels:
@@ -44,13 +44,10 @@ class Subsample:
 
     def reference(self, x: IntTensor) -> IntTensor:
         """x (N, H, W, C) -> (N, ceil(H/stride), ceil(W/stride), channels)."""
-        check_input(self, (x,))
+        self.check_input(x)
         kept = x.values[:, :: self.stride, :: self.stride]
         after = self.channels - self.offset - self.x.shape[2]
         return IntTensor(np.pad(kept, ((0, 0), (0, 0), (0, 0), (self.offset, after))), x.qtype)
-
-    def foldings(self) -> tuple[Folding, ...]:
-        return (Folding(),)
 
     def cycles(self, folding: Folding) -> int:
         """A kept pixel takes a cycle for each channel of the result, a dropped one for each channel of x."""
@@ -60,10 +57,6 @@ class Subsample:
     def cost(self, folding: Folding) -> Resources:
         bits = sum(n.bit_length() for n in (*self.x.shape, self.channels))
         return Resources(lut=1.4 * bits, ff=bits)
-
-    def held_pixels(self, folding: Folding) -> float:
-        """Nothing but the pixel at hand."""
-        return 1
 
     @property
     def burst(self) -> int:
@@ -76,6 +69,3 @@ class Subsample:
             "H": h, "W": w, "C": c, "STRIDE": self.stride, "CO": self.channels, "OFFSET": self.offset,
             "XW": self.x.qtype.bits,
         }  # fmt: skip
-
-    def memories(self, folding: Folding) -> dict[str, Memory]:
-        return {}

@@ -11,7 +11,7 @@ import pytest
 
 from penni_hls.backends.hls.emit import emit_hls, streams
 from penni_hls.backends.hls.gxx import Stuck, build, csim, tensors, write_changed
-from penni_hls.ir import interpreter as golden
+from penni_hls.ir import interpreter
 from penni_hls.schedule import plan
 from penni_hls.target.boards import load
 from tests.networks import random_resnet
@@ -31,7 +31,7 @@ def project(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def reference():
-    return golden.run(SCHEDULE.graph, IMAGES)
+    return interpreter.run(SCHEDULE.graph, IMAGES)
 
 
 def test_fast_build_equals_the_reference_on_every_stream(project, reference):

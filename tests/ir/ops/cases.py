@@ -1,6 +1,6 @@
 """The operator test cases that the reference, the C++ and the RTL tests share.
 
-`CASES[stem]` are Case(id, op, folding, inputs): an operator with random integers in it, a folding, and its input tensors,
+`CASES[kind]` are Case(id, op, folding, inputs): an operator with random integers in it, a folding, and its input tensors,
 `FRAMES` frames each. Everything is seeded by the case's id, so every run and every engine sees the same numbers.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from penni_hls.ir.fixed import IntTensor, QType, Requant
 from penni_hls.ir.graph import TensorSpec
 from penni_hls.ir.ops import BasisConv, Fork, GlobalPool, MaxPool, SparseMac, Subsample
-from penni_hls.ir.ops.base import Folding, HardwareOp
+from penni_hls.ir.ops.base import Folding, Operator
 
 FRAMES = 4
 U8, S8, S4 = QType(8, False), QType(8, True), QType(4, True)
@@ -25,7 +25,7 @@ class Case:
     """One operator at one folding with its input tensors, values (FRAMES, *spec.shape)."""
 
     id: str
-    op: HardwareOp
+    op: Operator
     folding: Folding
     inputs: tuple[IntTensor, ...]
 
@@ -45,7 +45,7 @@ def _values(rng: np.random.Generator, spec: TensorSpec, extreme: bool) -> IntTen
     return IntTensor(values.astype(q.dtype), q)
 
 
-def _inputs(rng: np.random.Generator, op: HardwareOp, extreme: bool = False) -> tuple[IntTensor, ...]:
+def _inputs(rng: np.random.Generator, op: Operator, extreme: bool = False) -> tuple[IntTensor, ...]:
     return tuple(_values(rng, spec, extreme) for spec in op.in_specs)
 
 
@@ -79,7 +79,7 @@ def basis_conv(
     channels = shape[2]
     pads = np.full(channels, pad_value, np.int64) if pad_value is not None else rng.integers(x.lo, x.hi + 1, channels)
     op = BasisConv(TensorSpec(shape, x), basis, shifts, z, stride, pad, pads.astype(np.int64))
-    return Case(name, op, Folding(q), _inputs(rng, op, extreme))
+    return Case(name, op, op.folding(q), _inputs(rng, op, extreme))
 
 
 def sparse_mac(
@@ -123,11 +123,11 @@ def sparse_mac(
     op = SparseMac(
         z_spec, coefs, coef, Requant(multiplier, bias, shift, y, skip_k), skip and TensorSpec(shape, skip), flatten
     )
-    return Case(name, op, Folding(q, p), _inputs(rng, op, extreme))
+    return Case(name, op, op.folding(q, p), _inputs(rng, op, extreme))
 
 
-def _plain(name: str, op: HardwareOp) -> Case:
-    return Case(name, op, Folding(), _inputs(_rng(name), op))
+def _plain(name: str, op: Operator) -> Case:
+    return Case(name, op, op.folding(), _inputs(_rng(name), op))
 
 
 def _map(h: int, w: int, c: int, qtype: QType = U8) -> TensorSpec:

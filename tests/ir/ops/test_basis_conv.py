@@ -6,7 +6,7 @@ from . import dense
 from .cases import Case
 from .rtl import check_bits, measured_cycles
 
-STEM = "basis_conv"
+KIND = "basis_conv"
 # The buffer of a map without padding is a little short at the end of a frame: the next frame's rows wait for the last
 # group.
 ROW_BOUND = {"basis_valid"}

@@ -5,7 +5,7 @@ import numpy as np
 from .cases import Case
 from .rtl import check_bits, measured_cycles
 
-STEM = "global_pool"
+KIND = "global_pool"
 
 
 def test_reference(case: Case) -> None:

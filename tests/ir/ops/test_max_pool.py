@@ -6,7 +6,7 @@ from . import dense
 from .cases import Case
 from .rtl import check_bits, measured_cycles
 
-STEM = "max_pool"
+KIND = "max_pool"
 
 
 def test_reference(case: Case) -> None:

@@ -6,7 +6,7 @@ from . import dense
 from .cases import Case
 from .rtl import check_bits, measured_cycles
 
-STEM = "sparse_mac"
+KIND = "sparse_mac"
 
 
 def test_reference(case: Case) -> None:
