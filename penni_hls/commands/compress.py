@@ -29,7 +29,7 @@ from .training import (
 )
 
 if TYPE_CHECKING:
-    from ..compression.count import Count, LayerCount
+    from ..ir.layers import Count, LayerCount
     from ..recipes.runs import Outcome
 
 THRESHOLD = 1.0  # of --prune where no target is given
@@ -162,9 +162,9 @@ def summarise(report: Reporter, made: Outcome) -> None:
     assert before and made.accuracy_before is not None
     columns = ("layer", "channels", "k", "d", "non-zero", "of dense", "maps read", "MACs")
     layers = (
-        (layer.name, f"{layer.inputs}->{layer.outputs}", layer.kernel, _d(layer), layer.nonzero,
-         percent(layer.nonzero, layer.weights), f"{layer.used_maps:,}/{layer.basis_maps:,}" if layer.basis else None,
-         layer.basis_macs + layer.sparse_macs)
+        (layer.name, f"{layer.inputs}->{layer.outputs}", layer.kernel, layer.bases or None, layer.nonzero,
+         percent(layer.nonzero, layer.dense), f"{layer.read_maps:,}/{layer.all_maps:,}" if layer.bases else None,
+         layer.paper_macs)
         for layer in after.layers
     )  # fmt: skip
     report.table(table(columns, layers))
@@ -173,8 +173,8 @@ def summarise(report: Reporter, made: Outcome) -> None:
         for name, old, new in (
             ("parameters, as the paper counts: not 0, and bases", before.paper_parameters, after.paper_parameters),
             ("parameters with biases and BatchNorm", before.parameters, after.parameters),
-            ("MACs, as the paper counts", before.macs, after.macs),
-            ("MACs, of basis maps only those that are read", before.used_macs, after.used_macs),
+            ("MACs, as the paper counts", before.paper_macs, after.paper_macs),
+            ("MACs, of basis maps only those that are read", before.macs, after.macs),
             ("bytes at 8 bits, indices and all", -(-before.bits() // 8), -(-after.bits() // 8)),
         )
     ]
@@ -185,7 +185,7 @@ def summarise(report: Reporter, made: Outcome) -> None:
         (name, f"{made.accuracy_before:.2f}", f"{score:.2f}", f"{score - made.accuracy_before:+.2f}")
         for name, score in scores
     ]
-    start = "compressed" if any(layer.basis for layer in before.layers) else "dense"
+    start = "compressed" if any(layer.bases for layer in before.layers) else "dense"
     report.table(table(("", start, "now" if start == "compressed" else "compressed", "change"), [*first, *rows]))
 
 
@@ -194,14 +194,10 @@ def _figures(accuracy: float, count: Count) -> dict[str, float]:
         "accuracy": accuracy,
         "parameters_paper": count.paper_parameters,
         "parameters": count.parameters,
-        "macs_paper": count.macs,
-        "macs": count.used_macs,
+        "macs_paper": count.paper_macs,
+        "macs": count.macs,
         "bits": count.bits(),
     }
-
-
-def _d(layer: LayerCount) -> int | None:
-    return layer.basis // layer.kernel**2 if layer.basis else None
 
 
 def _layer(layer: LayerCount) -> dict:
@@ -209,11 +205,11 @@ def _layer(layer: LayerCount) -> dict:
         "name": layer.name,
         "inputs": layer.inputs,
         "outputs": layer.outputs,
-        "d": _d(layer),
+        "d": layer.bases or None,
         "nonzero": layer.nonzero,
         "stored": layer.stored,
-        "maps_read": layer.used_maps,
-        "maps": layer.basis_maps,
-        "macs_paper": layer.basis_macs + layer.sparse_macs,
-        "macs": layer.used_basis_macs + layer.sparse_macs,
+        "maps_read": layer.read_maps,
+        "maps": layer.all_maps,
+        "macs_paper": layer.paper_macs,
+        "macs": layer.macs,
     }

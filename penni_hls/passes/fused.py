@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..ir.layers import Conv, Linear, MapSpec, PenniConv, Size
+from ..ir.layers import Conv, Linear, MapSpec, PenniConv
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,10 +33,6 @@ class Fused:
     @property
     def out_spec(self) -> MapSpec:
         return self.linear.out_spec
-
-    @property
-    def size(self) -> Size:
-        return self.linear.size
 
     def reference(self, x: np.ndarray, skip: np.ndarray | None = None) -> np.ndarray:
         """x (N, H, W, C_in), skip (N, Ho, Wo, C_out) -> (N, Ho, Wo, C_out) float32."""

@@ -12,11 +12,12 @@ import torch
 from torch import nn
 
 from ..accuracy import predict_integer, top1
-from ..compression.count import Count, count
+from ..compression.count import count
 from ..compression.decompose import compressed
 from ..compression.pipeline import CompressConfig, compress
 from ..data import load_cifar10
 from ..errors import UsageError
+from ..ir.layers import Count
 from ..ir.quantized import Quantized
 from ..qat.train import QatConfig, qat
 from ..training import processes as ranks
