@@ -10,7 +10,7 @@ import typer
 from ..errors import UsageError
 from ..report.console import Reporter
 from ..report.tables import percent, table
-from .options import CIFAR10_MEAN, CIFAR10_STD, Json, Mean, Std, numbers
+from .options import MEAN, STD, Json, Mean, Std, numbers
 from .training import (
     Arch,
     Batch,
@@ -79,8 +79,8 @@ def compress(
     seed: Seed = 0,
     bf16: Bf16 = False,
     device: Device = "auto",
-    mean: Mean = CIFAR10_MEAN,
-    std: Std = CIFAR10_STD,
+    mean: Mean = MEAN,
+    std: Std = STD,
     work: Work = None,
     half: Half = False,
     as_json: Json = False,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ..report.console import Reporter
-from .options import CIFAR10_MEAN, CIFAR10_STD, Json, Mean, Std, numbers
+from .options import MEAN, STD, Json, Mean, Std, numbers
 from .training import Arch, Batch, Bf16, Data, Decay, Device, Half, Output, Rate, Seed, Work, normalisation, watched
 
 
@@ -23,8 +23,8 @@ def train(
     seed: Seed = 0,
     bf16: Bf16 = False,
     device: Device = "auto",
-    mean: Mean = CIFAR10_MEAN,
-    std: Std = CIFAR10_STD,
+    mean: Mean = MEAN,
+    std: Std = STD,
     work: Work = None,
     half: Half = False,
     as_json: Json = False,

@@ -13,7 +13,7 @@ import typer
 from ..errors import Interrupted
 from ..report.console import Reporter
 from ..report.tables import percent
-from .options import CIFAR10_MEAN, CIFAR10_STD
+from .options import MEAN, STD
 
 if TYPE_CHECKING:  # compression imports torch, which takes a second: the commands import it when they run
     from ..recipes.runs import Run, Watch
@@ -64,7 +64,7 @@ def watched(report: Reporter, run: Run) -> Iterator[Watch]:
 
 def normalisation(output: Path, mean: str, std: str) -> str:
     """` --mean ... --std ...` for the command that comes next, "" where they are the usual ones or the file has them."""
-    known = output.suffix == ".penni" or (mean, std) == (CIFAR10_MEAN, CIFAR10_STD)
+    known = output.suffix == ".penni" or (mean, std) == (MEAN, STD)
     return "" if known else f" --mean {mean} --std {std}"
 
 
