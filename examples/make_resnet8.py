@@ -14,11 +14,11 @@ import torch
 
 from penni_hls.commands.compress import summarise
 from penni_hls.compression import CompressConfig, compress
-from penni_hls.data import load_cifar10
+from penni_hls.data import CIFAR10_MEAN, CIFAR10_STD, load_cifar10
 from penni_hls.recipes.runs import Outcome
+from penni_hls.recipes.storage import round_to_half, store
 from penni_hls.report.console import Reporter
 from penni_hls.training.batches import Batches
-from penni_hls.training.resume import write_atomic
 from penni_hls.training.train import Metrics, TrainConfig, evaluate, fit
 from penni_hls.zoo.models import build
 
@@ -65,9 +65,8 @@ def main() -> None:
 
     result = compress(dense, train, test, config, directory=options.work, report=show)
     summarise(Reporter(False), Outcome(result.accuracy, result.after, result.metrics, accuracy, result.before))
-    state = {k: v.half() if v.is_floating_point() else v for k, v in result.model.state_dict().items()}
-    write_atomic(options.out, lambda part: torch.save(state, part))
-    result.model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+    round_to_half(options.out, result.model)
+    store(options.out, result.model, CIFAR10_MEAN, CIFAR10_STD, half=True)
     print(f"compressed: {result.accuracy:.2f} %, as stored {evaluate(result.model, test):.2f} %: {options.out}")
 
 

@@ -175,7 +175,7 @@ def test_the_same_command_gives_the_same_bytes(compress, tmp_path):
 def killed(options: list[str], stage: str, epoch: int) -> subprocess.CompletedProcess:
     """The command, killed by SIGTERM in the first batch after `epoch` of `stage`."""
     script = (
-        "import os, signal, sys; from penni_hls.compression import train; from penni_hls.cli import main\n"
+        "import os, signal, sys; from penni_hls.training import train; from penni_hls.cli import main\n"
         "real, seen = train.save, []\n"
         "def save(path, model, optimizer, settings, lines):\n"
         "    real(path, model, optimizer, settings, lines)\n"
@@ -198,7 +198,8 @@ def test_a_killed_run_goes_on_to_the_same_bytes(compress, data, dense, tmp_path)
     assert done.returncode == 130 and done.stdout == ""
     assert done.stderr.splitlines()[-1] == f"penni-hls: error: {message}"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["stopped.pt.work"]
-    assert not list((tmp_path / "stopped.pt.work").glob("*.part"))
+    kept = [f"{stage}.{form}" for stage in ("alternate", "finetune") for form in ("ckpt", "jsonl")]
+    assert sorted(path.name for path in (tmp_path / "stopped.pt.work").iterdir()) == kept
 
     again = compress(output, "--macs", 0.5)
     assert again.code == 0 and "finetune 2/2" in again.err and "finetune 1/2" not in again.err
