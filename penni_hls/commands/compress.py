@@ -10,23 +10,7 @@ import typer
 from ..errors import UsageError
 from ..report.console import Reporter
 from ..report.tables import percent, table
-from .options import MEAN, STD, Json, Mean, Std, numbers
-from .training import (
-    Arch,
-    Batch,
-    Bf16,
-    Data,
-    Decay,
-    Device,
-    Half,
-    Output,
-    Rate,
-    Seed,
-    Work,
-    change,
-    normalisation,
-    watched,
-)
+from .training import Decay, Rate, TrainingOptions, change, watched, with_training_options
 
 if TYPE_CHECKING:
     from ..ir.layers import Count, LayerCount
@@ -36,8 +20,9 @@ THRESHOLD = 1.0  # of --prune where no target is given
 QAT_EPOCHS = 4
 
 
+@with_training_options
 def compress(
-    arch: Arch,
+    options: TrainingOptions,
     weights: Annotated[
         Path,
         typer.Option(
@@ -46,8 +31,6 @@ def compress(
             show_default=False,
         ),
     ],
-    data: Data,
-    output: Output,
     bases: Annotated[
         list[str],
         typer.Option("-d", "--bases", metavar="D", help="Bases a layer: 5, a share of energy 0.95, LAYER=3,…"),
@@ -75,15 +58,6 @@ def compress(
     shrink: Annotated[bool, typer.Option(help="Take out channels that nothing reads or writes.")] = True,
     lr: Rate = 0.05,
     weight_decay: Decay = 1e-4,
-    batch: Batch = 128,
-    seed: Seed = 0,
-    bf16: Bf16 = False,
-    device: Device = "auto",
-    mean: Mean = MEAN,
-    std: Std = STD,
-    work: Work = None,
-    half: Half = False,
-    as_json: Json = False,
 ) -> int:
     """Compress a network by PENNI: decompose, alternate, prune, fine-tune, shrink. Interrupted, it goes on.
 
@@ -108,19 +82,15 @@ def compress(
         )
     from ..compression.pipeline import CompressConfig
     from ..qat.train import QatConfig
-    from ..recipes.runs import Run, compress_network
+    from ..recipes.runs import compress_network
     from ..training.train import TrainConfig
 
-    report = Reporter(as_json)
-    run = Run(
-        arch=arch, data=data, output=output, work=work, batch=batch, seed=seed, mean=numbers("--mean", mean),
-        std=numbers("--std", std), device=device, half=half,
-    )  # fmt: skip
+    report, run, output = Reporter(options.as_json), options.run(), options.output
     config = CompressConfig(
         epochs=epochs, every=every, l1=l1, parameters=parameters, macs=macs, finetune=finetune, gradual=gradual,
         prune=THRESHOLD if prune is None and parameters is None and macs is None else prune,
         score=score, distill=distill, shrink=shrink,
-        train=TrainConfig(epochs=0, lr=lr, weight_decay=weight_decay, bf16=bf16),
+        train=TrainConfig(epochs=0, lr=lr, weight_decay=weight_decay, bf16=options.bf16),
     )  # fmt: skip
     integers = QatConfig(coef_bits=bits, epochs=QAT_EPOCHS if qat_epochs is None else qat_epochs) if qat else None
     with watched(report, run) as watch:
@@ -131,14 +101,12 @@ def compress(
     files = [run.directory / f"{stage}.jsonl" for stage, some in stages.items() if some]
     summarise(report, made)
     report.say(f"Written: {output}" + (f"; metrics an epoch a line: {', '.join(map(str, files))}" if files else ""))
-    report.say(
-        f"Next: penni-hls generate {output} --board pynq-z2 -o build/{output.stem}{normalisation(output, mean, std)}"
-    )
+    report.say(f"Next: penni-hls generate {output} --board pynq-z2 -o build/{output.stem}{options.normalisation()}")
     assert made.before and made.accuracy_before is not None
     report.result(
         {
             "output": str(output),
-            "arch": arch,
+            "arch": options.arch,
             "before": _figures(made.accuracy_before, made.before),
             "after": _figures(made.accuracy, made.after),
             "integer": {"accuracy": made.accuracy_integer, "coef_bits": bits} if qat else None,
