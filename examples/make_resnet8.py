@@ -12,11 +12,13 @@ from pathlib import Path
 
 import torch
 
+from penni_hls.commands.compress import summarise
 from penni_hls.compression import CompressConfig, compress
-from penni_hls.compression.count import table
-from penni_hls.data import load_cifar10
+from penni_hls.data import CIFAR10_MEAN, CIFAR10_STD, load_cifar10
+from penni_hls.recipes.runs import Outcome
+from penni_hls.recipes.storage import round_to_half, store
+from penni_hls.report.console import Reporter
 from penni_hls.training.batches import Batches
-from penni_hls.training.resume import write_atomic
 from penni_hls.training.train import Metrics, TrainConfig, evaluate, fit
 from penni_hls.zoo.models import build
 
@@ -59,13 +61,12 @@ def main() -> None:
     torch.manual_seed(DENSE.seed)
     dense = build("resnet8").to(memory_format=torch.channels_last)
     fit(dense, train, test, DENSE, stage="dense", directory=options.work, report=show)
-    print(f"dense: {evaluate(dense, test):.2f} %")
+    accuracy = evaluate(dense, test)
 
     result = compress(dense, train, test, config, directory=options.work, report=show)
-    print(table(result.before, result.after))
-    state = {k: v.half() if v.is_floating_point() else v for k, v in result.model.state_dict().items()}
-    write_atomic(options.out, lambda part: torch.save(state, part))
-    result.model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+    summarise(Reporter(False), Outcome(result.accuracy, result.after, result.metrics, accuracy, result.before))
+    round_to_half(options.out, result.model)
+    store(options.out, result.model, CIFAR10_MEAN, CIFAR10_STD, half=True)
     print(f"compressed: {result.accuracy:.2f} %, as stored {evaluate(result.model, test):.2f} %: {options.out}")
 
 

@@ -21,6 +21,8 @@ RECORD = 1 + PIXELS
 CLASSES = 10
 MAX_BATCH_BYTES = 1 << 30
 MAX_NPZ_BYTES = 4 << 30  # unpacked; more is no set of images for calibration or simulation
+CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)  # of the pixels 0..1, as most CIFAR-10 networks were trained with
+CIFAR10_STD = (0.2023, 0.1994, 0.2010)
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 

@@ -1,4 +1,4 @@
-"""Where the files live that are no Python, hw/, sim/ and templates/; and how a file is replaced as a whole.
+"""Where the files that are not Python live (hw/, sim/ and templates/), and how a file is written atomically.
 
 In a checkout (and after `pip install -e .`) they stand beside the package; a wheel carries them in `share/` within it.
 """
@@ -6,8 +6,10 @@ In a checkout (and after `pip install -e .`) they stand beside the package; a wh
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from .errors import UsageError
 
@@ -19,11 +21,19 @@ SIM = _ROOT / "sim"
 TEMPLATES = _ROOT / "templates"
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Write beside the place, then rename: the file is whole, or what was there. UsageError where that fails."""
+def replace_file(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:
+    """Write `path` atomically: beside it, then renamed, so that it holds all of `content` or what it held before.
+
+    content: the bytes, or what writes them to an open binary file. The folder must be there. UsageError where the file
+    system refuses; any other exception of `content` passes through.
+    """
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        fresh.write_bytes(data)
+        with fresh.open("wb") as file:
+            if isinstance(content, bytes):
+                file.write(content)
+            else:
+                content(file)
         fresh.replace(path)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None

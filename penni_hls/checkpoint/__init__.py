@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from ..data import CIFAR10_MEAN, CIFAR10_STD
 from ..ir.graph import Graph, verify
 from ..ir.layers import Input, Layer
 from ..ir.quantized import Quantized
@@ -24,13 +25,11 @@ from . import onnx_file, penni_file, pt2_file, resnet, safetensors_file, setting
 from .describe import describe
 from .keys import CheckpointError, Contents, KeyTable, some
 
-CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
-CIFAR10_STD = (0.2023, 0.1994, 0.2010)
 FAMILIES = (resnet, vgg)
 # The first that recognises a file reads it.
 FORMS: tuple[ModuleType, ...] = (penni_file, safetensors_file, pt2_file, onnx_file, state_dict)
 
-__all__ = ["CIFAR10_MEAN", "CIFAR10_STD", "CheckpointError", "Loaded", "describe", "load", "read"]
+__all__ = ["CheckpointError", "Loaded", "describe", "load", "read"]
 
 Numbers = Sequence[float] | None
 

@@ -10,34 +10,19 @@ import typer
 from ..errors import UsageError
 from ..report.console import Reporter
 from ..report.tables import percent, table
-from .options import CIFAR10_MEAN, CIFAR10_STD, Json, Mean, Std, numbers
-from .training import (
-    Arch,
-    Batch,
-    Bf16,
-    Data,
-    Decay,
-    Device,
-    Half,
-    Output,
-    Rate,
-    Seed,
-    Work,
-    change,
-    normalisation,
-    watched,
-)
+from .training import Decay, Rate, TrainingOptions, change, watched, with_training_options
 
 if TYPE_CHECKING:
-    from ..compression.count import Count, LayerCount
+    from ..ir.layers import Count, LayerCount
     from ..recipes.runs import Outcome
 
 THRESHOLD = 1.0  # of --prune where no target is given
 QAT_EPOCHS = 4
 
 
+@with_training_options
 def compress(
-    arch: Arch,
+    options: TrainingOptions,
     weights: Annotated[
         Path,
         typer.Option(
@@ -46,8 +31,6 @@ def compress(
             show_default=False,
         ),
     ],
-    data: Data,
-    output: Output,
     bases: Annotated[
         list[str],
         typer.Option("-d", "--bases", metavar="D", help="Bases a layer: 5, a share of energy 0.95, LAYER=3,…"),
@@ -75,15 +58,6 @@ def compress(
     shrink: Annotated[bool, typer.Option(help="Take out channels that nothing reads or writes.")] = True,
     lr: Rate = 0.05,
     weight_decay: Decay = 1e-4,
-    batch: Batch = 128,
-    seed: Seed = 0,
-    bf16: Bf16 = False,
-    device: Device = "auto",
-    mean: Mean = CIFAR10_MEAN,
-    std: Std = CIFAR10_STD,
-    work: Work = None,
-    half: Half = False,
-    as_json: Json = False,
 ) -> int:
     """Compress a network by PENNI: decompose, alternate, prune, fine-tune, shrink. Interrupted, it goes on.
 
@@ -108,19 +82,15 @@ def compress(
         )
     from ..compression.pipeline import CompressConfig
     from ..qat.train import QatConfig
-    from ..recipes.runs import Run, compress_network
+    from ..recipes.runs import compress_network
     from ..training.train import TrainConfig
 
-    report = Reporter(as_json)
-    run = Run(
-        arch=arch, data=data, output=output, work=work, batch=batch, seed=seed, mean=numbers("--mean", mean),
-        std=numbers("--std", std), device=device, half=half,
-    )  # fmt: skip
+    report, run, output = Reporter(options.as_json), options.run(), options.output
     config = CompressConfig(
         epochs=epochs, every=every, l1=l1, parameters=parameters, macs=macs, finetune=finetune, gradual=gradual,
         prune=THRESHOLD if prune is None and parameters is None and macs is None else prune,
         score=score, distill=distill, shrink=shrink,
-        train=TrainConfig(epochs=0, lr=lr, weight_decay=weight_decay, bf16=bf16),
+        train=TrainConfig(epochs=0, lr=lr, weight_decay=weight_decay, bf16=options.bf16),
     )  # fmt: skip
     integers = QatConfig(coef_bits=bits, epochs=QAT_EPOCHS if qat_epochs is None else qat_epochs) if qat else None
     with watched(report, run) as watch:
@@ -131,14 +101,12 @@ def compress(
     files = [run.directory / f"{stage}.jsonl" for stage, some in stages.items() if some]
     summarise(report, made)
     report.say(f"Written: {output}" + (f"; metrics an epoch a line: {', '.join(map(str, files))}" if files else ""))
-    report.say(
-        f"Next: penni-hls generate {output} --board pynq-z2 -o build/{output.stem}{normalisation(output, mean, std)}"
-    )
+    report.say(f"Next: penni-hls generate {output} --board pynq-z2 -o build/{output.stem}{options.normalisation()}")
     assert made.before and made.accuracy_before is not None
     report.result(
         {
             "output": str(output),
-            "arch": arch,
+            "arch": options.arch,
             "before": _figures(made.accuracy_before, made.before),
             "after": _figures(made.accuracy, made.after),
             "integer": {"accuracy": made.accuracy_integer, "coef_bits": bits} if qat else None,
@@ -162,9 +130,9 @@ def summarise(report: Reporter, made: Outcome) -> None:
     assert before and made.accuracy_before is not None
     columns = ("layer", "channels", "k", "d", "non-zero", "of dense", "maps read", "MACs")
     layers = (
-        (layer.name, f"{layer.inputs}->{layer.outputs}", layer.kernel, _d(layer), layer.nonzero,
-         percent(layer.nonzero, layer.weights), f"{layer.used_maps:,}/{layer.basis_maps:,}" if layer.basis else None,
-         layer.basis_macs + layer.sparse_macs)
+        (layer.name, f"{layer.inputs}->{layer.outputs}", layer.kernel, layer.bases or None, layer.nonzero,
+         percent(layer.nonzero, layer.dense), f"{layer.read_maps:,}/{layer.all_maps:,}" if layer.bases else None,
+         layer.paper_macs)
         for layer in after.layers
     )  # fmt: skip
     report.table(table(columns, layers))
@@ -173,8 +141,8 @@ def summarise(report: Reporter, made: Outcome) -> None:
         for name, old, new in (
             ("parameters, as the paper counts: not 0, and bases", before.paper_parameters, after.paper_parameters),
             ("parameters with biases and BatchNorm", before.parameters, after.parameters),
-            ("MACs, as the paper counts", before.macs, after.macs),
-            ("MACs, of basis maps only those that are read", before.used_macs, after.used_macs),
+            ("MACs, as the paper counts", before.paper_macs, after.paper_macs),
+            ("MACs, of basis maps only those that are read", before.macs, after.macs),
             ("bytes at 8 bits, indices and all", -(-before.bits() // 8), -(-after.bits() // 8)),
         )
     ]
@@ -185,7 +153,7 @@ def summarise(report: Reporter, made: Outcome) -> None:
         (name, f"{made.accuracy_before:.2f}", f"{score:.2f}", f"{score - made.accuracy_before:+.2f}")
         for name, score in scores
     ]
-    start = "compressed" if any(layer.basis for layer in before.layers) else "dense"
+    start = "compressed" if any(layer.bases for layer in before.layers) else "dense"
     report.table(table(("", start, "now" if start == "compressed" else "compressed", "change"), [*first, *rows]))
 
 
@@ -194,14 +162,10 @@ def _figures(accuracy: float, count: Count) -> dict[str, float]:
         "accuracy": accuracy,
         "parameters_paper": count.paper_parameters,
         "parameters": count.parameters,
-        "macs_paper": count.macs,
-        "macs": count.used_macs,
+        "macs_paper": count.paper_macs,
+        "macs": count.macs,
         "bits": count.bits(),
     }
-
-
-def _d(layer: LayerCount) -> int | None:
-    return layer.basis // layer.kernel**2 if layer.basis else None
 
 
 def _layer(layer: LayerCount) -> dict:
@@ -209,11 +173,11 @@ def _layer(layer: LayerCount) -> dict:
         "name": layer.name,
         "inputs": layer.inputs,
         "outputs": layer.outputs,
-        "d": _d(layer),
+        "d": layer.bases or None,
         "nonzero": layer.nonzero,
         "stored": layer.stored,
-        "maps_read": layer.used_maps,
-        "maps": layer.basis_maps,
-        "macs_paper": layer.basis_macs + layer.sparse_macs,
-        "macs": layer.used_basis_macs + layer.sparse_macs,
+        "maps_read": layer.read_maps,
+        "maps": layer.all_maps,
+        "macs_paper": layer.paper_macs,
+        "macs": layer.macs,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..ir.layers import Conv, Linear, PenniConv, Size
+from ..ir.layers import Conv, Count, Linear, PenniConv
 from ..report.console import Reporter
 from ..report.tables import percent, table
 from .options import Checkpoint, Json
@@ -24,8 +24,7 @@ def inspect(checkpoint: Checkpoint, as_json: Json = False) -> int:
     loaded = reader.load(checkpoint)
     graph = loaded.graph
     layers = [_layer(node) for node in graph if isinstance(node.op, COUNTED)]
-    total = sum((node.op.size for node in graph), Size())
-    macs = total.basis_macs + total.sparse_macs
+    total = sum((node.op.count for node in graph), Count())
     report.say(f"{checkpoint.name}: {reader.describe(graph)}")
     report.say(f"Form: {loaded.form}")
     report.table(
@@ -40,12 +39,12 @@ def inspect(checkpoint: Checkpoint, as_json: Json = False) -> int:
         )
     )  # fmt: skip
     report.say(
-        f"Parameters: {total.dense_parameters:,} dense, {total.nonzeros:,} stored "
-        f"({percent(total.nonzeros, total.dense_parameters)}; biases and BatchNorm included)"
+        f"Parameters: {total.dense_parameters:,} dense, {total.parameters:,} stored "
+        f"({percent(total.parameters, total.dense_parameters)}; biases and BatchNorm included)"
     )
     report.say(
-        f"MACs an image: {total.dense_macs:,} dense, {macs:,} PENNI ({percent(macs, total.dense_macs)}): "
-        f"{total.basis_macs:,} basis + {total.sparse_macs:,} sparse"
+        f"MACs an image: {total.dense_macs:,} dense, {total.macs:,} PENNI ({percent(total.macs, total.dense_macs)}): "
+        f"{total.read_basis_macs:,} basis + {total.sparse_macs:,} sparse"
     )
     if loaded.quantized is not None:
         report.say("It holds an integer network too (quantization-aware training): 'generate' takes that as it is.")
@@ -65,22 +64,22 @@ def inspect(checkpoint: Checkpoint, as_json: Json = False) -> int:
 
 
 def _layer(node) -> dict:
-    size = node.op.size
     return {
         "name": node.name,
         "kind": type(node.op).__name__,
         "input": list(node.op.in_specs[0].shape),
         "output": list(node.op.out_spec.shape),
         "d": node.op.basis.shape[0] if isinstance(node.op, PenniConv) else None,
-        **_counts(size),
+        **_counts(node.op.count),
     }
 
 
-def _counts(size: Size) -> dict[str, int]:
+def _counts(count: Count) -> dict[str, int]:
+    """`macs_basis`: of the basis maps that some coefficient reads, as the accelerator computes them."""
     return {
-        "parameters_dense": size.dense_parameters,
-        "parameters_stored": size.nonzeros,
-        "macs_dense": size.dense_macs,
-        "macs_basis": size.basis_macs,
-        "macs_sparse": size.sparse_macs,
+        "parameters_dense": count.dense_parameters,
+        "parameters_stored": count.parameters,
+        "macs_dense": count.dense_macs,
+        "macs_basis": count.read_basis_macs,
+        "macs_sparse": count.sparse_macs,
     }

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..data import CIFAR10_MEAN, CIFAR10_STD
 from ..errors import UsageError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; everything else goes to stderr.")]
@@ -28,8 +29,8 @@ Std = Annotated[str, _STD]
 GivenMean = Annotated[str | None, _MEAN]
 GivenStd = Annotated[str | None, _STD]
 
-CIFAR10_MEAN = ".4914,.4822,.4465"
-CIFAR10_STD = ".2023,.1994,.2010"
+# As `numbers` reads them: the defaults of --mean and --std.
+MEAN, STD = (",".join(f"{value:.4f}".lstrip("0") for value in values) for values in (CIFAR10_MEAN, CIFAR10_STD))
 
 
 def numbers(option: str, text: str) -> tuple[float, ...]:

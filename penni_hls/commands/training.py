@@ -3,44 +3,99 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import MISSING, dataclass, fields
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_type_hints
 
 import typer
 
 from ..errors import Interrupted
 from ..report.console import Reporter
 from ..report.tables import percent
-from .options import CIFAR10_MEAN, CIFAR10_STD
+from .options import MEAN, STD, Json, Mean, Std, numbers
 
-if TYPE_CHECKING:  # compression imports torch, which takes a second: the commands import it when they run
+if TYPE_CHECKING:  # recipes imports torch, which takes a second: the commands import it when they run
     from ..recipes.runs import Run, Watch
 
-Arch = Annotated[
-    str,
-    typer.Option(help="resnet8, resnet20, resnet32, resnet56, resnet18 or vgg16.", show_default=False),
-]
-Data = Annotated[
-    Path, typer.Option(metavar="DIR", help="CIFAR-10, in its binary or Python-batch form.", show_default=False)
-]
-Output = Annotated[
-    Path,
-    typer.Option(
-        "-o", "--output", metavar="FILE", help="The file to make; its suffix is the form.", show_default=False
-    ),
-]
-Work = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="For checkpoints and metrics. By default OUTPUT.work beside it.")
-]
-Batch = Annotated[int, typer.Option(min=1, help="Images a step, over all processes.")]
 Rate = Annotated[float, typer.Option("--lr", min=0, help="The highest learning rate.")]
 Decay = Annotated[float, typer.Option(min=0, help="Weight decay, on kernels and matrices.")]
-Seed = Annotated[int, typer.Option(min=0, help="The same seed, the same result.")]
-Bf16 = Annotated[bool, typer.Option("--bf16", help="Compute in bfloat16; weights stay float32.")]
-Device = Annotated[str, typer.Option(metavar="cpu|cuda|auto", help="auto takes a GPU where there is one.")]
-Half = Annotated[bool, typer.Option("--half", help="Store in half precision.")]
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """The options of both commands, as they are given."""
+
+    arch: Annotated[
+        str, typer.Option(help="resnet8, resnet20, resnet32, resnet56, resnet18 or vgg16.", show_default=False)
+    ]
+    data: Annotated[
+        Path, typer.Option(metavar="DIR", help="CIFAR-10, in its binary or Python-batch form.", show_default=False)
+    ]
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="The file to make; its suffix is the form.", show_default=False
+        ),
+    ]
+    batch: Annotated[int, typer.Option(min=1, help="Images per step, over all processes.")] = 128
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")] = 0
+    bf16: Annotated[bool, typer.Option("--bf16", help="Compute in bfloat16; weights stay float32.")] = False
+    device: Annotated[str, typer.Option(metavar="cpu|cuda|auto", help="auto takes a GPU where there is one.")] = "auto"
+    mean: Mean = MEAN
+    std: Std = STD
+    work: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="For checkpoints and metrics. By default OUTPUT.work beside it.")
+    ] = None
+    half: Annotated[bool, typer.Option("--half", help="Store in half precision.")] = False
+    as_json: Json = False
+
+    def run(self) -> Run:
+        from ..recipes.runs import Run
+
+        return Run(
+            arch=self.arch, data=self.data, output=self.output, work=self.work, batch=self.batch, seed=self.seed,
+            mean=numbers("--mean", self.mean), std=numbers("--std", self.std), device=self.device, half=self.half,
+        )  # fmt: skip
+
+    def normalisation(self) -> str:
+        """` --mean ... --std ...` for the command that comes next, "" where they are the defaults or in the file."""
+        known = self.output.suffix == ".penni" or (self.mean, self.std) == (MEAN, STD)
+        return "" if known else f" --mean {self.mean} --std {self.std}"
+
+
+def with_training_options(command: Callable[..., int]) -> Callable[..., int]:
+    """`command(options: TrainingOptions, ...)` as typer needs it: each field of the options a parameter of its own."""
+    hints = get_type_hints(command, include_extras=True)
+    own = [
+        parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[name])
+        for name, parameter in signature(command).parameters.items()
+        if name != "options"
+    ]
+    kinds = get_type_hints(TrainingOptions, include_extras=True)
+    shared = [
+        Parameter(
+            field.name,
+            Parameter.KEYWORD_ONLY,
+            default=Parameter.empty if field.default is MISSING else field.default,
+            annotation=kinds[field.name],
+        )
+        for field in fields(TrainingOptions)
+    ]
+    needed = [parameter for parameter in shared if parameter.default is Parameter.empty]
+    parameters = [*needed, *own, *shared[len(needed) :]]  # in the order of --help
+
+    @wraps(command)
+    def call(**given: object) -> int:
+        options = TrainingOptions(**{name: given.pop(name) for name in kinds})  # type: ignore[arg-type]
+        return command(options, **given)
+
+    call.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return call
 
 
 def follower() -> bool:
@@ -50,7 +105,7 @@ def follower() -> bool:
 
 @contextmanager
 def watched(report: Reporter, run: Run) -> Iterator[Watch]:
-    """Lines and bars on stderr while the block runs; an interrupt says how to go on."""
+    """Lines and bars on stderr while the block runs; an interrupt says how to resume."""
     from ..recipes.runs import Watch
 
     try:
@@ -60,12 +115,6 @@ def watched(report: Reporter, run: Run) -> Iterator[Watch]:
         raise Interrupted(
             f"interrupted; the same command goes on where it stopped (its checkpoints are in {run.directory})"
         ) from None
-
-
-def normalisation(output: Path, mean: str, std: str) -> str:
-    """` --mean ... --std ...` for the command that comes next, "" where they are the usual ones or the file has them."""
-    known = output.suffix == ".penni" or (mean, std) == (CIFAR10_MEAN, CIFAR10_STD)
-    return "" if known else f" --mean {mean} --std {std}"
 
 
 def change(before: float, after: float) -> str:

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UsageError
+from ..ir.layers import Count
 from ..training.train import Hooks, Loader, Metrics, Progress, TrainConfig, evaluate, fit
 from .alternate import alternating, freeze, normalise
 from .channels import trace
-from .count import Count, count
+from .count import count
 from .decompose import Rank, compressed, decompose
 from .prune import (
     Masks,
@@ -160,13 +161,13 @@ def _chooser(
     full = count(model, shape)
     budgets = []
     if config.parameters is not None:
-        fixed = full.other + sum(layer.basis + (layer.name not in sparse) * layer.weights for layer in full.layers)
+        fixed = full.other + sum(layer.basis + (layer.name not in sparse) * layer.dense for layer in full.layers)
         most = sum(layer.nonzero for layer in full.layers if layer.name in sparse)
         budgets.append(("parameters", parameter_prices(full), most, config.parameters * start.parameters - fixed))
     if config.macs is not None:
         fixed = sum(layer.dense_macs for layer in full.layers if layer.name not in sparse)
-        most = sum(layer.sparse_macs + layer.used_basis_macs for layer in full.layers if layer.name in sparse)
-        budgets.append(("MACs", mac_prices(full), most, config.macs * start.used_macs - fixed))
+        most = sum(layer.macs for layer in full.layers if layer.name in sparse)
+        budgets.append(("MACs", mac_prices(full), most, config.macs * start.macs - fixed))
     for name, _, _, end in budgets:
         if end <= 0:
             raise UsageError(f"the target for {name} cannot be reached: what is never pruned needs {-end:.0f} more")

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import UsageError
+from ..ir.layers import Count
 from ..training import processes as ranks
 from ..training.train import Hooks
-from .count import Count
 from .decompose import PenniConv2d
 
 Masks = dict[str, Tensor]  # name of the parameter -> bool (C_out, columns), True where a weight stays
@@ -77,8 +77,7 @@ def parameter_prices(count: Count) -> dict[str, Price]:
 def mac_prices(count: Count) -> dict[str, Price]:
     """By layer name: a weight costs a MAC for each output pixel, a basis map k*k."""
     return {
-        layer.name: Price(layer.pixels, layer.pixels * layer.kernel**2 if layer.basis_maps else 0)
-        for layer in count.layers
+        layer.name: Price(layer.pixels, layer.pixels * layer.kernel**2 if layer.bases else 0) for layer in count.layers
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..ir.graph import Node
-from ..ir.layers import Conv, Linear, MapSpec, PenniConv, Size
+from ..ir.layers import Conv, Linear, MapSpec, PenniConv
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +35,6 @@ class Fused:
     @property
     def out_spec(self) -> MapSpec:
         return self.linear.out_spec
-
-    @property
-    def size(self) -> Size:
-        return self.linear.size
 
     def reference(self, x: np.ndarray, skip: np.ndarray | None = None) -> np.ndarray:
         """x (N, H, W, C_in), skip (N, Ho, Wo, C_out) -> (N, Ho, Wo, C_out) float32."""

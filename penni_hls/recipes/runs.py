@@ -12,15 +12,16 @@ import torch
 from torch import nn
 
 from ..accuracy import predict_integer, top1
-from ..compression.count import Count, count
+from ..compression.count import count
 from ..compression.decompose import compressed
 from ..compression.pipeline import CompressConfig, compress
-from ..data import load_cifar10
+from ..data import CIFAR10_MEAN, CIFAR10_STD, load_cifar10
 from ..errors import UsageError
+from ..ir.layers import Count
 from ..ir.quantized import Quantized
 from ..qat.train import QatConfig, qat
 from ..training import processes as ranks
-from ..training.batches import CIFAR10_MEAN, CIFAR10_STD, Batches
+from ..training.batches import Batches
 from ..training.train import Metrics, Progress, TrainConfig, evaluate, fit
 from .storage import PENNI, STATE_DICTS, SUFFIXES, check_output, check_place, graph, round_to_half, store
 from .weights import architecture, bases, load_network

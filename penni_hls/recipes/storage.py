@@ -1,4 +1,4 @@
-"""A trained network to disk, whole or not at all; the file's suffix says in which form."""
+"""A trained network to disk, atomically; the file's suffix says in which form."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from ..checkpoint import FAMILIES, penni_file
 from ..checkpoint.keys import KeyTable
 from ..errors import UsageError
+from ..files import replace_file
 from ..ir.graph import Graph, verify
 from ..ir.layers import Layer
 from ..ir.quantized import Quantized
-from ..training.resume import write_atomic
 
 TORCH, SAFETENSORS, PENNI = (".pt", ".pth"), (".safetensors",), (".penni",)
 STATE_DICTS = (*TORCH, *SAFETENSORS)
@@ -81,16 +81,12 @@ def store(
 
     A state dict, or a `.penni` file, which holds mean, std and the integer network too where there is one.
     """
-
-    def write(part: Path) -> None:
-        if path.suffix in PENNI:
-            penni_file.write(part, graph(model, mean, std), quantized, half=half)
-            return
-        state = tensors(model, half)
-        with part.open("wb") as file:  # a file object: torch.save would put a path's name into the file
-            if path.suffix in SAFETENSORS:
-                file.write(save(state))
-            else:
-                torch.save(state, file)
-
-    write_atomic(path, write)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix in PENNI:
+        penni_file.write(path, graph(model, mean, std), quantized, half)
+        return
+    state = tensors(model, half)
+    if path.suffix in SAFETENSORS:
+        replace_file(path, save(state))
+    else:
+        replace_file(path, lambda file: torch.save(state, file))  # given a path, it would store its name too

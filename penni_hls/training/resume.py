@@ -1,10 +1,9 @@
-"""What a training run keeps after each epoch so that it can go on: written whole or not at all."""
+"""What a training run stores after each epoch so that it can resume; each file is replaced atomically."""
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +11,11 @@ import torch
 from torch import nn
 
 from ..errors import UsageError
+from ..files import replace_file
 from . import processes as ranks
 
 Settings = dict[str, Any]  # what decides the result, by name
 Line = dict[str, Any]  # an epoch's metrics
-
-
-def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
-    """Call `write` with a temporary name beside `path`, then rename: the file is whole or the old one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def save(
@@ -40,9 +28,10 @@ def save(
         "optimizer": optimizer.state_dict(),
         "metrics": list(lines),
     }
-    write_atomic(path, lambda part: torch.save(content, part))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, lambda file: torch.save(content, file))
     text = "".join(json.dumps(line) + "\n" for line in lines)
-    write_atomic(path.with_suffix(".jsonl"), lambda part: _write_text(part, text))
+    replace_file(path.with_suffix(".jsonl"), text.encode())
 
 
 def resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, settings: Settings) -> list[Line]:
@@ -91,7 +80,3 @@ def difference(name: str, there: object, now: object) -> str:
 
 def _line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

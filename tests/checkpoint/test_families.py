@@ -10,7 +10,7 @@ import torch
 
 from penni_hls.accuracy import predict_float
 from penni_hls.checkpoint import describe, read
-from penni_hls.ir.layers import Add, Conv, MaxPool, PadShortcut, PenniConv, Size
+from penni_hls.ir.layers import Add, Conv, Count, MaxPool, PadShortcut, PenniConv
 
 from .models import ResNet, Vgg, decomposed, randomised
 
@@ -129,24 +129,26 @@ def test_structure_of_option_a(state: dict[str, torch.Tensor], tmp_path: Path) -
 
 @pytest.mark.shared
 @pytest.mark.parametrize(
-    ("name", "size", "text"),
+    ("name", "figures", "text"),
     [
         (
             "r20_penni.pt",
-            Size(269_722, 39_276, 40_551_040, 6_478_272, 5_182_464),
+            (269_722, 39_276, 40_551_040, 6_478_272, 5_182_464),
             "ResNet-20, 16-32-64 channels, option-A shortcuts, 3x3 stem, 19 of 19 convolutions decomposed, "
             "32x32x3 input, 10 classes",
         ),
         (
             "r18_penni.pt",
-            Size(11_173_962, 360_607, 555_422_720, 19_423_872, 42_088_416),
+            (11_173_962, 360_607, 555_422_720, 19_423_872, 42_088_416),
             "ResNet-18, 64-128-256-512 channels, option-B shortcuts, 3x3 stem, 17 of 20 convolutions decomposed, "
             "32x32x3 input, 10 classes",
         ),
     ],
 )
-def test_sizes_of_known_networks(name: str, size: Size, text: str, shared_models: Path) -> None:
+def test_sizes_of_known_networks(name: str, figures: tuple[int, ...], text: str, shared_models: Path) -> None:
     """The figures that were published with these checkpoints."""
     graph = read(shared_models / name)
-    assert sum((node.op.size for node in graph), Size()) == size
+    got = sum((node.op.count for node in graph), Count())
+    parameters = (got.dense_parameters, got.parameters)
+    assert (*parameters, got.dense_macs, got.read_basis_macs, got.sparse_macs) == figures
     assert describe(graph) == text

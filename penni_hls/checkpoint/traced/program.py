@@ -36,6 +36,7 @@ from typing import Any
 
 import numpy as np
 
+from ...data import CIFAR10_MEAN, CIFAR10_STD
 from ...errors import CheckpointError
 
 SUPPORTED = (
@@ -47,7 +48,6 @@ OPEN_BATCH = 9973  # stands for a batch size that the file leaves open: a prime,
 MAX_CALLS = 50_000
 MAX_SIDE = 4096
 MAX_CHANNELS = 1 << 16
-CIFAR10 = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
 
 
 @dataclass(frozen=True)
@@ -127,5 +127,5 @@ def normalisation(
     channels: int, mean: tuple[float, ...] | None, std: tuple[float, ...] | None
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """mean and std of the pixels; None: CIFAR-10's for three channels, else 0 and 1."""
-    usual = CIFAR10 if channels == 3 else ((0.0,) * channels, (1.0,) * channels)
+    usual = (CIFAR10_MEAN, CIFAR10_STD) if channels == 3 else ((0.0,) * channels, (1.0,) * channels)
     return tuple(usual[0] if mean is None else mean), tuple(usual[1] if std is None else std)

@@ -1,17 +1,18 @@
 """The float vocabulary: the layers of a trained network, as numpy arrays.
 
 Maps are (H, W, C) for one image, (N, H, W, C) float32 in `reference`. Weights keep the layout torch gives them.
-Every layer says what it takes (`in_specs`), what it gives (`out_spec`), how it computes (`reference`) and how large it
-is (`size`).
+Every layer says what it takes (`in_specs`), what it gives (`out_spec`), how it computes (`reference`) and what it holds
+and costs (`count`).
 """
 
-from .base import MapSpec, Size, columns
+from .base import MapSpec, columns
 from .convolution import Conv, PenniConv
+from .count import Count, LayerCount
 from .plain import Add, BatchNorm, GlobalAvgPool, Input, Linear, MaxPool, PadShortcut, Relu
 
 Layer = Input | Conv | PenniConv | Linear | BatchNorm | Relu | Add | MaxPool | GlobalAvgPool | PadShortcut
 
 __all__ = [
-    "Add", "BatchNorm", "Conv", "GlobalAvgPool", "Input", "Layer", "Linear", "MapSpec", "MaxPool", "PadShortcut",
-    "PenniConv", "Relu", "Size", "columns",
+    "Add", "BatchNorm", "Conv", "Count", "GlobalAvgPool", "Input", "Layer", "LayerCount", "Linear", "MapSpec", "MaxPool",
+    "PadShortcut", "PenniConv", "Relu", "columns",
 ]  # fmt: skip

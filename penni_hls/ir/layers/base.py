@@ -1,10 +1,13 @@
-"""What all layers share: the map on an edge, how large a layer is, windows."""
+"""What all layers share: the map on an edge, what a layer says of itself, windows."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
+
+from .count import Count
 
 
 @dataclass(frozen=True)
@@ -25,28 +28,35 @@ class MapSpec:
         return "x".join(map(str, self.shape))
 
 
-@dataclass(frozen=True)
-class Size:
-    """How large a layer is. Multiply-accumulates (MACs) are per image.
+class FloatLayer(ABC):
+    """What every layer tells: the maps that it takes, the map that it gives, its parameters and MACs."""
 
-    dense_parameters, dense_macs: of the layer written as plain weights. nonzeros: numbers stored, zeros left out.
-    basis_macs: of the basis convolutions whose result some coefficient reads; sparse_macs: one per non-zero and pixel.
-    """
+    @property
+    @abstractmethod
+    def in_specs(self) -> tuple[MapSpec, ...]: ...
 
-    dense_parameters: int = 0
-    nonzeros: int = 0
-    dense_macs: int = 0
-    basis_macs: int = 0
-    sparse_macs: int = 0
+    @property
+    @abstractmethod
+    def out_spec(self) -> MapSpec: ...
 
-    def __add__(self, other: Size) -> Size:
-        return Size(
-            self.dense_parameters + other.dense_parameters,
-            self.nonzeros + other.nonzeros,
-            self.dense_macs + other.dense_macs,
-            self.basis_macs + other.basis_macs,
-            self.sparse_macs + other.sparse_macs,
-        )
+    @property
+    def count(self) -> Count:
+        return Count()
+
+
+@dataclass(frozen=True, eq=False)
+class OneMap(FloatLayer):
+    """A layer that takes one map and, unless it overrides `out_spec`, gives one of the same shape."""
+
+    x: MapSpec
+
+    @property
+    def in_specs(self) -> tuple[MapSpec, ...]:
+        return (self.x,)
+
+    @property
+    def out_spec(self) -> MapSpec:
+        return self.x
 
 
 def windowed(x: MapSpec, kernel: int, stride: int, pad: int, channels: int) -> MapSpec:
@@ -67,7 +77,3 @@ def columns(x: np.ndarray, kernel: int, stride: int, pad: int, fill: float = 0.0
         i, j = divmod(t, kernel)
         out[:, :, :, t] = padded[:, i : i + (ho - 1) * stride + 1 : stride, j : j + (wo - 1) * stride + 1 : stride]
     return out
-
-
-def count_nonzeros(*arrays: np.ndarray | None) -> int:
-    return sum(int(np.count_nonzero(a)) for a in arrays if a is not None)

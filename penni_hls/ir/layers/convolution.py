@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from .base import MapSpec, Size, columns, count_nonzeros, windowed
+from .base import MapSpec, OneMap, columns, windowed
+from .count import Count, LayerCount
 
 
-class _Convolution(ABC):
-    """What a plain and a decomposed convolution share: shapes and the float reference over the dense weight."""
+class _Convolution(OneMap):
+    """What a plain and a decomposed convolution share: shapes, count and the float reference over the dense weight."""
 
-    x: MapSpec
     stride: int
     pad: int
     bias: np.ndarray | None
@@ -31,10 +31,6 @@ class _Convolution(ABC):
     @abstractmethod
     def dense(self) -> np.ndarray:
         """The dense weight, float32 (C_out, C_in, k, k)."""
-
-    @property
-    def in_specs(self) -> tuple[MapSpec, ...]:
-        return (self.x,)
 
     @property
     def out_spec(self) -> MapSpec:
@@ -56,18 +52,24 @@ class _Convolution(ABC):
             y += self.bias
         return y.reshape(len(x), *self.out_spec.shape)
 
-    def _size(self, nonzeros: int, basis_macs: int, sparse: int) -> Size:
-        dense = self.channels * self.x.shape[2] * self.kernel**2
-        pixels = self.out_spec.pixels
-        biases = 0 if self.bias is None else len(self.bias)
-        return Size(dense + biases, nonzeros + count_nonzeros(self.bias), dense * pixels, basis_macs, sparse * pixels)
+    def _count(self, nonzero: int, bases: int = 0, read_maps: int = 0) -> Count:
+        layer = LayerCount(
+            inputs=self.x.shape[2],
+            outputs=self.channels,
+            kernel=self.kernel,
+            pixels=self.out_spec.pixels,
+            dense=self.channels * self.x.shape[2] * self.kernel**2,
+            nonzero=nonzero,
+            bases=bases,
+            read_maps=read_maps,
+        )
+        return Count((layer,), 0 if self.bias is None else len(self.bias))
 
 
 @dataclass(frozen=True, eq=False)
 class Conv(_Convolution):
     """A plain convolution. weight: float32 (C_out, C_in, k, k); bias: float32 (C_out,) or None."""
 
-    x: MapSpec
     weight: np.ndarray
     stride: int = 1
     pad: int = 0
@@ -94,9 +96,8 @@ class Conv(_Convolution):
         return self.weight.shape[2]
 
     @property
-    def size(self) -> Size:
-        used = count_nonzeros(self.weight)
-        return self._size(used, 0, used)
+    def count(self) -> Count:
+        return self._count(int(np.count_nonzero(self.weight)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +107,6 @@ class PenniConv(_Convolution):
     basis: float32 (d, k, k); coefs: float32 (C_out, C_in, d); bias: float32 (C_out,) or None.
     """
 
-    x: MapSpec
     basis: np.ndarray
     coefs: np.ndarray
     stride: int = 1
@@ -137,8 +137,6 @@ class PenniConv(_Convolution):
         return self.basis.shape[1]
 
     @property
-    def size(self) -> Size:
-        """Basis maps (channel, basis) that no coefficient reads are not computed, and not counted."""
-        maps = int(np.count_nonzero(self.coefs.any(axis=0)))
-        used = count_nonzeros(self.coefs)
-        return self._size(used + count_nonzeros(self.basis), maps * self.kernel**2 * self.out_spec.pixels, used)
+    def count(self) -> Count:
+        read_maps = int(np.count_nonzero(self.coefs.any(axis=0)))
+        return self._count(int(np.count_nonzero(self.coefs)), len(self.basis), read_maps)

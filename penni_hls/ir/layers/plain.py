@@ -8,11 +8,12 @@ from functools import cached_property
 
 import numpy as np
 
-from .base import MapSpec, Size, columns, count_nonzeros, windowed
+from .base import FloatLayer, MapSpec, OneMap, columns, windowed
+from .count import Count, LayerCount
 
 
 @dataclass(frozen=True, eq=False)
-class Input:
+class Input(FloatLayer):
     """Raw pixels 0..255 normalised: (pixel / 255 - mean) / std. mean, std: one number per channel."""
 
     spec: MapSpec
@@ -36,10 +37,6 @@ class Input:
     def out_spec(self) -> MapSpec:
         return self.spec
 
-    @property
-    def size(self) -> Size:
-        return Size()
-
     def reference(self, images: np.ndarray) -> np.ndarray:
         """images (N, H, W, C) uint8 -> float32."""
         mean, std = (np.asarray(v, np.float32) for v in (self.mean, self.std))
@@ -47,20 +44,15 @@ class Input:
 
 
 @dataclass(frozen=True, eq=False)
-class Linear:
+class Linear(OneMap):
     """A matrix over the whole map, flattened as torch does, (C, H, W). weight: float32 (O, C*H*W); bias: (O,)."""
 
-    x: MapSpec
     weight: np.ndarray
     bias: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.weight.ndim != 2 or self.weight.shape[1] != math.prod(self.x.shape):
             raise ValueError(f"linear: weight {self.weight.shape} does not go with a {self.x} map")
-
-    @property
-    def in_specs(self) -> tuple[MapSpec, ...]:
-        return (self.x,)
 
     @property
     def out_spec(self) -> MapSpec:
@@ -75,10 +67,17 @@ class Linear:
         )
 
     @property
-    def size(self) -> Size:
-        used = count_nonzeros(self.weight)
-        biases = 0 if self.bias is None else len(self.bias)
-        return Size(self.weight.size + biases, used + count_nonzeros(self.bias), self.weight.size, 0, used)
+    def count(self) -> Count:
+        outputs, inputs = self.weight.shape
+        layer = LayerCount(
+            inputs=inputs,
+            outputs=outputs,
+            kernel=1,
+            pixels=1,
+            dense=self.weight.size,
+            nonzero=int(np.count_nonzero(self.weight)),
+        )
+        return Count((layer,), 0 if self.bias is None else len(self.bias))
 
     def reference(self, x: np.ndarray) -> np.ndarray:
         """x (N, H, W, C) -> (N, 1, 1, O) float32."""
@@ -89,10 +88,9 @@ class Linear:
 
 
 @dataclass(frozen=True, eq=False)
-class BatchNorm:
+class BatchNorm(OneMap):
     """(x - mean) / sqrt(var + eps) * gamma + beta; each float32 (C,)."""
 
-    x: MapSpec
     gamma: np.ndarray
     beta: np.ndarray
     mean: np.ndarray
@@ -104,16 +102,8 @@ class BatchNorm:
             raise ValueError(f"batch norm: four vectors of {self.x.shape[2]} are needed")
 
     @property
-    def in_specs(self) -> tuple[MapSpec, ...]:
-        return (self.x,)
-
-    @property
-    def out_spec(self) -> MapSpec:
-        return self.x
-
-    @property
-    def size(self) -> Size:
-        return Size(self.gamma.size + self.beta.size, self.gamma.size + self.beta.size)
+    def count(self) -> Count:
+        return Count(other=self.gamma.size + self.beta.size)
 
     @cached_property
     def scale(self) -> np.ndarray:
@@ -132,32 +122,13 @@ class BatchNorm:
 
 
 @dataclass(frozen=True)
-class _SameMap:
-    """A layer that gives a map of the shape it takes."""
-
-    x: MapSpec
-
-    @property
-    def in_specs(self) -> tuple[MapSpec, ...]:
-        return (self.x,)
-
-    @property
-    def out_spec(self) -> MapSpec:
-        return self.x
-
-    @property
-    def size(self) -> Size:
-        return Size()
-
-
-@dataclass(frozen=True)
-class Relu(_SameMap):
+class Relu(OneMap):
     def reference(self, x: np.ndarray) -> np.ndarray:
         return np.maximum(x, np.float32(0))
 
 
 @dataclass(frozen=True)
-class Add(_SameMap):
+class Add(OneMap):
     """The sum of two maps of the same shape."""
 
     @property
@@ -169,7 +140,7 @@ class Add(_SameMap):
 
 
 @dataclass(frozen=True)
-class MaxPool(_SameMap):
+class MaxPool(OneMap):
     """The maximum of each k x k window; what lies outside the image never wins."""
 
     kernel: int
@@ -185,7 +156,7 @@ class MaxPool(_SameMap):
 
 
 @dataclass(frozen=True)
-class GlobalAvgPool(_SameMap):
+class GlobalAvgPool(OneMap):
     """The mean over all pixels."""
 
     @property
@@ -197,7 +168,7 @@ class GlobalAvgPool(_SameMap):
 
 
 @dataclass(frozen=True)
-class PadShortcut(_SameMap):
+class PadShortcut(OneMap):
     """The parameter-free shortcut ("option A"): every stride-th pixel, zero channels added on both sides."""
 
     stride: int
