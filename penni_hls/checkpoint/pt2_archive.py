@@ -19,7 +19,7 @@ import numpy as np
 
 from ..errors import CheckpointError
 from . import torch_file
-from .pickles.records import Tensor
+from .torch_pickle import Tensor
 from .traced.program import Constant, printable
 
 MAX_FILE = 8 << 30

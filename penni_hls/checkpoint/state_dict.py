@@ -6,14 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
+from ..pickles import Record
 from .keys import CheckpointError, Contents
-from .pickles.module import contents as module_contents
-from .pickles.module import is_module
-from .pickles.records import Record, Tensor
+from .module_tree import contents as module_contents
+from .module_tree import is_module
 from .settings import Settings
 from .tensors import prefix_length, require, wanted
 from .torch_file import PICKLE, ZIP, TorchFile
 from .torch_file import read as read_file
+from .torch_pickle import Tensor
 
 NAME = "PyTorch"
 WRAPPERS = (

@@ -10,17 +10,17 @@ import io
 import math
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
+from ..pickles import Budget, PickleError, unpickle
 from .keys import CheckpointError
-from .pickles.machine import Unpickled, unpickle
-from .pickles.records import Budget, Storage, Tensor, with_data
 from .tensors import FLOATS, INTEGERS, check_shape, float32
+from .torch_pickle import Storage, Tensor, TorchReader
 
 ZIP, PICKLE = b"PK\x03\x04", b"\x80"
 MAX_FILE = 8 << 30
@@ -92,6 +92,8 @@ def _read(file: BinaryIO, size: int) -> TorchFile:
         return _read_zip(file, size) if is_zip else _read_pickles(file.read())
     except (CheckpointError, OSError):
         raise
+    except PickleError as error:
+        raise CheckpointError(str(error)) from error
     except Exception as error:  # a broken file can make zipfile raise nearly anything
         raise CheckpointError(BROKEN) from error
 
@@ -118,13 +120,14 @@ def _read_zip(file: BinaryIO, size: int) -> TorchFile:
         if order in members and (members[order].file_size > 8 or archive.read(order) != b"little"):
             raise CheckpointError("its numbers are not in little-endian order")
         budget = Budget(size)
-        found = unpickle(io.BytesIO(archive.read(pickles[0])), budget, lambda data: _nested(data, budget))
+        reader = TorchReader(budget, lambda data: _nested(data, budget))
+        value = unpickle(io.BytesIO(archive.read(pickles[0])), budget, reader)
         data = {}
-        for key in found.storages:
+        for key in reader.storages:
             name = f"{prefix}data/{key}"
             if re.fullmatch(r"[\w.-]{1,80}", key) and name in members:
                 data[key] = archive.read(name)
-    return TorchFile(found.value, _how("torch.save, zip", found), size, data)
+    return TorchFile(value, _how("torch.save, zip", reader), size, data)
 
 
 def _checked(infos: list[zipfile.ZipInfo], size: int) -> list[zipfile.ZipInfo]:
@@ -154,45 +157,50 @@ def _checked(infos: list[zipfile.ZipInfo], size: int) -> list[zipfile.ZipInfo]:
 def _read_pickles(data: bytes) -> TorchFile:
     budget = Budget(len(data))
     stream = io.BytesIO(data)
-    found = unpickle(stream, budget, lambda inner: _nested(inner, budget))
-    if type(found.value) is int and found.value == MAGIC:
-        found, storages = _old_format(data, stream, budget, lambda inner: _nested(inner, budget))
-        return TorchFile(found.value, _how("torch.save, old format", found), len(data), storages)
-    return TorchFile(found.value, _how("a pickle", found), len(data), {})
+    reader = TorchReader(budget, lambda inner: _nested(inner, budget))
+    value = unpickle(stream, budget, reader)
+    if type(value) is int and value == MAGIC:
+        reader = TorchReader(budget, lambda inner: _nested(inner, budget))
+        value, storages = _old_format(data, stream, budget, reader)
+        return TorchFile(value, _how("torch.save, old format", reader), len(data), storages)
+    return TorchFile(value, _how("a pickle", reader), len(data), {})
 
 
-def _how(container: str, found: Unpickled) -> str:
-    return f"{container}, by dill" if found.dill else container
+def _how(container: str, reader: TorchReader) -> str:
+    return f"{container}, by dill" if reader.dill else container
 
 
 def _nested(data: bytes, budget: Budget) -> Storage:
-    """The one storage that a file within a pickle holds: what torch.storage._load_from_bytes is given."""
+    """The one storage that a file within a pickle holds, the argument of torch.storage._load_from_bytes."""
     stream = io.BytesIO(data)
-    if unpickle(stream, budget).value != MAGIC:
-        raise CheckpointError("a file within its pickle is none that torch wrote")
-    found, storages = _old_format(data, stream, budget, None)
-    if not isinstance(found.value, Storage):
+    if unpickle(stream, budget, TorchReader(budget)) != MAGIC:
+        raise CheckpointError("a file within its pickle was not written by torch")
+    value, storages = _old_format(data, stream, budget, TorchReader(budget))
+    if not isinstance(value, Storage):
         raise CheckpointError("a file within its pickle holds more than the numbers of a tensor")
-    return with_data(found.value, bytes(storages[found.value.key]))
+    return value.with_data(bytes(storages[value.key]))
 
 
 def _old_format(
-    data: bytes, stream: io.BytesIO, budget: Budget, load_bytes: Callable[[bytes], Storage] | None
-) -> tuple[Unpickled, dict[str, memoryview]]:
-    """What follows the magic number: protocol, system, object, keys; then for each key a count and the numbers."""
-    protocol, system = (unpickle(stream, budget).value for _ in range(2))
+    data: bytes, stream: io.BytesIO, budget: Budget, reader: TorchReader
+) -> tuple[object, dict[str, memoryview]]:
+    """What follows the magic number: protocol, system, object, keys; then for each key a count and the numbers.
+
+    Returns the object and the bytes of each storage, by key.
+    """
+    protocol, system = (unpickle(stream, budget, TorchReader(budget)) for _ in range(2))
     if type(protocol) is not int or protocol != PROTOCOL or type(system) is not dict:
-        raise CheckpointError("it is of a version of torch.save's old format that is not known")
+        raise CheckpointError("it is of an unknown version of torch.save's old format")
     if system.get("little_endian") is not True:
         raise CheckpointError("its numbers are not in little-endian order")
-    found = unpickle(stream, budget, load_bytes)
-    keys = unpickle(stream, budget).value
+    value = unpickle(stream, budget, reader)
+    keys = unpickle(stream, budget, TorchReader(budget))
     if type(keys) is not list or not all(type(key) is str for key in keys) or len(set(keys)) != len(keys):
         raise CheckpointError(BROKEN)
     storages: dict[str, memoryview] = {}
     whole, at = memoryview(data), stream.tell()
     for key in keys:
-        known = found.storages.get(key)
+        known = reader.storages.get(key)
         if known is None:
             raise CheckpointError("it holds numbers that its pickle does not name")
         count = int.from_bytes(whole[at : at + 8], "little", signed=True)
@@ -204,4 +212,4 @@ def _old_format(
             )
         storages[key] = whole[at : at + length]
         at += length
-    return found, storages
+    return value, storages
