@@ -174,9 +174,9 @@ def _array(value: object) -> object:
         return value
     match value:
         case Record(kind=Name(name="_reconstruct"), state=(_, tuple() as shape, dtype, fortran, raw)):
-            order = "F" if fortran else "C"
-        case Record(kind=Name(name="_frombuffer"), args=(raw, dtype, tuple() as shape, "C" | "F" as order)):
             pass
+        case Record(kind=Name(name="_frombuffer"), args=(raw, dtype, tuple() as shape, "C" | "F" as order)):
+            fortran = order == "F"
         case _:
             raise DataError("its pickle holds an array without content")
     match dtype:
@@ -196,4 +196,4 @@ def _array(value: object) -> object:
         raise DataError("its pickle holds an array that is not plain numbers")
     if not all(type(n) is int and n >= 0 for n in shape) or math.prod(shape) * kind.itemsize != len(raw):
         raise DataError(f"its pickle holds an array whose {len(raw)} bytes do not match its shape")
-    return np.frombuffer(raw, kind).reshape(shape, order=order)
+    return np.frombuffer(raw, kind).reshape(shape, order="F" if fortran else "C")

@@ -127,14 +127,14 @@ def test_dill_runs_nothing(old_format: bool, tmp_path: Path) -> None:
 @pytest.mark.parametrize("member", ["../evil", "net/../../evil", "/etc/evil", "net\\..\\evil", "C:/evil", "net/\nevil"])
 def test_a_zip_whose_members_lead_out_of_it(member: str, tmp_path: Path) -> None:
     message = refusal(tmp_path, zipped(entry(b"N"), {member: b"x"}))
-    assert message == "it is a zip with a member whose path leads out of it"
+    assert message.startswith("it is a zip with a member whose path leads out of it, ")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["net.pt"]
 
 
 def test_a_zip_bomb(tmp_path: Path) -> None:
     data = zipped(entry(b"N"), {"net/data/0": bytes(50_000_000)}, zipfile.ZIP_DEFLATED)
     assert len(data) < 100_000
-    assert refusal(tmp_path, data) == "it is a zip with compressed members; torch.save stores them as they are"
+    assert refusal(tmp_path, data) == "it is a zip with compressed or encrypted members; torch stores them as they are"
 
 
 def test_a_zip_that_claims_more_than_it_has(tmp_path: Path) -> None:
