@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import math
-import pickle
 import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 
 from .errors import DataError
+from .pickles import Budget, Name, PickleError, Reader, Record, unpickle
 
 SIDE = 32
 PIXELS = 3 * SIDE * SIDE
@@ -24,6 +22,13 @@ MAX_NPZ_BYTES = 4 << 30  # unpacked; more is no set of images for calibration or
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)  # of the pixels 0..1, as most CIFAR-10 networks were trained with
 CIFAR10_STD = (0.2023, 0.1994, 0.2010)
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+# What numpy writes into a pickle of an array: protocols 0 to 4, then 5, each before and since numpy 2.
+NUMPY_NAMES = frozenset(
+    {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")}
+    | {(f"numpy.{core}.multiarray", "_reconstruct") for core in ("core", "_core")}
+    | {(f"numpy.{core}.numeric", "_frombuffer") for core in ("core", "_core")}
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,23 +121,20 @@ def _read_binary(path: Path) -> Images:
 
 
 def _read_pickle(path: Path) -> Images:
-    """A pickled dict with `data` uint8 (N, 3072) and `labels`, keys str or bytes; only numpy arrays are ever built."""
-    if path.stat().st_size > MAX_BATCH_BYTES:
+    """A pickled dict with `data` uint8 (N, 3072) and `labels`, keys str or bytes."""
+    size = path.stat().st_size
+    if size > MAX_BATCH_BYTES:
         raise DataError(f"{path}: larger than {MAX_BATCH_BYTES} bytes, not a CIFAR-10 batch; fetch the file again")
     try:
-        content = _NumpyUnpickler(io.BytesIO(path.read_bytes()), encoding="bytes").load()
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
-    except Exception as error:  # a broken pickle can raise nearly anything
-        raise DataError(f"{path}: not a CIFAR-10 batch ({_line(error)}); fetch the file again") from error
-    if not isinstance(content, dict):
-        raise DataError(f"{path}: holds a {type(content).__name__}, not a CIFAR-10 batch; fetch the file again")
-    fields = {key.decode("latin-1") if isinstance(key, bytes) else key: value for key, value in content.items()}
-    data, labels = fields.get("data"), fields.get("labels")
-    try:
-        data, labels = (value.array() if isinstance(value, _Array) else value for value in (data, labels))
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
+        with path.open("rb") as file:
+            content = unpickle(file, Budget(size), _BatchReader())
+        if not isinstance(content, dict):
+            kind = content if isinstance(content, Name | Record) else type(content).__name__
+            raise DataError(f"holds a {kind}, not a CIFAR-10 batch")
+        fields = {key.decode("latin-1") if isinstance(key, bytes) else key: value for key, value in content.items()}
+        data, labels = (_array(fields.get(name)) for name in ("data", "labels"))
+    except (PickleError, DataError) as error:
+        raise DataError(f"{path}: {error}; fetch the file again") from None
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != PIXELS:
         raise DataError(f'{path}: "data" is not a uint8 array (N, {PIXELS}); fetch the file again')
     if isinstance(labels, np.ndarray):
@@ -160,101 +162,40 @@ def _line(error: BaseException) -> str:
     return re.sub(r"\s+", " ", str(error) or type(error).__name__)[:120]
 
 
-class _Encode:
-    """What pickle protocol 2 writes for bytes: text as latin-1. Any other codec is refused."""
+class _BatchReader(Reader):
+    """Accepts only the names that occur in a pickled numpy array."""
 
-    __slots__ = ()
-
-    def __call__(self, text: object, codec: object = "latin1") -> bytes:
-        if not isinstance(text, str) or codec not in ("latin1", "latin-1", b"latin1", b"latin-1"):
-            raise DataError(f"the pickle asks for codec {codec!r}; refused")
-        return text.encode("latin-1")
+    def name(self, name: Name) -> None:
+        if (name.module, name.name) not in NUMPY_NAMES:
+            raise PickleError(f"its pickle asks for {name}, which a CIFAR-10 batch does not need")
 
 
-class _Dtype:
-    """Stands for numpy.dtype: takes the code ("u1") and, by `__setstate__`, the byte order."""
-
-    __slots__ = ("code", "order")
-
-    def __init__(self, code: object, *_flags: object) -> None:
-        self.code = code.decode("latin-1") if isinstance(code, bytes) else code
-        self.order = "="
-
-    def __setstate__(self, state: tuple) -> None:
-        self.order = state[1].decode("latin-1") if isinstance(state[1], bytes) else state[1]
-
-    def dtype(self) -> np.dtype:
-        if (
-            not isinstance(self.code, str)
-            or not re.fullmatch("[iu][1248]", self.code)
-            or self.order not in tuple("=|<>")
-        ):
-            raise DataError(f"the pickle holds an array of dtype {self.code!r}; refused")
-        return np.dtype(self.order + self.code)
-
-
-class _Array:
-    """Stands for a pickled ndarray: keeps its bytes until `array` builds it."""
-
-    __slots__ = ("state",)
-
-    def __init__(self, *_ignored: object) -> None:
-        self.state: tuple | None = None
-
-    def __setstate__(self, state: tuple) -> None:
-        self.state = state
-
-    def array(self) -> np.ndarray:
-        if self.state is None or len(self.state) != 5:
-            raise DataError("the pickle holds an array without content; refused")
-        _version, shape, dtype, fortran, raw = self.state
-        if not isinstance(dtype, _Dtype) or not isinstance(raw, bytes) or not isinstance(shape, tuple):
-            raise DataError("the pickle holds an array that is not plain numbers; refused")
-        kind = dtype.dtype()
-        if not all(type(n) is int and n >= 0 for n in shape) or math.prod(shape) * kind.itemsize != len(raw):
-            raise DataError(f"the pickle holds an array of shape {shape} with {len(raw)} bytes; refused")
-        return np.frombuffer(raw, kind).reshape(shape, order="F" if fortran else "C")
-
-
-class _BuildArray:
-    """Makes an `_Array`. An instance without attributes, so that a pickle's BUILD cannot change anything of ours."""
-
-    __slots__ = ()
-
-    def __call__(self, *arguments: object) -> _Array:
-        return _Array()
-
-
-class _BuildDtype:
-    """Makes a `_Dtype`; see `_BuildArray`."""
-
-    __slots__ = ()
-
-    def __call__(self, *arguments: object) -> _Dtype:
-        return _Dtype(*arguments)
-
-
-class _NumpyUnpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]
-    """Builds dicts, lists, strings, numbers and `_Array`s; refuses every other name a pickle asks for.
-
-    The unpickler written in Python, because the one in C allocates memory for any memo index a file names.
-    """
-
-    ALLOWED: ClassVar[dict[tuple[str, str], object]] = {
-        ("numpy.core.multiarray", "_reconstruct"): _BuildArray(),
-        ("numpy._core.multiarray", "_reconstruct"): _BuildArray(),
-        ("numpy", "ndarray"): None,
-        ("numpy", "dtype"): _BuildDtype(),
-        ("_codecs", "encode"): _Encode(),
-    }
-
-    def find_class(self, module: str, name: str) -> object:
-        if (module, name) not in self.ALLOWED:
-            raise DataError(f"the pickle asks for {module}.{name}; refused, a CIFAR-10 batch needs no such thing")
-        return self.ALLOWED[module, name]
-
-    def get_extension(self, code: int) -> object:
-        raise DataError("the pickle uses an extension code; refused")
-
-    def persistent_load(self, pid: object) -> object:
-        raise DataError("the pickle refers to an object outside itself; refused")
+def _array(value: object) -> object:
+    """The array of integers that a record of a pickle describes; any other value unchanged. DataError where damaged."""
+    if not isinstance(value, Record):
+        return value
+    match value:
+        case Record(kind=Name(name="_reconstruct"), state=(_, tuple() as shape, dtype, fortran, raw)):
+            pass
+        case Record(kind=Name(name="_frombuffer"), args=(raw, dtype, tuple() as shape, "C" | "F" as order)):
+            fortran = order == "F"
+        case _:
+            raise DataError("its pickle holds an array without content")
+    match dtype:
+        case Record(kind=Name("numpy", "dtype"), args=(str(code), *_), state=(_, str(byte_order), *_)):
+            pass
+        case _:
+            raise DataError("its pickle holds an array without a dtype")
+    if not re.fullmatch("[iu][1248]", code) or byte_order not in tuple("=|<>"):
+        raise DataError(f"its pickle holds an array of dtype {code[:20]!r}, not integers")
+    kind = np.dtype(byte_order + code)
+    if isinstance(raw, str):  # written by Python 2: one character per byte
+        try:
+            raw = raw.encode("latin-1")
+        except UnicodeEncodeError:
+            raise DataError("its pickle holds an array whose numbers are text") from None
+    if not isinstance(raw, bytes | bytearray):
+        raise DataError("its pickle holds an array that is not plain numbers")
+    if not all(type(n) is int and n >= 0 for n in shape) or math.prod(shape) * kind.itemsize != len(raw):
+        raise DataError(f"its pickle holds an array whose {len(raw)} bytes do not match its shape")
+    return np.frombuffer(raw, kind).reshape(shape, order="F" if fortran else "C")

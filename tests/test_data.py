@@ -59,7 +59,7 @@ def test_train_takes_the_batches_present_in_order(tmp_path):
 
 
 @pytest.mark.parametrize("folder", ["", "cifar-10-batches-py"])
-@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
 def test_pickle(tmp_path, folder, protocol):
     images, labels = made(3, 1)
     content = {
@@ -69,6 +69,28 @@ def test_pickle(tmp_path, folder, protocol):
         b"filenames": [b"a"] * 3,
     }
     write_pickle(tmp_path / folder / "test_batch", content, protocol)
+    got = load_cifar10(tmp_path)
+    assert np.array_equal(got.images, images) and np.array_equal(got.labels, labels)
+
+
+def string(value: bytes) -> bytes:
+    """What Python 2 writes for its strings."""
+    length = len(value)
+    return (b"U" + bytes([length]) if length < 256 else b"T" + struct.pack("<I", length)) + value
+
+
+def test_pickle_of_python_2(tmp_path):
+    """The published batches: every string, the pixels too, as a string of bytes."""
+    images, labels = made(3, 6)
+    array = (
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00t" + string(b"b") + b"tR"
+        b"(K\x01K\x03M\x00\x0c\x86cnumpy\ndtype\n(" + string(b"u1") + b"K\x00K\x01tR"
+        b"(K\x03" + string(b"|") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89"
+        + string(planar(images).tobytes()) + b"tb"
+    )  # fmt: skip
+    numbers = b"](" + b"".join(b"K" + bytes([label]) for label in labels) + b"e"
+    entries = string(b"data") + array + string(b"labels") + numbers + string(b"batch_label") + string(b"testing batch")
+    (tmp_path / "test_batch").write_bytes(b"\x80\x02}(" + entries + b"u.")
     got = load_cifar10(tmp_path)
     assert np.array_equal(got.images, images) and np.array_equal(got.labels, labels)
 
@@ -129,6 +151,17 @@ DTYPE = (
         b"\x80\x02\x8b\xff\xff\xff\x7f.",  # an integer of 2 GiB
         b"\x80\x02}(U\x04data" + ARRAY + b"(K\x01J\xff\xff\xff\x7fM\x00\x0c\x86" + DTYPE + b"\x89U\x00tbU\x06labels]u.",
         b"\x80\x02}(U\x04data" + ARRAY + b"U\x06labels]u.",
+        b"\x80\x02}(U\x04data"
+        + ARRAY
+        + b"(K\x01K\x01K\x01\x86"
+        + DTYPE
+        + b"\x89X\x03\x00\x00\x00\xe2\x82\xactbU\x06labels]u.",
+        b"\x80\x02}(U\x04data" + ARRAY + b"(K\x01K\x01K\x01\x86N\x89U\x01atbU\x06labels]u.",
+        b"\x80\x02}(U\x04data"
+        + ARRAY
+        + b"(K\x01K\x01K\x01\x86"
+        + DTYPE.replace(b"u1", b"O8")
+        + b"\x89U\x01atbU\x06labels]u.",
         b"\x80\x02c_codecs\nencode\n(X\x01\x00\x00\x00aX\x03\x00\x00\x00rottR.",
         b"\x80\x02c_codecs\nencode\n}U\x04codeK\x01sb.",  # BUILD on a callable
         b"\x80\x02\x82\x01.",  # an extension code

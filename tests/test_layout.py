@@ -27,7 +27,7 @@ HELD_BY_OPERATORS = {"__init__", "base", "external", "input", "adder_graph", "pr
 # The rooms of the package, floor by floor. A module imports from its own room or from lower floors, never sideways or upwards.
 FLOORS = (
     ("errors",),
-    ("files",),
+    ("files", "pickles"),
     ("target", "data"),
     ("ir",),
     ("passes", "schedule", "accuracy", "zoo"),
@@ -50,7 +50,8 @@ ONLY_IN = {
     "jinja2": ("backends",),
     "typer": ("commands", "cli"),
     "rich": ("report",),
-    "pickle": ("data", "checkpoint"),
+    "pickle": (),
+    "pickletools": ("pickles",),
     "onnx": ("checkpoint", "export"),
     "safetensors": ("checkpoint", "export", "recipes"),
 }

@@ -23,6 +23,16 @@ def some(keys: Iterable[str]) -> str:
     return ", ".join(keys[:NAMED]) + more
 
 
+def dims(shape: Iterable[int | None]) -> str:
+    """A shape as text, `16x3x3x3`; None, for any length, as `?`."""
+    return "x".join("?" if n is None else str(n) for n in shape) or "scalar"
+
+
+def fits(x: MapSpec, kernel: int, stride: int, pad: int) -> bool:
+    """True where at least one k x k window lies within the map `x` padded by `pad` on each side."""
+    return kernel >= 1 and stride >= 1 and pad >= 0 and kernel <= min(x.shape[:2]) + 2 * pad
+
+
 @dataclass(frozen=True, eq=False)
 class Contents:
     """What a file of named tensors holds. form: for people; tensors: float32, by name; settings: of modules, by name."""
@@ -57,8 +67,7 @@ class KeyTable:
         """The tensor `key`, removed. None in `shape` stands for any length."""
         have = self.shape(key)
         if len(have) != len(shape) or any(want not in (None, n) for n, want in zip(have, shape)):
-            wanted = "x".join("?" if n is None else str(n) for n in shape)
-            raise CheckpointError(f"{key} has shape {'x'.join(map(str, have)) or 'scalar'}, but {wanted} is needed")
+            raise CheckpointError(f"{key} has shape {dims(have)}, but {dims(shape)} is needed")
         return self._left.pop(key)
 
     def _bias(self, name: str, channels: int) -> np.ndarray | None:
@@ -74,16 +83,14 @@ class KeyTable:
         shape = self.shape(f"{name}.basis")
         k = math.isqrt(shape[1]) if len(shape) == 2 else 0
         if k < 1 or k * k != shape[1] or shape[0] > shape[1]:
-            raise CheckpointError(
-                f"{name}.basis has shape {'x'.join(map(str, shape))}; (d, k*k) with d at most k*k is needed"
-            )
+            raise CheckpointError(f"{name}.basis has shape {dims(shape)}; (d, k*k) with d at most k*k is needed")
         return k
 
     def conv(self, name: str, x: MapSpec, stride: int, pad: int) -> Conv | PenniConv:
         """The convolution `name` over the map `x`: `weight`, or `basis` and `coefs` (row o*C_in + i)."""
         k = self.kernel(name)
         c_in = x.shape[2]
-        if min(x.shape[:2]) + 2 * pad < k:
+        if not fits(x, k, stride, pad):
             raise CheckpointError(f"{name}: a {k}x{k} kernel does not fit a {x} map")
         if f"{name}.coefs" not in self:
             weight = self.take(f"{name}.weight", (None, c_in, k, k))

@@ -9,7 +9,7 @@ from onnx import ModelProto, TensorProto
 from ..errors import CheckpointError
 from .traced.program import printable
 
-MAX_BYTES = (2 << 30) - 1  # what one model may hold
+MAX_BYTES = (2 << 30) - 1  # of a model, with what is brought in: protobuf reads no more
 KNOWN = frozenset({"location", "offset", "length", "checksum"})
 
 

@@ -16,13 +16,14 @@ from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, numpy_helpe
 from ..errors import CheckpointError
 from ..ir.graph import Graph
 from ..ir.layers import Layer
-from .onnx_data import bring_in
+from .files import check_size
+from .onnx_data import MAX_BYTES, bring_in
+from .tensors import check_shape
 from .traced.build import build
 from .traced.onnx_ops import FLOATS, INTEGERS, Operation, translate
 from .traced.program import MAX_CALLS, OPEN_BATCH, Call, Constant, Program, Ref, check_input, printable
 
 NAME = "ONNX"
-MAX_FILE = (2 << 30) - 1  # what protobuf reads
 OLDEST = 7  # of the opsets
 DOMAINS = ("", "ai.onnx")
 NEXT_FIELDS = b"\x12\x1a\x22\x28\x32\x3a\x42"  # tags of ModelProto that may follow its first
@@ -41,13 +42,8 @@ def recognises(path: Path, head: bytes) -> bool:
 
 def graph(path: Path, mean: tuple[float, ...] | None = None, std: tuple[float, ...] | None = None) -> Graph[Layer]:
     """The network in the file. mean, std: of the pixels; None: see `traced.program.normalisation`."""
-    try:
-        if path.stat().st_size > MAX_FILE:
-            raise CheckpointError("it is larger than 2 GiB")
-        data = path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"it cannot be opened: {error.strerror}") from error
-    return build(read(data, path.parent), mean, std)
+    check_size(path.stat().st_size, MAX_BYTES)
+    return build(read(path.read_bytes(), path.parent), mean, std)
 
 
 def read(data: bytes, folder: Path | None = None) -> Program:
@@ -136,9 +132,7 @@ def _constant(tensor: TensorProto) -> Constant:
     kind = tensor.data_type
     if kind not in FLOATS and kind not in (*INTEGERS, TensorProto.BOOL):
         return Constant(np.empty(0), tensor.name)  # such as text: nothing that is supported reads it
-    count = math.prod(tensor.dims)
-    if min(tensor.dims, default=1) < 0 or len(tensor.dims) > 8:
-        raise CheckpointError(f"{name} has shape {list(tensor.dims)[:8]}")
+    count = math.prod(check_shape(name, tuple(tensor.dims)))
     fields = (tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data, tensor.uint64_data)
     have = len(tensor.raw_data) // _width(kind) if tensor.HasField("raw_data") else max(map(len, fields))
     if have != count or tensor.HasField("segment"):

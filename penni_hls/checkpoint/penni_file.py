@@ -22,6 +22,9 @@ from ..ir.graph import Graph, GraphError, verify
 from ..ir.layers import BatchNorm, Conv, Input, Layer, Linear, MaxPool, PadShortcut, PenniConv
 from ..ir.quantized import Quantized
 from ..ir.serialize import Codec
+from .files import check_size
+from .keys import fits
+from .settings import is_eps
 from .sparse import Packed, deflate, inflate, pack, unpack
 from .tensors import check_shape
 
@@ -98,8 +101,7 @@ def _halved(array: np.ndarray) -> np.ndarray:
 
 def stored(path: Path) -> Stored:
     """CheckpointError, one line without the path, whatever is in the file."""
-    if path.stat().st_size > MAX_FILE:
-        raise CheckpointError(f"it is larger than {MAX_FILE >> 30} GiB")
+    check_size(path.stat().st_size, MAX_FILE)
     data = path.read_bytes()
     if not data.startswith(MAGIC) or len(data) < HEADER:
         raise CheckpointError(f"it is truncated, or no {SUFFIX} file")
@@ -177,15 +179,14 @@ def _check_layer(name: str, op: Layer) -> None:
     arrays = [value for value in vars(op).values() if isinstance(value, np.ndarray)]
     sound = all(array.dtype == np.float32 and array.size for array in arrays)
     if isinstance(op, Conv | PenniConv | MaxPool):
-        side = min(op.x.shape[:2]) + 2 * op.pad
-        sound &= op.stride >= 1 and op.pad >= 0 and 1 <= op.kernel <= side and op.pad < op.kernel
+        sound &= fits(op.x, op.kernel, op.stride, op.pad) and op.pad < op.kernel
     if isinstance(op, PadShortcut):
         sound &= op.stride >= 1
     if isinstance(op, Conv | PenniConv | Linear):
         channels = op.out_spec.shape[2]
         sound &= op.bias is None or op.bias.shape == (channels,)
     if isinstance(op, BatchNorm):
-        sound &= 0 <= op.eps < 1 and op.var.min() >= 0
+        sound &= is_eps(op.eps) and op.var.min() >= 0
     if isinstance(op, Input):
         sound &= all(map(math.isfinite, (*op.mean, *op.std)))
     if not sound:

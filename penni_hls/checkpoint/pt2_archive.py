@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -19,25 +18,24 @@ import numpy as np
 
 from ..errors import CheckpointError
 from . import torch_file
-from .pickles.records import Tensor
+from .files import MAX_FILE, check_size, members
+from .tensors import INTEGERS, NUMBERS, view, widened
+from .torch_pickle import Tensor
 from .traced.program import Constant, printable
 
-MAX_FILE = 8 << 30
-MAX_MEMBERS = 100_000
 MAX_JSON = 128 << 20
-MAX_AXES = 8
 STRIDED = 7
-# Codes of torch._export.serde.schema.ScalarType: name, numpy type of the bits, what it is read as.
+# Codes of torch._export.serde.schema.ScalarType.
 TYPES = {
-    1: ("uint8", "u1", "i"),
-    2: ("int8", "i1", "i"),
-    3: ("int16", "<i2", "i"),
-    4: ("int32", "<i4", "i"),
-    5: ("int64", "<i8", "i"),
-    6: ("float16", "<f2", "f"),
-    7: ("float32", "<f4", "f"),
-    8: ("float64", "<f8", "f"),
-    13: ("bfloat16", "<u2", "f"),
+    1: "uint8",
+    2: "int8",
+    3: "int16",
+    4: "int32",
+    5: "int64",
+    6: "float16",
+    7: "float32",
+    8: "float64",
+    13: "bfloat16",
 }
 DAMAGED = "it is damaged, or no file that torch.export.save wrote"
 
@@ -46,20 +44,12 @@ class Archive:
     """The members below the archive's one top folder."""
 
     def __init__(self, file: zipfile.ZipFile, size: int) -> None:
-        infos = file.infolist()
-        for info in infos:
-            parts = info.filename.split("/")
-            if info.filename.startswith("/") or "\\" in info.filename or ".." in parts:
-                raise CheckpointError(f"it has a member outside of itself, {printable(info.filename)}")
-            if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
-                raise CheckpointError("its members are compressed or encrypted, which torch.export.save never does")
-        if len(infos) > MAX_MEMBERS or sum(info.file_size for info in infos) > min(size, MAX_FILE):
-            raise CheckpointError("its members are more or larger than the file can hold")
-        tops = {info.filename.split("/")[0] for info in infos}
+        infos = members(file, size)
+        tops = {path.partition("/")[0] for path in infos}
         if len(tops) != 1:
             raise CheckpointError("it has no single top folder, as files of torch.export.save do")
         self._file, self._top = file, tops.pop()
-        self._infos = {info.filename.removeprefix(f"{self._top}/"): info for info in infos}
+        self._infos = {path.removeprefix(f"{self._top}/"): info for path, info in infos.items()}
         self._storages: dict[str, bytes] = {}
 
     def __contains__(self, name: str) -> bool:
@@ -109,50 +99,34 @@ class Archive:
         if "tensor" in entry:
             if not isinstance(entry["tensor"], Tensor):
                 raise CheckpointError(f"{printable(name)} is no tensor")
-            return Constant(entry["file"].array(name, entry["tensor"]), name)
+            return Constant(entry["file"].array(printable(name), entry["tensor"]), name)
         path, meta = entry.get("path_name"), entry.get("tensor_meta")
         if entry.get("use_pickle") is not False or not isinstance(meta, Mapping):
             raise CheckpointError(f"{printable(name)} is a pickled object, which could run code; only tensors are read")
         if not isinstance(path, str) or not re.fullmatch(r"\w+", path):
             raise CheckpointError(f"{printable(name)} lies in a member of a strange name")
-        known = TYPES.get(meta.get("dtype"))  # type: ignore[arg-type]
-        if known is None or meta.get("layout") != STRIDED:
+        dtype = TYPES.get(meta.get("dtype"))  # type: ignore[arg-type]
+        if dtype is None or meta.get("layout") != STRIDED:
             raise CheckpointError(f"{printable(name)} holds numbers of a type or layout that weights do not have")
         key = f"data/{folder}/{path}"
         if key not in self._storages:
             self._storages[key] = self.read(key)
-        return Constant(_strided(name, self._storages[key], known, meta), name)
+        return Constant(_numbers(printable(name), self._storages[key], dtype, meta), name)
 
 
 def _no_constant(text: str) -> float:
     raise ValueError(f"{text} is no JSON")
 
 
-def _strided(name: str, raw: bytes, known: tuple[str, str, str], meta: Mapping[str, Any]) -> np.ndarray:
-    """The view of a storage that `meta` describes."""
-    numbers = np.frombuffer(raw, known[1]) if len(raw) % np.dtype(known[1]).itemsize == 0 else np.empty(0, known[1])
+def _numbers(name: str, raw: bytes, dtype: str, meta: Mapping[str, Any]) -> np.ndarray:
+    """The view of a storage that `meta` describes, float32 or int64."""
+    kind = np.dtype(NUMBERS[dtype])
+    numbers = np.frombuffer(raw, kind) if len(raw) % kind.itemsize == 0 else np.empty(0, kind)
     sizes, strides = (tuple(map(plain_int, meta[key])) for key in ("sizes", "strides"))
-    offset = plain_int(meta["storage_offset"])
-    if len(sizes) != len(strides) or len(sizes) > MAX_AXES or min((*sizes, *strides, offset)) < 0:
-        raise CheckpointError(f"{printable(name)} has a shape or strides that cannot be")
-    last = offset + sum((n - 1) * step for n, step in zip(sizes, strides))
-    if math.prod(sizes) > numbers.size or (0 not in sizes and last >= numbers.size):
-        shape = "x".join(map(str, sizes)) or "scalar"
-        raise CheckpointError(
-            f"{printable(name)} has shape {shape[:80]}, more than its {numbers.size} numbers in the file"
-        )
-    if 0 in sizes:
-        raise CheckpointError(f"{printable(name)} is empty")
-    steps = [step * numbers.itemsize for step in strides]
-    view = np.lib.stride_tricks.as_strided(numbers[offset:], sizes, steps, writeable=False)
-    return _numbers(view, known)
-
-
-def _numbers(view: np.ndarray, known: tuple[str, str, str]) -> np.ndarray:
-    if known[0] == "bfloat16":
-        return (view.astype(np.uint32) << 16).view(np.float32)
-    with np.errstate(over="ignore"):  # what becomes infinite is refused where it is used
-        return view.astype(np.int64 if known[2] == "i" else np.float32)
+    found = view(name, numbers, sizes, strides, plain_int(meta["storage_offset"]))
+    if not found.size:
+        raise CheckpointError(f"{name} is empty")
+    return found.astype(np.int64) if dtype in INTEGERS else widened(found, dtype)  # the layers refuse infinities
 
 
 def plain_int(value: Any) -> int:
@@ -167,8 +141,7 @@ def plain_int(value: Any) -> int:
 def opened(file: BinaryIO) -> Iterator[Archive]:
     """The archive in an open file. CheckpointError where it is none."""
     size = file.seek(0, io.SEEK_END)
-    if size > MAX_FILE:
-        raise CheckpointError(f"it is larger than {MAX_FILE >> 30} GiB")
+    check_size(size)
     try:
         with zipfile.ZipFile(file) as zipped:
             yield Archive(zipped, size)

@@ -14,6 +14,7 @@ from ..errors import CheckpointError
 from ..ir.graph import Graph
 from ..ir.layers import Layer
 from .pt2_archive import DAMAGED, TYPES, Archive, opened, plain_int
+from .tensors import FLOATS
 from .traced.aten import overwrites, translate
 from .traced.build import build
 from .traced.program import MAX_CALLS, OPEN_BATCH, Call, Constant, Program, Ref, check_input, printable
@@ -40,11 +41,8 @@ def recognises(path: Path, head: bytes) -> bool:
 
 def graph(path: Path, mean: tuple[float, ...] | None = None, std: tuple[float, ...] | None = None) -> Graph[Layer]:
     """The network in the file. mean, std: of the pixels; None: see `traced.program.normalisation`."""
-    try:
-        with path.open("rb") as file:
-            return build(read(file), mean, std)
-    except OSError as error:
-        raise CheckpointError(f"it cannot be opened: {error.strerror}") from error
+    with path.open("rb") as file:
+        return build(read(file), mean, std)
 
 
 def read(file: BinaryIO) -> Program:
@@ -135,7 +133,7 @@ def _text(value: Any) -> str:
 
 def _image_shape(name: str, meta: Mapping[str, Any]) -> tuple[int, tuple[int, int, int]]:
     """(batch, (C, H, W)) of the images. Only the batch may be symbolic."""
-    if TYPES.get(meta["dtype"], ("", "", ""))[2] != "f":
+    if TYPES.get(meta["dtype"]) not in FLOATS:
         raise CheckpointError(f"its input {printable(name)} is no tensor of floats")
     sizes = list(meta["sizes"])
     open_batch = bool(sizes) and "as_int" not in sizes[0]
@@ -221,7 +219,7 @@ def _argument(arg: Mapping[str, Any], ref: Any) -> Any:
         case "as_ints" | "as_floats":
             return tuple(part for part in value if isinstance(part, int | float))
         case "as_scalar_type":
-            return TYPES[value][0] if value in TYPES else "other"
+            return TYPES.get(value, "other")
     return None
 
 

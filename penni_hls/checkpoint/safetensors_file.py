@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import safetensors
 
+from .files import check_size
 from .keys import CheckpointError, Contents
-from .tensors import FLOATS, INTEGERS, check_shape, float32, prefix_length, require, wanted
+from .tensors import NUMBERS, check_shape, float32, require, wanted, without_prefix
 
 NAME = "safetensors"
-MAX_FILE, MAX_HEADER = 8 << 30, 16 << 20
+MAX_HEADER = 16 << 20  # bytes
 DTYPES = {"F16": "float16", "F32": "float32", "F64": "float64", "BF16": "bfloat16", "I8": "int8", "U8": "uint8",
           "I16": "int16", "I32": "int32", "I64": "int64"}  # fmt: skip
 
@@ -24,9 +25,10 @@ def recognises(path: Path, head: bytes) -> bool:
 def contents(path: Path) -> Contents:
     """float32 arrays by name, prefixes taken off, all finite. Raises CheckpointError."""
     size = path.stat().st_size
+    check_size(size)
     with path.open("rb") as file:
         header = int.from_bytes(file.read(8), "little")
-    if size > MAX_FILE or size < 8 or header > min(size - 8, MAX_HEADER):
+    if size < 8 or header > min(size - 8, MAX_HEADER):
         raise CheckpointError("it is truncated, or its header is longer than any network needs")
     try:
         entries = dict(safetensors.deserialize(path.read_bytes()))
@@ -34,13 +36,12 @@ def contents(path: Path) -> Contents:
         raise CheckpointError(f"it is no sound safetensors file: {str(error)[:120]!a}") from None
     require(entries, ())
     arrays = {name: array for name, entry in entries.items() if (array := _array(name, entry)) is not None}
-    at = prefix_length(arrays)
-    return Contents(NAME, {name[at:]: array for name, array in arrays.items()}, {})
+    return Contents(NAME, without_prefix(arrays)[1], {})
 
 
 def _array(name: str, entry: dict) -> np.ndarray | None:
     dtype = DTYPES.get(entry["dtype"], entry["dtype"])
     if not wanted(name, dtype):
         return None
-    numbers = np.frombuffer(entry["data"], {**FLOATS, **INTEGERS}[dtype])
+    numbers = np.frombuffer(entry["data"], NUMBERS[dtype])
     return float32(name, numbers.reshape(check_shape(name, entry["shape"])), dtype)

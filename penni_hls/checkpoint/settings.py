@@ -7,9 +7,9 @@ are looked at: what their code does, no file says.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 from ..errors import CheckpointError
 from ..ir.graph import Graph, Node
@@ -82,9 +82,14 @@ def _with_eps(node: Node[Layer], settings: Mapping[str, Settings]) -> Node[Layer
     if not isinstance(node.op, BatchNorm) or node.name not in settings or "eps" not in settings[node.name].values:
         return node
     eps = settings[node.name].values["eps"]
-    if not isinstance(eps, int | float) or not math.isfinite(eps) or not 0 <= eps < 1:
+    if not is_eps(eps):
         raise CheckpointError(f"{node.name} has an eps that cannot be")
     return replace(node, op=replace(node.op, eps=float(eps)))
+
+
+def is_eps(value: object) -> TypeGuard[float]:
+    """True for what can stand beside a variance."""
+    return isinstance(value, int | float) and 0 <= value < 1
 
 
 def _check(node: Node[Layer], found: Settings) -> None:

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
+from ..pickles import Record
 from .keys import CheckpointError, Contents
-from .pickles.module import contents as module_contents
-from .pickles.module import is_module
-from .pickles.records import Record, Tensor
+from .module_tree import contents as module_contents
+from .module_tree import is_module
 from .settings import Settings
-from .tensors import prefix_length, require, wanted
+from .tensors import require, wanted, without_prefix
 from .torch_file import PICKLE, ZIP, TorchFile
 from .torch_file import read as read_file
+from .torch_pickle import Tensor
 
 NAME = "PyTorch"
 WRAPPERS = (
@@ -52,11 +53,10 @@ def contents(path: Path) -> Contents:
     require(entries, (f"{key:.80}" + _kind(entry) if type(key) is str else type(key).__name__
                       for key, entry in entries.items() if key not in tensors))  # fmt: skip
     arrays = _arrays(file, tensors)
-    at = prefix_length(arrays)
-    prefix = next(iter(arrays), "")[:at]
+    prefix, named = without_prefix(arrays)
     return Contents(
         f"{NAME} {'module, pickled whole' if settings else 'state dict'} ({file.how})",
-        {name[at:]: array for name, array in arrays.items()},
+        named,
         {name.removeprefix(prefix): found for name, found in settings.items()},
     )
 

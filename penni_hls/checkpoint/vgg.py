@@ -15,6 +15,7 @@ from ..ir.layers import Input, MapSpec, MaxPool, Relu
 from .keys import Builder, CheckpointError, KeyTable
 
 SIDES = (32, 224)
+POOL = 2  # window and stride
 CLASSIFIERS = ("classifier", "classifer")
 
 
@@ -38,7 +39,7 @@ def build(table: KeyTable, mean: tuple[float, ...], std: tuple[float, ...]) -> B
         net.add(f"features.{index + 1}", table.batchnorm(f"features.{index + 1}", net.spec))
         net.add(f"features.{index + 2}", Relu(net.spec))
         if pooled:
-            net.add(f"features.{index + 3}", MaxPool(net.spec, 2, 2))
+            net.add(f"features.{index + 3}", MaxPool(net.spec, POOL, POOL))
     for name in heads:
         net.add(name, table.linear(name, net.spec))
         if name != heads[-1]:
@@ -97,7 +98,7 @@ def _input_side(channels: int, width: int, pools: int) -> tuple[int, bool]:
     """The side of the input, and whether a pooling layer follows the last convolution."""
     for side in SIDES:
         for last in (True, False):
-            left = side >> (pools + last)
+            left = side // POOL ** (pools + last)
             if left and left * left * channels == width:
                 return side, last
     raise CheckpointError(

@@ -1,14 +1,85 @@
-"""Pickles put together opcode by opcode, and the containers that torch and dill keep them in."""
+"""What the tests of hostile and damaged files share: pickles put together opcode by opcode, the containers that torch and
+dill keep them in, damage, and the one line that reading such a file must end in."""
 
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import struct
+import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from penni_hls.checkpoint import CheckpointError, load
 
 MAGIC = 0x1950A86A20F9469CFC6C
+SECONDS = 20  # of processor time, a generous bound; the slowest takes about 2
+
+
+@contextmanager
+def soon() -> Iterator[None]:
+    start = time.process_time()
+    yield
+    assert time.process_time() - start < SECONDS
+
+
+def refused(path: Path) -> str:
+    """The one line that reading the file ends in, soon, without its path."""
+    with soon(), pytest.raises(CheckpointError) as error:
+        load(path)
+    return one_line(path, error.value)
+
+
+def one_line(path: Path, error: CheckpointError) -> str:
+    message = str(error)
+    assert message.startswith(f"{path}: ") and "\n" not in message and len(message) < 600
+    return message.removeprefix(f"{path}: ")
+
+
+def refusal(folder: Path, data: bytes, name: str = "net.pt") -> str:
+    """The same for a file of these bytes."""
+    path = folder / name
+    path.write_bytes(data)
+    return refused(path)
+
+
+def survive(path: Path, variants: Iterable[bytes]) -> int:
+    """Each of these contents is read, or refused in one line; how many are refused."""
+    count = 0
+    with soon():
+        for data in variants:
+            path.write_bytes(data)
+            try:
+                load(path)
+            except CheckpointError as error:
+                one_line(path, error)
+                count += 1
+    return count
+
+
+def flipped(data: bytes, seed: int) -> bytes:
+    """`data` with one to five bytes changed."""
+    rng = np.random.default_rng(seed)
+    changed = np.frombuffer(data, np.uint8).copy()
+    where = rng.integers(0, len(changed), rng.integers(1, 6))
+    changed[where] = rng.integers(0, 256, len(where))
+    return changed.tobytes()
+
+
+class Runs:
+    """Unpickled, it would run a command that makes the file `target`."""
+
+    def __init__(self, target: Path) -> None:
+        self.command = f"touch {target}"
+
+    def __reduce__(self):
+        return os.system, (self.command,)
 
 
 def text(value: str) -> bytes:

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from penni_hls.checkpoint import CheckpointError, load
-
-from .hostile import blob, entry, name, nested, number, numbers, old, storage, tensor, text, whole, zipped
-
-SECONDS = 20  # a generous bound for a machine under load; the slowest takes about 2
-
-
-def refusal(tmp_path: Path, data: bytes, suffix: str = ".pt") -> str:
-    path = tmp_path / f"net{suffix}"
-    path.write_bytes(data)
-    start = time.monotonic()
-    with pytest.raises(CheckpointError) as error:
-        load(path)
-    assert time.monotonic() - start < SECONDS
-    message = str(error.value)
-    assert message.startswith(f"{path}: ") and "\n" not in message and len(message) < 600
-    return message.removeprefix(f"{path}: ")
-
+from .hostile import blob, entry, name, nested, number, numbers, old, refusal, storage, tensor, text, whole, zipped
 
 # Tensors. `stored` has four float32 numbers.
 

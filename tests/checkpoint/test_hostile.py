@@ -6,7 +6,6 @@ import io
 import pickle
 import random
 import re
-import time
 import zipfile
 from pathlib import Path
 
@@ -16,22 +15,8 @@ import torch
 
 from penni_hls.checkpoint import CheckpointError, load
 
-from .hostile import CONTAINERS, entry, name, text, whole, zipped
+from .hostile import CONTAINERS, entry, name, refusal, survive, text, whole, zipped
 from .models import ResNet, randomised
-
-SECONDS = 20  # a generous bound for a machine under load; the slowest takes about 2
-
-
-def refusal(tmp_path: Path, data: bytes, suffix: str = ".pt") -> str:
-    path = tmp_path / f"net{suffix}"
-    path.write_bytes(data)
-    start = time.monotonic()
-    with pytest.raises(CheckpointError) as error:
-        load(path)
-    assert time.monotonic() - start < SECONDS
-    message = str(error.value)
-    assert message.startswith(f"{path}: ") and "\n" not in message and len(message) < 600
-    return message.removeprefix(f"{path}: ")
 
 
 def attacks(target: Path) -> dict[str, bytes]:
@@ -103,7 +88,7 @@ def test_the_attacks_would_run(tmp_path: Path) -> None:
     } <= ran
 
 
-class Runs:
+class Executes:
     def __init__(self, target: Path) -> None:
         self.target = target
 
@@ -115,8 +100,8 @@ class Runs:
 def test_dill_runs_nothing(old_format: bool, tmp_path: Path) -> None:
     target = tmp_path / "ran"
     buffer = io.BytesIO()
-    torch.save({"net": Runs(target)}, buffer, pickle_module=dill, _use_new_zipfile_serialization=not old_format)
-    for data in (buffer.getvalue(), dill.dumps({"net": Runs(target)})):
+    torch.save({"net": Executes(target)}, buffer, pickle_module=dill, _use_new_zipfile_serialization=not old_format)
+    for data in (buffer.getvalue(), dill.dumps({"net": Executes(target)})):
         assert re.match(r"it asks for (builtins|__builtin__)\.exec, which could run code", refusal(tmp_path, data))
     assert not target.exists()
 
@@ -127,14 +112,14 @@ def test_dill_runs_nothing(old_format: bool, tmp_path: Path) -> None:
 @pytest.mark.parametrize("member", ["../evil", "net/../../evil", "/etc/evil", "net\\..\\evil", "C:/evil", "net/\nevil"])
 def test_a_zip_whose_members_lead_out_of_it(member: str, tmp_path: Path) -> None:
     message = refusal(tmp_path, zipped(entry(b"N"), {member: b"x"}))
-    assert message == "it is a zip with a member whose path leads out of it"
+    assert message.startswith("it is a zip with a member whose path leads out of it, ")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["net.pt"]
 
 
 def test_a_zip_bomb(tmp_path: Path) -> None:
     data = zipped(entry(b"N"), {"net/data/0": bytes(50_000_000)}, zipfile.ZIP_DEFLATED)
     assert len(data) < 100_000
-    assert refusal(tmp_path, data) == "it is a zip with compressed members; torch.save stores them as they are"
+    assert refusal(tmp_path, data) == "it is a zip with compressed or encrypted members; torch stores them as they are"
 
 
 def test_a_zip_that_claims_more_than_it_has(tmp_path: Path) -> None:
@@ -196,15 +181,12 @@ def test_damage_is_an_error_or_harmless(kind: str, sound: dict[str, bytes], tmp_
         path.write_bytes(whole_file[: draw.randrange(len(whole_file))])
         with pytest.raises(CheckpointError):
             load(path)
-    refused = 0
-    for _ in range(150):
-        damaged = bytearray(whole_file)
-        for _ in range(draw.choice((1, 1, 2, 8))):
-            damaged[draw.randrange(len(damaged))] = draw.randrange(256)
-        path.write_bytes(damaged)
-        try:
-            load(path)
-        except CheckpointError as error:
-            refused += 1
-            assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
-    assert refused > 10
+    damaged = (_damaged(whole_file, draw) for _ in range(150))
+    assert survive(path, damaged) > 10
+
+
+def _damaged(data: bytes, draw: random.Random) -> bytes:
+    changed = bytearray(data)
+    for _ in range(draw.choice((1, 1, 2, 8))):
+        changed[draw.randrange(len(changed))] = draw.randrange(256)
+    return bytes(changed)

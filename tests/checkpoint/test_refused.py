@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 
 from penni_hls.checkpoint import CheckpointError, read
 
+from .hostile import Runs, refused
 from .models import ResNet, Vgg, randomised
 
 
@@ -27,27 +27,13 @@ def refusal(tmp_path: Path, content: object) -> str:
         path.write_bytes(content)
     else:
         torch.save(content, path)
-    with pytest.raises(CheckpointError) as error:
-        read(path)
-    message = str(error.value)
-    assert message.startswith(f"{path}: ") and "\n" not in message
-    return message.removeprefix(f"{path}: ")
-
-
-class Hostile:
-    """Unpickled, it would run a command."""
-
-    def __init__(self, target: Path) -> None:
-        self.command = f"touch {target}"
-
-    def __reduce__(self):
-        return os.system, (self.command,)
+    return refused(path)
 
 
 @pytest.mark.parametrize("form", ["zip", "legacy", "bare pickle"])
 def test_a_pickle_that_would_run_code_does_not(form: str, tmp_path: Path) -> None:
     target = tmp_path / "ran"
-    content: object = {"state_dict": {"conv1.weight": Hostile(target)}}
+    content: object = {"state_dict": {"conv1.weight": Runs(target)}}
     path = tmp_path / "hostile.pt"
     if form == "bare pickle":
         path.write_bytes(pickle.dumps(content, protocol=2))

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from ...errors import CheckpointError
+from ..tensors import MAX_AXES
 from .program import Constant
 
 MAX_ELEMENTS = 1 << 25  # of one result, views of tensors apart
 MAX_TOTAL = 1 << 27  # of all results of a file
 MAX_MACS = 1 << 32  # of all matrix products of a file
-MAX_AXES = 8
 ROUNDED = {"float16": np.float16, "float32": np.float32, "float64": np.float64}
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ...ir.layers import MapSpec
+from ...ir.layers.base import windowed
 from .fold import axes_of, integers, resolved
 from .program import Call, Constant
 from .walk import Act, Value, Walk, chw, refuse
@@ -19,13 +21,19 @@ Args = Mapping[str, Any]
 def strided(act: Act, stride: tuple[int, int], call: Call) -> Act:
     c, h, w = act.shape
     total = (act.stride[0] * stride[0], act.stride[1] * stride[1])
-    return replace(act, shape=(c, -(-h // stride[0]), -(-w // stride[1])), stride=total, origin=call)
+    return replace(act, shape=(c, *_kept(h, w, stride)), stride=total, origin=call)
+
+
+def _kept(h: int, w: int, stride: tuple[int, int]) -> tuple[int, int]:
+    """How many of h rows and w columns are left where every stride-th is kept."""
+    rows, columns = (windowed(MapSpec((h, w, 1)), 1, step, 0, 1).shape for step in stride)
+    return rows[0], columns[1]
 
 
 def is_view_of_map(walk: Walk, act: Act) -> bool:
     """True where the view has the axes of its map, strides and zero channels apart."""
     c, h, w = chw(walk.spec(act))
-    return act.shape == (c + sum(act.zeros), -(-h // act.stride[0]), -(-w // act.stride[1]))
+    return act.shape == (c + sum(act.zeros), *_kept(h, w, act.stride))
 
 
 def _viewed(walk: Walk, call: Call, act: Act, shape: tuple[int, ...]) -> Value:

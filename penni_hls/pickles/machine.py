@@ -2,60 +2,54 @@
 
 `pickletools.genops` splits the file into opcodes; the machine here plays them on a stack of its own. Where a pickle asks
 for a class or a function it gets a `Name`; where it calls one it gets a `Record` of the name, the arguments and, later,
-the state. Only what torch itself writes for tensors and ordered dictionaries is understood, and gives a `Tensor` (where
-its numbers lie, unread) or a dict. Sets come as lists. Every step, and every byte that is copied, is paid from a
-`Budget`, so that a small file cannot make much work.
+the state. Ordered dictionaries become dicts, sets become lists; what else a call stands for is told by the `Reader` of the
+kind of file. Every step, and every byte that is copied, is paid from a `Budget`, so that a small file cannot cause much
+work.
 """
 
 from __future__ import annotations
 
 import pickletools
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from ...errors import CheckpointError
-from .records import STORAGES, Budget, Name, Record, Storage, Tensor, short
+from ..errors import PenniError
+from .records import Budget, Name, PickleError, Record
 
 MAX_KEY = 1 << 60  # integers as keys: below the modulus of their hash, so that they cannot all collide
 
-# Calls that no network needs. None of them would run in any case: this makes the error plain.
-_HARMFUL_MODULES = frozenset(
-    "os posix nt subprocess sys importlib runpy socket shutil pty ctypes webbrowser code pdb commands imp".split()
-)
-_HARMFUL_NAMES = frozenset("eval exec execfile open compile __import__ input breakpoint file".split())
-_BUILTINS = ("builtins", "__builtin__", "io", "_io")
+
+class Reader:
+    """What one kind of file means by its names. This one accepts any name and knows the meaning of none."""
+
+    def name(self, name: Name) -> None:
+        """Raises PickleError where the file must not name this class or function."""
+
+    def call(self, function: Name, args: tuple) -> object:
+        """The value of a call, or None where only a record is kept of it. PickleError where it must not occur."""
+        return None
+
+    def persistent(self, key: object) -> object:
+        """The value that the file keeps outside the pickle under `key`."""
+        raise PickleError("its pickle refers to something outside itself that cannot be read")
 
 
-@dataclass(frozen=True, eq=False)
-class Unpickled:
-    """value: the pickled object; storages: those it refers to, by key; dill: whether names of dill occur."""
+def unpickle(stream: BinaryIO, budget: Budget, reader: Reader) -> object:
+    """The value that the pickle at the stream's position describes; the stream is left behind it.
 
-    value: object
-    storages: dict[str, Storage]
-    dill: bool
-
-
-def unpickle(stream: BinaryIO, budget: Budget, load_bytes: Callable[[bytes], Storage] | None = None) -> Unpickled:
-    """The object of the pickle at the stream's place; the stream is left behind it.
-
-    load_bytes: reads the bytes of a nested file of torch, given to torch.storage._load_from_bytes.
+    Raises PickleError, one line, or whatever PenniError the reader raises.
     """
-    machine = _Machine(budget, load_bytes)
     try:
-        value = machine.run(stream)
-    except CheckpointError:
+        return _Machine(budget, reader).run(stream)
+    except PenniError:
         raise
     except Exception as error:  # a broken pickle can raise nearly anything
-        raise CheckpointError("its pickle is truncated or damaged") from error
-    return Unpickled(value, machine.storages, machine.dill)
+        raise PickleError("its pickle is truncated or damaged") from error
 
 
 class _Machine:
-    def __init__(self, budget: Budget, load_bytes: Callable[[bytes], Storage] | None) -> None:
-        self.storages: dict[str, Storage] = {}
-        self.dill = False
-        self._budget, self._load_bytes = budget, load_bytes
+    def __init__(self, budget: Budget, reader: Reader) -> None:
+        self._budget, self._reader = budget, reader
         self._stack: list[Any] = []
         self._outer: list[list[Any]] = []  # the stacks below each mark
         self._memo: dict[int, Any] = {}
@@ -71,7 +65,7 @@ class _Machine:
             elif name in _HANDLERS:
                 _HANDLERS[name](self, arg)
             elif name not in ("PROTO", "FRAME", "STOP"):
-                raise CheckpointError(f"its pickle uses {name}, which no network needs")
+                raise PickleError(f"its pickle uses {name}, which is not supported")
         return self._stack.pop()
 
     # Stack and memo.
@@ -98,7 +92,7 @@ class _Machine:
 
     def put(self, index: int) -> None:
         if not 0 <= index < 1 << 32:
-            raise CheckpointError("its pickle is damaged: a place in the memo that cannot be")
+            raise PickleError("its pickle is damaged: an impossible index of its memo")
         self._memo[index] = self._stack[-1]
 
     def get(self, index: int) -> None:
@@ -143,8 +137,8 @@ class _Machine:
         target = self._stack[-1]
         if type(target) is list:
             target.extend(items)
-        elif not isinstance(target, Record):  # what an unknown container holds, nobody needs
-            raise CheckpointError("its pickle is damaged: it adds to what is no list")
+        elif not isinstance(target, Record):  # the items of an unknown container are dropped
+            raise PickleError("its pickle is damaged: it appends to something other than a list")
 
     def setitem(self, _: object) -> None:
         value, key = self._stack.pop(), self._stack.pop()
@@ -158,15 +152,16 @@ class _Machine:
         if type(target) is dict:
             target.update(zip(map(_key, items[::2]), items[1::2], strict=True))
         elif not isinstance(target, Record):
-            raise CheckpointError("its pickle is damaged: it sets items of what is no dictionary")
+            raise PickleError("its pickle is damaged: it sets items of something other than a dictionary")
 
     # Names, and what they are called with.
 
     def _name(self, module: object, name: object) -> None:
         if type(module) is not str or type(name) is not str:
-            raise CheckpointError("its pickle is damaged: a name that is no text")
-        self.dill = self.dill or module.partition(".")[0] == "dill"
-        self._stack.append(Name(module, name))
+            raise PickleError("its pickle is damaged: a name that is not text")
+        named = Name(module, name)
+        self._reader.name(named)
+        self._stack.append(named)
 
     def global_(self, arg: str) -> None:
         module, _, name = arg.partition(" ")
@@ -199,41 +194,17 @@ class _Machine:
             target.state = state
 
     def persistent(self, _: object) -> None:
-        """What torch keeps outside a pickle: the numbers of a storage; in its old format also the code of classes."""
-        match self._stack.pop():
-            case ("storage", Name() as kind, str(key), _, int(numel)):
-                self._stack.append(self._storage(kind, key, numel))
-            case ("storage", Name() as kind, str(key), _, int(numel), None):  # the old format, no view of another
-                self._stack.append(self._storage(kind, key, numel))
-            case ("module", Name() | Record() as kind, *_):
-                self._stack.append(kind)
-            case _:
-                raise CheckpointError("its pickle refers to something outside itself that is no tensor")
-
-    def _storage(self, kind: Name, key: str, numel: int) -> Storage:
-        known = STORAGES.get(kind.name.removesuffix("Storage"))
-        if known is None or kind.module.partition(".")[0] != "torch" or numel < 0:
-            raise CheckpointError(f"it holds a {kind} of {numel} numbers, which is not understood")
-        found = Storage(*known, numel, key)
-        before = self.storages.setdefault(key, found)
-        if (before.dtype, before.numel) != (found.dtype, found.numel):
-            raise CheckpointError(f"its storage {short(key)} is named twice, with different sizes")
-        return before
+        self._stack.append(self._reader.persistent(self._stack.pop()))
 
     def _call(self, function: object, args: object) -> object:
         if not isinstance(function, Name | Record) or type(args) is not tuple:
-            raise CheckpointError("its pickle is damaged: it calls what is no function")
+            raise PickleError("its pickle is damaged: it calls something other than a function")
         if isinstance(function, Record):
             return Record(function, args)
-        _refuse_harmful(function)
+        known = self._reader.call(function, args)
+        if known is not None:
+            return known
         match (function.module, function.name), args:
-            case ("torch._tensor", "_rebuild_from_type_v2"), (Name() as inner, _, tuple() as inner_args, *_):
-                return _torch_call(inner, inner_args) or Record(function, args)
-            case ("torch.storage", "_load_from_bytes"), (bytes() as data,):
-                if self._load_bytes is None:
-                    raise CheckpointError("its pickle holds a file within a file within a file")
-                self._budget.spend_bytes(len(data))
-                return self._load_bytes(data)
             case ("collections", "OrderedDict"), ():
                 return {}
             case ("collections", "OrderedDict"), (list() as pairs,):
@@ -241,44 +212,16 @@ class _Machine:
                 return {_key(key): value for key, value in pairs}
             case ("builtins" | "__builtin__", "set" | "frozenset"), (list() as items,):
                 return items
-            case ("dill._dill", "_load_type"), (str() as name,):
-                return Name("builtins", name)
             case ("_codecs", "encode"), (str() as text, "latin1" | "latin-1"):
                 self._budget.spend_bytes(len(text))
                 return text.encode("latin-1")
             case ("copyreg" | "copy_reg", "_reconstructor"), (Name() | Record() as kind, *_):
                 return Record(kind, ())
-        return _torch_call(function, args) or Record(function, args)
-
-
-def _torch_call(function: Name, args: tuple) -> Tensor | None:
-    """The tensor that torch would rebuild, or None where the call is no such thing."""
-    match (function.module, function.name), args:
-        case ("torch._utils", "_rebuild_tensor_v2" | "_rebuild_tensor"), (
-            Storage() as storage,
-            offset,
-            shape,
-            strides,
-            *_,
-        ):
-            return Tensor(storage, offset, shape, strides)
-        case ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state"), (Tensor() as tensor, *_):
-            return tensor
-        case ("torch.nn.parameter", "Parameter"), (Tensor() as tensor, *_):
-            return tensor
-    return None
-
-
-def _refuse_harmful(function: Name) -> None:
-    root = function.module.partition(".")[0]
-    if root in _HARMFUL_MODULES or function.module in _BUILTINS and function.name in _HARMFUL_NAMES:
-        raise CheckpointError(
-            f"it asks for {function}, which could run code; a network has no need of it (it was not run)"
-        )
+        return Record(function, args)
 
 
 def _key(key: object) -> object:
-    """`key`, where comparing and hashing it is cheap; else something that nobody asks for."""
+    """`key`, where comparing and hashing it is cheap; else a key of its own that equals no other."""
     if type(key) in (str, bytes, float, bool) or key is None or type(key) is int and abs(key) < MAX_KEY:
         return key
     return object()

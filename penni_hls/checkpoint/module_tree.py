@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..keys import CheckpointError
-from ..settings import Settings
-from ..tensors import MAX_NAME
-from .records import Record
+from ..pickles import Record
+from .keys import CheckpointError
+from .settings import Settings
+from .tensors import MAX_NAME
 
 MAX_DEPTH, MAX_MODULES = 32, 20_000
 

@@ -1,1 +1,0 @@
-"""What a pickle describes, without running it: inert records, and the modules and tensors among them."""
