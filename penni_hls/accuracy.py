@@ -1,4 +1,4 @@
-"""Top-1 accuracy over many images: batches side by side in threads."""
+"""Top-1 accuracy over many images: batches run in parallel threads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from .ir import interpreter as golden
+from .ir import interpreter
 from .ir.blas import one_thread
 from .ir.graph import Graph
 from .ir.layers import Input
@@ -19,7 +19,7 @@ Progress = Callable[[int, int], None]
 
 def predict_integer(graph: Graph, images: np.ndarray) -> np.ndarray:
     """images (N, H, W, C) uint8 -> the integer network's logits (N, classes)."""
-    return golden.run(graph, images, keep=())[graph.output.name].values.reshape(len(images), -1)
+    return interpreter.run(graph, images, keep=())[graph.output.name].values.reshape(len(images), -1)
 
 
 def predict_float(graph: Graph, images: np.ndarray) -> np.ndarray:
@@ -42,7 +42,7 @@ def top1(
     labels: np.ndarray,
     progress: Progress | None = None,
 ) -> float:
-    """Percent of images whose largest logit (the first, where several are) is at their label.
+    """Percent of images whose largest logit (the first on a tie) is that of their label.
 
     predict: a batch of images -> logits (N, classes). progress is called with (images done, images).
     """

@@ -1,4 +1,4 @@
-"""Which folding each operator gets: the slowest stage as fast as the board allows, every other one as cheap as it may be.
+"""The folding of each operator: the slowest stage as fast as the board allows, every other one as cheap as possible.
 
 For a rate T each stage takes its cheapest folding that needs at most T cycles, cheapest by the sum of its shares of the
 board. The smallest T whose sum fits is taken.
@@ -25,7 +25,7 @@ class _Option:
 
 
 def plan(graph: Graph[HardwareOp], board: Board) -> Schedule:
-    """Fold `graph` for `board`. Where nothing fits, the smallest design is returned; its `shortfalls` say what is missing."""
+    """Fold `graph` for `board`. Where nothing fits, returns the smallest design, with `shortfalls`."""
     budget = board.budget.as_dict()
     stages = [_options(graph, names, budget) for names in _stages(graph)]
     rates = sorted({option.cycles for stage in stages for option in stage})

@@ -1,9 +1,9 @@
-"""FIFO depths. A short queue is enough, but in two places; simulation reports how full each one gets.
+"""FIFO depths. A short FIFO is enough except in two places; simulation reports how full each one gets.
 
-Beside a residual: all that its sibling path can hold. Then the residual is never the first to fill, so the fork is never
-stopped by it: no deadlock by construction, and no wait in the steady state.
-Behind an operator that drops rows: a row of its output. It gives a row as fast as one comes in and then nothing for a
-while; what reads it has the whole time for the row, and must not hold up what feeds it meanwhile.
+On a skip connection: as deep as everything that its sibling path can hold. Then the skip FIFO is never the first to
+fill and never stalls the fork: no deadlock by construction, and no wait in the steady state.
+After an operator that drops rows: one row of its output. It emits a row as fast as its input arrives and then nothing
+for a while; its reader has all that time for the row, and must not stall the operator's source meanwhile.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..ir.ops.base import Folding, HardwareOp
 from ..ir.streams import word_bits
 from .schedule import Link
 
-SHORT = 32  # words: what one level of LUT RAM holds
+SHORT = 32  # words: one level of LUT RAM
 
 
 def links(graph: Graph[HardwareOp], foldings: dict[str, Folding]) -> tuple[Link, ...]:
@@ -32,8 +32,8 @@ def links(graph: Graph[HardwareOp], foldings: dict[str, Folding]) -> tuple[Link,
 def _depths(graph: Graph[HardwareOp], node: Node[HardwareOp], foldings: dict[str, Folding]) -> list[int]:
     if len(node.inputs) < 2:
         return [SHORT] * len(node.inputs)
-    main, residual = (_path(graph, name) for name in node.inputs)
-    fork = next(name for name in main if name in residual)
+    main, skip = (_path(graph, name) for name in node.inputs)
+    fork = next(name for name in main if name in skip)
     pixels = 0.0
     for name in (node.name, *main[: main.index(fork)]):
         member = graph.by_name[name]
@@ -43,7 +43,7 @@ def _depths(graph: Graph[HardwareOp], node: Node[HardwareOp], foldings: dict[str
 
 
 def _bursts(graph: Graph[HardwareOp], node: Node[HardwareOp]) -> list[int]:
-    """For each input, the words that come at once before a pause, rounded up to whole memories of `SHORT`."""
+    """For each input, the words that arrive in one burst before a pause, rounded up to whole memories of `SHORT`."""
     bursts = (0 if name == graph.input.name else graph.by_name[name].op.burst for name in node.inputs)
     return [SHORT * math.ceil(burst / SHORT) for burst in bursts]
 

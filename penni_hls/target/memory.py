@@ -1,4 +1,4 @@
-"""The memories of a device: where a RAM or ROM of some size goes, and what it costs there."""
+"""The memories of a device: to which kind a RAM or ROM of some size is mapped, and its cost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LUTRAM_BITS = 4096  # below this many bits (and 256 words) a memory costs less i
 
 
 def ram_style(depth: int, width: int) -> str:
-    """`distributed` or `block`: where a RAM of this size goes in hardware."""
+    """`distributed` or `block`: the kind of memory to which a RAM of this size is mapped."""
     return "distributed" if depth <= 64 or depth * width <= LUTRAM_BITS and depth <= 256 else "block"
 
 
@@ -26,7 +26,7 @@ def in_block_ram(depth: int, width: int) -> int:
 
 
 def rom_in_block_ram(depth: int) -> int:
-    """Likewise for a ROM: a bit of up to 64 words is one LUT; of deeper ones, with contents that look random, five or more."""
+    """The same for a ROM: a bit of up to 64 words is one LUT; of deeper ROMs with random contents, five or more."""
     return int(depth > 64)
 
 
@@ -36,11 +36,11 @@ def rom_cost(depth: int, width: int) -> Resources:
     return Resources(lut=ROM_LUTS_PER_BIT * width * (depth > 2))
 
 
-ROM_LUTS_PER_BIT = 1.7  # as yosys maps them, registers' enables and all
+ROM_LUTS_PER_BIT = 1.7  # as mapped by yosys, with the registers' enables
 
 
 def ram_cost(depth: int, width: int) -> Resources:
-    """A simple dual-port RAM: RAM64M (3 bits x 64 words in 4 LUTs) or RAMB18/RAMB36 by the widths they come in."""
+    """A simple dual-port RAM: RAM64M (3 bits x 64 words in 4 LUTs), or RAMB18/RAMB36 in their available widths."""
     if ram_style(depth, width) == "distributed":
         if depth <= 32:
             return Resources(lut=4 * math.ceil(width / 6))
@@ -49,7 +49,7 @@ def ram_cost(depth: int, width: int) -> Resources:
 
 
 def block_rams(depth: int, width: int) -> float:
-    """RAMB36 for a simple dual-port RAM of depth x width: columns of one shape, the best of the shapes that exist."""
+    """RAMB36 for a simple dual-port RAM of depth x width, tiled with blocks of the cheapest available shape."""
     shapes = ((512, 72, 1.0), (1024, 36, 1.0), (2048, 18, 1.0), (4096, 9, 1.0), (8192, 4, 1.0), (16384, 2, 1.0))
     halves = tuple((d, w // 2, 0.5) for d, w, _ in shapes)
     best = math.inf
