@@ -1,5 +1,5 @@
 # make setup   a virtual environment in .venv with everything that penni-hls needs
-# make test    the tests: quick ones first, slow ones after; the last line is pytest's
+# make test    the tests, quick ones first; the last line is pytest's
 # make demo    examples/resnet8.pt -> project -> C++ and RTL simulation -> verdict
 # make lint    ruff, and Verilator over the hardware of the demo
 #

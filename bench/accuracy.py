@@ -1,4 +1,4 @@
-"""Top-1 of the integer network over number formats and calibration, by the commands a user runs, as a Markdown table.
+"""Top-1 of the integer network by number format and calibration, from the penni-hls commands, as a Markdown table.
 
     python bench/accuracy.py CHECKPOINT --data DIR [--count 10000] [--mean R,G,B --std R,G,B]
 

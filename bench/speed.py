@@ -1,9 +1,9 @@
-"""Time the commands a user waits for, as whole processes, and print a Markdown table.
+"""Time penni-hls commands as whole processes and print a Markdown table.
 
     python bench/speed.py CHECKPOINT --data DIR [--runs 3] [--mean R,G,B --std R,G,B] [--calibration images.npz]
 
 Nothing else should run on the machine. Each figure is the median of `--runs` runs after one that is not counted (for
-`simulate` that one builds the simulator). Work is done in a temporary directory.
+`simulate` that one builds the simulator). All files go to a temporary directory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 
 def run(arguments: list[str]) -> tuple[float, dict]:
-    """Seconds and the JSON object of one `penni-hls` command; a failure ends the benchmark with its error."""
+    """Seconds and the JSON object of one `penni-hls` command; on a failure the benchmark exits with its error."""
     start = time.perf_counter()
     done = subprocess.run(["penni-hls", *arguments, "--json"], capture_output=True, text=True)
     seconds = time.perf_counter() - start
@@ -60,7 +60,7 @@ def main() -> None:
         count = options.count
         rows = []
         _, seconds, made = measure(generate, options.runs)
-        rows.append(("`generate`", f"{seconds:.1f} s", f"{made['cycles_per_image']:,} cycles an image predicted"))
+        rows.append(("`generate`", f"{seconds:.1f} s", f"{made['cycles_per_image']:,} cycles per image predicted"))
         _, seconds, top1 = measure(["evaluate", project, "--data", options.data], 1, warm=False)
         accuracy = f"{top1['top1_integer']:.2f} % integer, {top1['top1_float']:.2f} % float"
         rows.append((f"`evaluate`, {top1['images']:,} images", f"{seconds:.0f} s", accuracy))
@@ -73,7 +73,7 @@ def main() -> None:
             )
         )
         cold, seconds, rtl = measure([*simulate, "--engine", "rtl", "--count", "4"], options.runs)
-        note = f"{rtl['cycles_per_image']:,} cycles an image measured; first run {cold:.0f} s"
+        note = f"{rtl['cycles_per_image']:,} cycles per image measured; first run {cold:.0f} s"
         rows.append(("`simulate --engine rtl`, 4 images", f"{seconds:.1f} s", note))
         if not (csim["bit_exact"] and rtl["bit_exact"]):
             sys.exit("not bit-exact")

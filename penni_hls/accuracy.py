@@ -1,4 +1,4 @@
-"""Top-1 accuracy over many images: batches side by side in threads."""
+"""Top-1 accuracy over many images: batches run in parallel threads."""
 
 from __future__ import annotations
 

@@ -63,9 +63,9 @@ def _root(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit."""
     args = list(sys.argv[1:] if arguments is None else arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that a kill, too, leaves nothing half-written
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM, too, leaves no partial files
     code = run(args)
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # torchrun's: threads of torch.distributed may abort an orderly exit
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # under torchrun: threads of torch.distributed may abort at exit
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
@@ -86,7 +86,7 @@ def run(args: list[str]) -> int:
         where = f"; try '{context.command_path} --help'" if context else ""
         return _fail(error.format_message().rstrip(".") + where, as_json)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: no complaint at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the pipe is closed: no error at exit
         return 1
     except Interrupted as error:
         return _fail(str(error), as_json, INTERRUPTED)
@@ -97,7 +97,7 @@ def run(args: list[str]) -> int:
 
 
 def _fail(message: str, as_json: bool, code: int = 2) -> int:
-    """One line on stderr, or one JSON object on stdout; of the processes that torchrun starts, the first one's."""
+    """Print one line on stderr, or one JSON object on stdout; under torchrun only the first process prints."""
     if follower():
         return code
     line = " ".join(message.split())

@@ -1,24 +1,24 @@
-"""Mistakes that a user can mend. Each message is one line: what is wrong, where, and what to do. The command line
-prints it as it is and exits 2; anything else that is raised is a defect of penni-hls and keeps its traceback.
+"""User-facing errors. Each message is one line: what is wrong, where, and what to do. The command line prints it as it
+is and exits 2; any other exception is a defect of penni-hls and keeps its traceback.
 """
 
 from __future__ import annotations
 
 
 class PenniError(Exception):
-    """The base of every error that is the input's, not the program's."""
+    """The base of every error caused by the input, not by the program."""
 
 
 class CheckpointError(PenniError):
-    """A checkpoint that cannot be read, or is not understood: names the keys in the way."""
+    """A checkpoint that cannot be read or is not understood; names the keys concerned."""
 
 
 class DataError(PenniError):
-    """Images or labels that cannot be read, or do not go with the network."""
+    """Images or labels that cannot be read, or do not match the network."""
 
 
 class BoardError(PenniError):
-    """An unknown board, or a board file that is not one."""
+    """An unknown board, or an invalid board file."""
 
 
 class ProjectError(PenniError):
@@ -26,12 +26,12 @@ class ProjectError(PenniError):
 
 
 class ToolError(PenniError):
-    """An outside tool (g++, Verilator, yosys, a vendor's) that is missing or failed."""
+    """An external tool (g++, Verilator, yosys, a vendor's) that is missing or failed."""
 
 
 class UsageError(PenniError):
-    """Options that do not go together, or values out of range."""
+    """Options that exclude each other, or values out of range."""
 
 
 class Interrupted(PenniError):
-    """Stopped by the user where it can go on; says how. Exit code 130."""
+    """Interrupted by the user; the message says how to resume. Exit code 130."""

@@ -1,7 +1,7 @@
-"""Drivers and monitors of valid/ready streams, stepped by one loop a bench: sample when settled, drive after the edge.
+"""Drivers and monitors of valid/ready streams, stepped by one loop per bench: sample when settled, drive after an edge.
 
-Between two rising edges a stream is looked at once, at the falling edge, when everything has settled: what is seen there is
-what the next rising edge takes.
+Between two rising edges a stream is sampled once, at the falling edge, when all signals have settled: the next rising
+edge takes what is sampled there.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import random
 
 
 class Signal:
-    """One handle, or one nothing: a stream without it reads 1 and swallows writes."""
+    """One handle, or none: a stream without this signal reads 1 and ignores writes."""
 
     def __init__(self, dut, name: str | None) -> None:
         self.handle = getattr(dut, name) if name else None
@@ -24,7 +24,7 @@ class Signal:
 
 
 class Source:
-    """Feeds words into a stream, with random idle cycles. `words`: ints, one a beat."""
+    """Feeds words into a stream, with random idle cycles. `words`: ints, one per beat."""
 
     def __init__(self, dut, port: dict, words: list[int]) -> None:
         self.name = port["name"]
@@ -45,7 +45,7 @@ class Source:
         return self.index == len(self.words)
 
     def sample(self, cycle: int) -> bool:
-        """True when the coming edge takes a word."""
+        """True when the next edge takes a word."""
         self.taken = self.offered and self.ready.get() == 1
         if self.taken and self.first_cycle is None:
             self.first_cycle = cycle
@@ -68,7 +68,7 @@ class Source:
 
     @property
     def sleeps(self):
-        """The handle whose rise would make something happen; None: something may happen in the next cycle."""
+        """The handle whose rising edge ends the wait; None where the next cycle may change something."""
         return self.ready.handle if self.offered and not self.taken else None
 
     @property
@@ -77,10 +77,10 @@ class Source:
 
 
 class Sink:
-    """Takes words from a stream, with random backpressure, and compares each with what is expected.
+    """Takes words from a stream, with random backpressure, and compares each with the expected one.
 
-    Also checks the protocol: a word once offered stays, unchanged, until it is taken; `last`, where there is one, is high on
-    the last beat of a frame and on no other.
+    Also checks the protocol: a word once offered stays, unchanged, until it is taken; `last`, where there is one, is
+    high on the last beat of a frame and on no other.
     """
 
     def __init__(self, dut, port: dict, words: list[int], frames: int) -> None:
@@ -126,7 +126,7 @@ class Sink:
 
     def _compare(self, word: int, cycle: int) -> None:
         if self.done:
-            self._violation("a word more than expected")
+            self._violation("more words than expected")
             return
         frame, beat = divmod(self.index, self.per_frame)
         if word != self.words[self.index] & self.mask and self.mismatch is None:

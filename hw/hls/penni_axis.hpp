@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The accelerator's output port: COUNT values a frame, sign-extended to 32 bits, TLAST with the last.
+/// The accelerator's output port: COUNT values per frame, sign-extended to 32 bits, TLAST with the last.
 ///
-/// C gives COUNT, XW and X_SIGNED. bambu knows no side signals: there the word is the data alone.
+/// C gives COUNT, XW and X_SIGNED. bambu does not support side-channel signals: there the word is the data alone.
 #ifndef PENNI_AXIS_HPP
 #define PENNI_AXIS_HPP
 

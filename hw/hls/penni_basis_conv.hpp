@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /// basis_conv: z[c,b,p] = sat(rshift(sum_t B[b,t] * x[c, p*STRIDE + t - PAD], s_b), Z), in tile order.
 ///
-/// One loop, one step a cycle, three things side by side in each step:
-///   - a value of the stream goes into the row buffer: input row r lies in bank r mod ROWS;
-///   - the walker reads one column of K values; when a window is complete, C::basis (a constant adder graph) gives all D
-///     results, which are gathered until Q neighbours of this channel are there;
-///   - one of the D words of the channel before leaves.
-/// The walker takes for each group of Q output pixels, for each channel: K columns for the first window of an output row,
-/// STRIDE more for each further one; a short last group holds its last window until Q are counted; at least D steps for a
-/// channel. A group begins when its rows have arrived; what comes in beyond them stays within the ROWS rows from the first
-/// that the group reads. All of that depends on the step alone, never on who waits, so STEPS is a constant.
+/// One loop, one step per cycle; each step does three things in parallel:
+///   - one value of the stream goes into the row buffer: input row r is in bank r mod ROWS;
+///   - the walker reads one column of K values; when a window is complete, C::basis (a constant adder graph) returns
+///     all D results, which are gathered until Q neighbouring pixels of this channel are there;
+///   - one of the D words of the previous channel leaves.
+/// For each group of Q output pixels and each channel, the walker reads K columns for the first window of an output row
+/// and STRIDE more for each further one; a short last group holds its last window until Q are counted; a channel takes
+/// at least D steps. A group begins when its rows have arrived; later input stays within the ROWS rows that start with
+/// the group's first. All of this depends on the step alone, never on data or stalls, so STEPS is a constant.
 #ifndef PENNI_BASIS_CONV_HPP
 #define PENNI_BASIS_CONV_HPP
 
@@ -20,8 +20,8 @@
 
 namespace penni {
 
-/// The rows that the group of Q pixels from (y, x) on reads, and where the next group begins. x, y and the last row are
-/// compared with constants rather than results of theirs: what follows one after the other in a step must be short.
+/// The rows that the group of Q pixels starting at (y, x) reads, and where the next group begins. x, y and the last row
+/// are compared with constants rather than with computed values, to keep the chain of operations in a step short.
 template <typename C>
 struct basis_conv_group {
     int y, x;
@@ -33,7 +33,7 @@ struct basis_conv_group {
         const int last = y + (C::Q - 1) / C::WO + (x >= C::WO - (C::Q - 1) % C::WO ? 1 : 0);
         return last < FULL ? last * C::STRIDE + (C::K - C::PAD) : END;
     }
-    /// One more than the last row that the buffer may hold meanwhile: ROWS of them, from the group's first on.
+    /// One more than the last row that the buffer may hold meanwhile: ROWS rows, starting with the group's first.
     constexpr int limit_row() const {
         const int top = y * C::STRIDE;
         if (C::ROWS >= C::H || top >= C::H - C::ROWS + C::PAD) return C::H;
@@ -45,7 +45,7 @@ struct basis_conv_group {
     }
 };
 
-/// Steps to walk one channel of the group of Q pixels from (y, x) on: BasisConv.columns.
+/// Steps to walk one channel of the group of Q pixels starting at (y, x); equal to BasisConv.columns.
 template <typename C>
 constexpr int basis_conv_columns(int y, int x) {
     const int left = C::HO * C::WO - (y * C::WO + x);
@@ -55,7 +55,7 @@ constexpr int basis_conv_columns(int y, int x) {
     return steps > C::D ? steps : C::D;
 }
 
-/// Steps for a frame: the loop below, counted group by group.
+/// Steps per frame: the loop below, counted group by group.
 template <typename C>
 constexpr int basis_conv_steps() {
     constexpr int ROW = C::W * C::C;
@@ -107,8 +107,8 @@ void basis_conv(hls::stream<word<C::XW> >& in, hls::stream<word<C::Q * C::ZW> >&
     counter<C::WO> group_x = 0;
     counter<PIXELS> pixels_left = PIXELS;  // from the group's first pixel on
     counter<C::H> end_row = FIRST.end_row(), limit_row = FIRST.limit_row();
-    // Where the next group begins, and how many rows below: found in the step after the group has changed, so that no step
-    // has to go all the way from one group to the rows of the next.
+    // Where the next group begins, and how many rows below: computed in the step after the group has changed, so that
+    // no single step computes all the way from one group to the rows of the next.
     counter<C::HO + C::Q> next_y = 0;
     counter<C::WO> next_x = 0;
     counter<C::ROWS> next_down = 0;
@@ -122,9 +122,9 @@ void basis_conv(hls::stream<word<C::XW> >& in, hls::stream<word<C::Q * C::ZW> >&
     position<C::W + C::K> in_column = -C::PAD;
     counter<2 * C::ROWS> bank = (C::ROWS - C::PAD) % C::ROWS;  // of in_row
     counter<C::WO> out_column = 0;
-    // The first column's bank and row, to begin the next channel again there.
+    // The bank of the group's first row: the next channel starts there again.
     counter<2 * C::ROWS> group_bank = bank;
-    // Words of the channel before that have not left.
+    // Words of the previous channel that have not left yet.
     counter<C::D> to_send = 0;
 
 Steps:
@@ -164,7 +164,7 @@ Steps:
 
         if (windows < C::Q) {
             if (!holding) {
-                // A column: every bank is read at one address, then K of them are taken in order.
+                // A column: every bank is read at one address, then K values are selected in order.
                 const bool inside = in_column >= 0 && in_column < C::W;
                 const int address = inside ? int(in_column) * C::C + int(channel) : 0;
                 x_t column[C::ROWS];

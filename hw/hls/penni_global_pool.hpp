@@ -12,7 +12,7 @@ namespace penni {
 
 template <typename C>
 void global_pool(hls::stream<word<C::XW> >& in, hls::stream<word<C::YW> >& out) {
-    // YW holds the finished sums; while they grow they lie between 0 and the largest or smallest of those.
+    // YW holds every possible final sum; a partial sum lies between 0 and the largest or smallest of them.
     typedef integer<C::YW, C::X_SIGNED> sum_t;
     sum_t sums[C::C];
 
@@ -22,7 +22,7 @@ Steps:
     for (int step = 0; step < C::PIXELS * C::C; ++step) {
         PENNI_PIPELINE(1)
         PENNI_DISTANCE(sums, 2)
-        const int place = C::C == 1 ? 0 : int(channel);  // a single sum is a register, and no memory: no distance
+        const int place = C::C == 1 ? 0 : int(channel);  // a single sum is a register, not a memory: no distance
         const sum_t before = step < C::C ? sum_t(0) : sums[place];
         const sum_t sum = sum_t(before + from_bits<C::XW, C::X_SIGNED>(in.read()));
         sums[place] = sum;

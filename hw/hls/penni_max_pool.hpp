@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /// max_pool: the maximum of each K x K window, along rows first, then down columns.
 ///
-/// Walks ROWS x COLUMNS pixels from the first real one; those beyond H x W are walked without input, as the smallest value.
-/// `recent` keeps the K-1 pixels before this one, `above` the K-1 row maxima above it, for each place a window can end.
+/// Walks ROWS x COLUMNS pixels from the first real one; those beyond H x W are walked without input, as the smallest
+/// value. `recent` keeps the K-1 pixels before this one, `above` the K-1 row maxima above it, for each position where a
+/// window can end.
 #ifndef PENNI_MAX_POOL_HPP
 #define PENNI_MAX_POOL_HPP
 
@@ -23,15 +24,15 @@ void max_pool(hls::stream<word<C::XW> >& in, hls::stream<word<C::XW> >& out) {
 
     x_t recent[C::C][KEPT];
     x_t above[C::WO * C::C][KEPT];
-    // A memory for each of the K-1, not one wide word: none is then written with what was read from itself, which would
-    // take a second cycle.
+    // One memory for each of the K-1, not one wide word: then none is written with a value read from itself, which
+    // would take a second cycle.
     PENNI_PARTITION(recent, 2)
     PENNI_PARTITION(above, 2)
 
     counter<C::COLUMNS> column = 0;
     counter<C::ROWS> row = 0;
     counter<C::C> channel = 0;
-    // Rows and columns to go to the next end of a window, and ends seen.
+    // Rows and columns left until the next window ends, and windows ended.
     counter<C::K + C::STRIDE> row_wait = FIRST_END, column_wait = FIRST_END;
     counter<C::HO> row_ends = 0;
     counter<C::WO> column_ends = 0;
@@ -42,7 +43,7 @@ Steps:
         x_t along = x_t(LOWEST);
         if (row < C::H && column < C::W) along = from_bits<C::XW, C::X_SIGNED>(in.read());
 
-        // Along the row: this pixel, and those before it.
+        // Along the row: this pixel and those before it.
         x_t now = along;
     Along:
         for (int i = 0; i < C::K - 1; ++i) {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /// sparse_mac: y[o,p] = sat((acc[o,p]*M[o] + skip*SKIP_K + bias'[o]) >> SHIFT), acc[o,p] = sum_a A[o,a] * z[a,p].
 ///
-/// For each group of Q pixels three functions in a dataflow region, joined by ping-pong arrays:
-///   load    z of the group into one memory a lane, one address a step
-///   walk    the program, one word a step: P lanes, each one coefficient for Q pixels; accumulators are cleared once a
-///           group and run on over rows; at a row's end the Q running sums are kept
-///   drain   pixel by pixel, channel by channel: a row's sum is its running sum minus the one before it in its lane, exact
-///           modulo 2^ACCW; then the requantizer, and the residual where there is one
-/// Program word: for each lane {last, address, coefficient}, lane 0 and the coefficient lowest. Requant word: {lane, bias
-/// with its rounding half, multiplier}, the multiplier lowest.
+/// For each group of Q pixels, three functions in a dataflow region, connected by ping-pong arrays:
+///   load    z of the group into one memory per lane, one address per step
+///   walk    the program, one word per step: P lanes, each one coefficient for Q pixels; accumulators are cleared once
+///           per group and accumulate across rows; at a row's end the Q running sums are kept
+///   drain   pixel by pixel, channel by channel: a row's sum is its running sum minus the previous one of its lane,
+///           exact modulo 2^ACCW; then the skip connection, where there is one, and the requantizer
+/// Program word: for each lane {last, address, coefficient}, lane 0 and the coefficient lowest. Requant word: {lane,
+/// bias with its rounding half, multiplier}, the multiplier lowest.
 #ifndef PENNI_SPARSE_MAC_HPP
 #define PENNI_SPARSE_MAC_HPP
 
@@ -32,7 +32,7 @@ struct sparse_mac_types {
     static_assert(C::ADDRW == address_bits(C::DEPTH), "an address reaches every z and no further");
 };
 
-/// The value of a residual's pixel; 0 where there is none.
+/// The next value of the skip connection; 0 where there is none.
 template <typename C>
 integer<C::SKIPW, C::SKIP_SIGNED> sparse_mac_skip() {
     PENNI_INLINE
@@ -55,7 +55,7 @@ Pixels:
     Addresses:
         for (int address = 0; address < C::DEPTH; ++address) {
             PENNI_PIPELINE(1)
-            // Tiles are always Q wide; of a map a short last group has no more pixels.
+            // Tiles always hold Q pixels; a map has no input for the missing pixels of a short last group.
             word<sparse_mac_types<C>::BEAT> beat = word<sparse_mac_types<C>::BEAT>();
             if (C::TILED || group * C::Q + first < C::PIXELS) beat = in.read();
         Values:
@@ -128,7 +128,7 @@ void sparse_mac_drain(int group, const typename sparse_mac_types<C>::running_t (
     typedef typename sparse_mac_types<C>::total_t total_t;
     constexpr int LANEW = address_bits(C::P);
     constexpr int CONSTANTS = C::MW + C::BW + LANEW;
-    running_t before[C::P];  // the running sum of the lane's row before
+    running_t before[C::P];  // the running sum of the lane's previous row
     counter<C::LANE_ROWS> rows[C::P];
     PENNI_PARTITION(before, 0)
     PENNI_PARTITION(rows, 0)

@@ -3,11 +3,11 @@
 ///
 ///   integer<W, SIGNED>   a number of W bits
 ///   modular<W>           a number modulo 2^W, at least
-///   word<W>              W bits without a meaning: fields of N bits are read by `get`, written by `set`
+///   word<W>              W raw bits: fields of N bits are read by `get`, written by `set`
 ///
-/// Here they are ap_int and ap_uint (in bambu other names of ac_int, whose part-selects are written differently). With
-/// PENNI_NATIVE (C simulation only) they are the next wider type of the machine: equal, because every value is proven to
-/// fit its width, and some ten times as fast. The same sources are simulated both ways.
+/// Here they are ap_int and ap_uint (in bambu aliases of ac_int, whose part-selects are written differently). With
+/// PENNI_NATIVE (C simulation only) they are the next wider machine type: equal, because every value is proven to fit
+/// its width, and about ten times as fast. The same sources are simulated both ways.
 #ifndef PENNI_TYPES_HPP
 #define PENNI_TYPES_HPP
 
@@ -15,7 +15,7 @@
 
 namespace penni {
 
-/// Bits to address `depth` words, at least 1 (ops/base.py has the same).
+/// Bits to address `depth` words, at least 1 (as address_bits in penni_hls/target/memory.py).
 constexpr int address_bits(int depth) { return depth <= 2 ? 1 : 1 + address_bits((depth + 1) / 2); }
 
 }  // namespace penni
@@ -44,14 +44,14 @@ using modular = ap_int<W>;
 template <int W>
 using word = ap_uint<W>;
 
-/// a * b as an R. The product is made at its own width.
+/// a * b as an R. The product is computed at its own width.
 template <typename R, typename A, typename B>
 R multiply(const A& a, const B& b) {
     PENNI_INLINE
     return R(a * b);
 }
 
-/// The number that W bits stand for.
+/// The number that W bits represent.
 template <int W, bool SIGNED>
 integer<W, SIGNED> from_bits(const word<W>& bits) {
     PENNI_INLINE
@@ -120,7 +120,7 @@ Parts:
 
 namespace penni {
 
-/// The nearest value that W bits hold.
+/// The nearest value that W bits can hold.
 template <int W, bool SIGNED, typename T>
 integer<W, SIGNED> saturate(const T& value) {
     PENNI_INLINE

@@ -3,10 +3,11 @@
 ///
 ///     testbench TOP FRAMES IN_DIR [OUT_DIR [TRACE_DIR]]
 ///
-/// Reads IN_DIR/<port>.bin for each input port, FRAMES frames each. Where IN_DIR/<port>.expect.bin is there, the output port
-/// is compared with it; with OUT_DIR it is written to OUT_DIR/<port>.bin. With TRACE_DIR every stream's words go there too
-/// (g++ only). The form of the words is in penni_bytes.hpp. Prints one JSON object; exit status 0: done and, where
-/// compared, equal; 1: a difference; 2: files or arguments; 3: deadlock; 4: a stream read or left in the wrong state.
+/// Reads IN_DIR/<port>.bin for each input port, FRAMES frames each. Where IN_DIR/<port>.expect.bin exists, the output
+/// port is compared with it; with OUT_DIR it is written to OUT_DIR/<port>.bin. With TRACE_DIR the words of every stream
+/// are written there too (g++ only). penni_bytes.hpp defines the format of the words. Prints one JSON object; exit
+/// status 0: done and, where compared, equal; 1: a difference; 2: files or arguments; 3: deadlock; 4: a stream read or
+/// left in the wrong state.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -60,7 +61,7 @@ public:
         ports.inputs(load);
         const auto start = std::chrono::steady_clock::now();
 #ifdef PENNI_BOUNDED
-        // All frames at once: each process starts again by itself, as in hardware.
+        // All frames in one run: each process restarts by itself, as in hardware.
         penni_csim::set_frames(options_.frames);
         step(ports, 0, options_.frames);
 #else

@@ -1,12 +1,11 @@
-/// z[c,b,p] = sat(rshift(sum_t B[b,t] * x[c, p*STRIDE + t - PAD], s_b)): all but the sums, which a generated module
-/// beside this one computes: it takes win_o (K*K values, row by row, the first lowest) and gives z_i (D values)
-/// LATENCY cycles of en_o later.
+/// z[c,b,p] = sat(rshift(sum_t B[b,t] * x[c, p*STRIDE + t - PAD], s_b)). This module buffers rows and forms windows;
+/// the arithmetic is in a generated adder graph beside it, which takes win_o (K*K values, row by row, the first lowest)
+/// and returns z_i (D rounded, saturated values) LATENCY cycles of en_o later.
 ///
-/// In: one value a beat, NHWC. Out: for each group of Q output pixels, each channel, each basis one word of Q values.
-/// Cycles: for each group and channel one a column that is read, and one more a group; a short last group repeats its
-/// last window. First word LATENCY + 5 cycles after the last column of the group's first channel. in_ready_o,
-/// out_valid_o and out_data_o are registered; the whole pipeline behind the row buffers stands still while the output
-/// waits.
+/// In: one value per beat, NHWC. Out: one word of Q values for each group of Q output pixels, each channel, each basis.
+/// Cycles: one per group, plus one per column read for each channel of the group; a short last group repeats its last
+/// window. First word LATENCY + 5 cycles after the last column of the group's first channel. in_ready_o, out_valid_o
+/// and out_data_o are registered; the whole pipeline behind the row buffers stalls while the output waits.
 module penni_basis_conv #(
     parameter int unsigned H = 8,
     parameter int unsigned W = 8,
@@ -21,7 +20,7 @@ module penni_basis_conv #(
     parameter int unsigned ROWS = 4,
     parameter int unsigned XW = 8,
     /* verilator lint_off UNUSEDPARAM */
-    parameter bit X_SIGNED = 1'b0,  // known to the adder graph; nothing here looks at a value
+    parameter bit X_SIGNED = 1'b0,  // used by the adder graph only
     /* verilator lint_on UNUSEDPARAM */
     parameter int unsigned ZW = 8,
     parameter int unsigned LATENCY = 3,
@@ -97,7 +96,7 @@ module penni_basis_conv #(
       .row_inside_o(row_inside), .row_bank_o(row_bank), .window_ends_o(window_ends), .window_is_last_o(window_is_last)
   );
 
-  // ---- Column: K of the ROWS values, or what stands outside the map -------------------------------------------------
+  // ---- Column: K of the ROWS values, or the padding value outside the map -------------------------------------------
   logic            read_s1_q, take_s1_q, last_s1_q;
   logic [K-1:0]    inside_s1_q;
   logic [K*BW-1:0] bank_s1_q;
@@ -147,8 +146,8 @@ module penni_basis_conv #(
     assign win_o[i*K*XW+:K*XW] = line_q;
   end
 
-  // ---- Gather: Q neighbours of each basis; basis b is taken b cycles after basis 0, so the words follow each other --
-  // take[n]: n cycles of en after the window stands, one for each stage of the adder graph and each basis.
+  // ---- Gather: Q neighbouring pixels of each basis; basis b comes b cycles after basis 0: one word per cycle --------
+  // take_q[n]: n enabled cycles after the window is complete; one bit for each stage of the adder graph and each basis.
   logic [LATENCY+D-1:0] take_q;
   logic [LATENCY+D:0]   done_q;
   logic [D-1:0]         word_done;

@@ -1,9 +1,9 @@
 /// Walks the row buffers of a basis convolution: group of Q output pixels, channel, column of K values.
 ///
-/// Says each cycle which column is read, which window ends with it, and when rows are no longer needed. Positions
-/// count from the padded corner: row or column v is inside the map when PAD <= v < PAD + H (or W). One cycle goes to
-/// the start of each group. A short last group holds its last window until Q are counted; where a channel takes fewer
-/// than D cycles, its last window waits. Outputs are functions of registers; freed_o also of en_i.
+/// Each cycle it gives the column to read, whether a window ends with it, and how many rows are no longer needed.
+/// Positions count from the corner of the padded map: row or column v is inside the map where PAD <= v < PAD + H (or
+/// W). The start of each group takes one cycle. A short last group holds its last window until Q are counted; where a
+/// channel takes fewer than D cycles, its last window waits. Outputs depend on registers only, freed_o also on en_i.
 module penni_basis_walker #(
     parameter int unsigned H = 8,
     parameter int unsigned W = 8,
@@ -42,7 +42,7 @@ module penni_basis_walker #(
   localparam int unsigned QW = (Q > 1) ? $clog2(Q) : 1;
   localparam int unsigned LAST_Y = (HO - 1) * STRIDE;          // top row of the last windows
   localparam int unsigned LAST_X = (WO - 1) * STRIDE + K - 1;  // column that ends a row's last window
-  localparam logic [AW-1:0] LEFT = AW'(0) - AW'(PAD * C);      // address of column 0; outside where PAD > 0
+  localparam logic [AW-1:0] LEFT = AW'(0) - AW'(PAD * C);      // address of column 0; outside the map where PAD > 0
   // To the next group in the same row: back from the last column of the last channel to the next window, channel 0.
   localparam logic [AW-1:0] BACK = AW'(STRIDE * C) - AW'((K - 1) * C) - AW'(C - 1);
   localparam int unsigned STEP_BANK = STRIDE % ROWS;
@@ -58,10 +58,10 @@ module penni_basis_walker #(
   logic [XCW-1:0] x_q, x_start_q;
   logic [YCW-1:0] y_q, y_start_q;
   logic [AW-1:0]  address_q, address_start_q;
-  logic [BW-1:0]  bank_q, bank_start_q;  // bank of row y, counted on through frames (also where y is outside)
-  logic [KW-1:0]  missing_q;             // columns still missing to the window's end
+  logic [BW-1:0]  bank_q, bank_start_q;  // bank of row y; counts on across frames, and outside the map too
+  logic [KW-1:0]  missing_q;             // columns still missing from the window
   logic [QW-1:0]  pixel_q;
-  logic [RW-1:0]  arrived_q;             // rows of this frame that have arrived; more than H: rows of the next
+  logic [RW-1:0]  arrived_q;             // rows of this frame that have arrived; above H: rows of the next
 
   // ---- This cycle ---------------------------------------------------------------------------------------------------
   logic arrived, too_soon, step, ends, row_end, frame_end, last_channel, last_pixel, finish, load;
@@ -94,7 +94,7 @@ module penni_basis_walker #(
   assign bank_frame = (32'(bank_q) + FRAME_BANK >= ROWS) ? BW'(32'(bank_q) + FRAME_BANK - ROWS)
                                                          : BW'(32'(bank_q) + FRAME_BANK);
 
-  // A channel's last window comes D cycles or more after the one before, so that D words can leave in between.
+  // A channel's last window comes at least D cycles after that of the previous channel: time for its D words to leave.
   if (Q + K - 1 < D) begin : gen_wait
     localparam int unsigned DW = $clog2(D);
     logic [DW-1:0] slack_q;
@@ -109,7 +109,7 @@ module penni_basis_walker #(
     assign too_soon = 1'b0;
   end
 
-  // Rows leave when the last channel has done the output row that needed them.
+  // Rows are freed when the last channel has finished the output row that needed them.
   logic row_done;
   assign row_done = en_i && ends && !hold_q && row_end && last_channel;
   always_comb begin

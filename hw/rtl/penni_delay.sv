@@ -1,10 +1,10 @@
-/// out = in of CYCLES enabled cycles ago; CYCLES 0 is a wire. No reset, so that tools may use shift registers.
+/// out = in, CYCLES enabled cycles ago; CYCLES = 0 is a wire. No reset, so that tools can infer shift registers.
 module penni_delay #(
     parameter int unsigned WIDTH = 8,
     parameter int unsigned CYCLES = 1
 ) (
     /* verilator lint_off UNUSEDSIGNAL */
-    input  logic             clk_i,  // a wire has no clock
+    input  logic             clk_i,  // unused where CYCLES = 0
     input  logic             en_i,
     /* verilator lint_on UNUSEDSIGNAL */
     input  logic [WIDTH-1:0] in_i,

@@ -1,8 +1,8 @@
-/// First-in first-out queue of at least DEPTH words (DEPTH >= 2), one word a cycle in and out at once.
+/// FIFO of at least DEPTH words (DEPTH >= 2); takes one word and gives one word per cycle.
 ///
-/// Both sides are cut: in_ready_o and out_valid_o/out_data_o come from registers. DEPTH 2 is two registers; deeper
-/// queues are a RAM of DEPTH words read ahead into its output register. TRACK counts, for simulation, the most words
-/// ever held.
+/// No combinational path between its two sides: in_ready_o, out_valid_o and out_data_o come from registers. DEPTH 2 is
+/// two registers; deeper FIFOs are a RAM of DEPTH words, read ahead into its output register. TRACK counts, for
+/// simulation, the most words ever held.
 module penni_fifo #(
     parameter int unsigned WIDTH = 8,
     parameter int unsigned DEPTH = 2,

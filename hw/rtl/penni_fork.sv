@@ -1,12 +1,13 @@
-/// One stream to COPIES readers. The input's beat is taken when every reader has taken it; none waits for another's
-/// ready.
+/// One stream to COPIES readers. An input beat is accepted once every reader has taken it; no reader waits for the
+/// ready of another.
 ///
-/// Latency 0: out_valid_o is in_valid_i and what this reader has not yet taken; in_ready_o depends on out_ready_i.
+/// Latency 0: out_valid_o is high where in_valid_i is and this reader has not taken the beat yet; in_ready_o depends on
+/// out_ready_i.
 module penni_fork #(
     parameter int unsigned XW = 8,
     parameter int unsigned COPIES = 2,
     /* verilator lint_off UNUSEDPARAM */
-    parameter int unsigned BEATS = 1  // of a frame: C++ loops need it, hardware does not
+    parameter int unsigned BEATS = 1  // per frame: for the C++ loops, not used by the hardware
     /* verilator lint_on UNUSEDPARAM */
 ) (
     input  logic              clk_i,

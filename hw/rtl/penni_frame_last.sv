@@ -1,4 +1,4 @@
-/// Marks the last beat of each frame of BEATS beats on a stream that passes by: last_o goes with the beat on offer.
+/// Marks the last beat of each frame of BEATS beats on an observed stream: last_o belongs to the beat being offered.
 module penni_frame_last #(
     parameter int unsigned BEATS = 10
 ) (

@@ -1,6 +1,6 @@
 /// y[c] = sum over all PIXELS of x[p, c], exact.
 ///
-/// Beats: x as pixels, channels within a pixel; y as channels. One beat a cycle; a sum leaves 2 cycles after its last
+/// Beats: x as pixels, channels within a pixel; y as channels. One beat per cycle; a sum leaves 2 cycles after its last
 /// value. Two stages: read the channel's sum, then add and write it back. Outputs are registered; in_ready_o depends
 /// on out_ready_i.
 module penni_global_pool #(
@@ -66,7 +66,7 @@ module penni_global_pool #(
 
   assign sum = (first_s1_q ? '0 : earlier) + YW'($signed({X_SIGNED && x_s1_q[XW-1], x_s1_q}));
 
-  // With one channel the sum is read in the very cycle after it was written: a register, no RAM.
+  // With one channel the sum is read in the cycle right after it was written: a register instead of a RAM.
   if (C == 1) begin : gen_register
     always_ff @(posedge clk_i) if (en && valid_s1_q) earlier <= sum;
     logic unused;

@@ -1,9 +1,9 @@
-/// One program lane: Q multiply-accumulators that share a coefficient; acc[q] += coef * z[q], running on over rows.
+/// One program lane: Q multiply-accumulators that share a coefficient; acc[q] += coef * z[q], accumulated across rows.
 ///
-/// valid_i goes with {z address, coefficient, last}; the z word arrives a cycle later from the lane's own copy of the
-/// z memory. Five cycles after valid_i the Q sums stand in acc; where `last` was set they are written as one word to
-/// the sum memory, in the order the rows end. A cycle without valid_i clears the sums. Each multiply-accumulator is
-/// written to fit one DSP48E1: A, B, M and P registers, cleared by reset, never loaded.
+/// valid_i comes with {z address, coefficient, last}; the z word arrives one cycle later from the lane's own copy of
+/// the z memory. Five cycles after valid_i the Q sums are in acc; where `last` was set they are written as one word to
+/// the sum memory, in the order in which the rows end. A cycle without valid_i clears the sums. Each
+/// multiply-accumulator is written to fit one DSP48E1: A, B, M and P registers, cleared by reset, never loaded.
 module penni_mac_lane #(
     parameter int unsigned Q = 4,
     parameter int unsigned ZW = 8,
@@ -22,13 +22,13 @@ module penni_mac_lane #(
     input  logic [Z_LANES-1:0] z_we_i,
     input  logic [ADDRW:0]     z_waddr_i,
     input  logic [Q*ZW-1:0]    z_wdata_i,
-    // program, one entry a cycle
+    // program, one entry per cycle
     input  logic               valid_i,
     input  logic               half_i,
     input  logic [ADDRW-1:0]   address_i,
     input  logic [CW-1:0]      coef_i,
     input  logic               last_i,
-    // group done: the word written in this cycle, if any, is the group's last; rows start anew in the other half
+    // group done: the word written in this cycle, if any, is the group's last; the next group uses the other half
     input  logic               done_i,
     // sum memory, read side
     input  logic               sum_re_i,

@@ -1,4 +1,4 @@
-/// max(x, those of N others that are known). Combinational.
+/// Maximum of x and of those among N other values whose known_i bit is set. Combinational.
 module penni_max_of #(
     parameter int unsigned N = 1,
     parameter int unsigned XW = 8,

@@ -1,8 +1,8 @@
-/// y[p, c] = max over the K x K window at p*STRIDE - PAD of x[., c]; what lies outside the map does not count.
+/// y[p, c] = max over the K x K window at p*STRIDE - PAD of x[., c]; positions outside the map do not count.
 ///
 /// Separable: a memory of each channel's last K-1 values gives the maximum along the row, a memory of each output
 /// column's last K-1 row maxima the maximum down the column. Positions beyond the map (COLUMNS > W, ROWS > H) are
-/// walked without input. Beats: pixels in raster order, channels within a pixel; one walked value a cycle; an output
+/// walked without input. Beats: pixels in raster order, channels within a pixel; one walked value per cycle; an output
 /// leaves 3 cycles after its last value. Outputs are registered; in_ready_o depends on out_ready_i.
 module penni_max_pool #(
     parameter int unsigned H = 4,
@@ -29,7 +29,7 @@ module penni_max_pool #(
     input  logic          out_ready_i,
     output logic [XW-1:0] out_data_o
 );
-  localparam int unsigned N = (K > 1) ? K - 1 : 1;  // values remembered
+  localparam int unsigned N = (K > 1) ? K - 1 : 1;  // values kept
   localparam int unsigned CW = (C > 1) ? $clog2(C) : 1;
   localparam int unsigned VDEPTH = WO * C;
   localparam int unsigned VW = (VDEPTH > 1) ? $clog2(VDEPTH) : 1;
@@ -42,7 +42,7 @@ module penni_max_pool #(
   logic en, step, real_x;
   assign en = !out_valid_o || out_ready_i;
 
-  // Stage 0: where we are.
+  // Stage 0: the position of the walk.
   logic [CW-1:0] channel_q;
   logic [PW-1:0] column_q;
   logic [RW-1:0] row_q;
@@ -50,7 +50,7 @@ module penni_max_pool #(
   logic [VW-1:0] v_address_q;
   logic          last_channel, last_column, last_row, column_ends, row_ends;
 
-  // Windows beyond the WO-th / HO-th do not exist: the walk may go on past the last one (sizes that STRIDE does not
+  // Windows beyond the WO-th / HO-th do not exist: the walk may continue past the last one (sizes that STRIDE does not
   // divide).
   logic [$clog2(WO+1)-1:0] column_count_q;
   logic [$clog2(HO+1)-1:0] row_count_q;
@@ -98,12 +98,12 @@ module penni_max_pool #(
     end
   end
 
-  // Stage 1: maximum along the row. The newest remembered value is the lowest.
+  // Stage 1: maximum along the row. The newest kept value is in the lowest bits.
   logic            valid_s1_q, column_ends_s1_q, row_ends_s1_q;
   logic [CW-1:0]   channel_s1_q;
   logic [VW-1:0]   v_address_s1_q;
   logic [XW-1:0]   x_s1_q, row_max;
-  logic [N-1:0]    h_known_s1_q, v_known_s1_q;  // which remembered values lie inside the map
+  logic [N-1:0]    h_known_s1_q, v_known_s1_q;  // which kept values lie inside the map
   logic [N*XW-1:0] h_before, h_after;
 
   always_ff @(posedge clk_i) begin
@@ -173,7 +173,7 @@ module penni_max_pool #(
       assign h_after = {h_before[(N-1)*XW-1:0], x_s1_q};
       assign v_after = {v_before[(N-1)*XW-1:0], row_max_s2_q};
     end
-    // A memory that is read in the very cycle after it was written is one register instead.
+    // A memory that is read in the cycle right after it was written is a single register instead.
     if (C == 1) begin : gen_h_register
       always_ff @(posedge clk_i) if (en && valid_s1_q) h_before <= h_after;
       logic unused;

@@ -1,7 +1,7 @@
 /// Simple dual-port RAM: one write port with a write enable for each of LANES lanes, one read port.
 ///
-/// Read: rdata_o is mem[raddr_i] of the cycle before in which re_i was high; a write in that same cycle is not seen.
-/// Latency 1. rdata_o is registered. BLOCK picks block RAM, else LUT RAM. Contents are not reset.
+/// Read: rdata_o is mem[raddr_i] as of the last cycle in which re_i was high; a write in that same cycle is not seen.
+/// Latency 1. rdata_o is registered. BLOCK selects block RAM, else LUT RAM. Contents are not reset.
 module penni_ram #(
     parameter int unsigned WIDTH = 8,
     parameter int unsigned LANES = 1,

@@ -1,12 +1,12 @@
-/// Drains a group's running sums and requantizes: y = sat((acc*M + skip*SKIP_K + bias') >>> SHIFT), NHWC, one value a
+/// Drains a group's running sums and requantizes: y = sat((acc*M + skip*SKIP_K + bias') >>> SHIFT), NHWC, one value per
 /// cycle.
 ///
 /// full_i[h]: half h of the sum memories holds a group. For each pixel it walks the channels; a channel's sum is its
-/// lane's next row minus the row before it (0 for the first), exact modulo 2^ACCW. released_o gives the half back
-/// once its last row is read.
+/// lane's next row minus the previous row (0 for the first), exact modulo 2^ACCW. released_o frees the half once its
+/// last row has been read.
 ///
-/// Pipeline, all of it standing still while the output waits or the residual is missing: s1 lane of the channel, s2
-/// words of all lanes, s3 the pixel's running sum, s4 difference and multiplier, s5 product, s6 total, out saturated.
+/// Pipeline, stalled as a whole while the output waits or the skip value is missing: s1 lane of the channel, s2 words
+/// of all lanes, s3 the pixel's running sum, s4 difference and multiplier, s5 product, s6 total, out saturated.
 module penni_requant #(
     parameter int unsigned GROUPS = 4,
     parameter int unsigned LAST_Q = 4,
@@ -86,7 +86,7 @@ module penni_requant #(
     end
   end
 
-  // ---- s1: each lane's next row is read; the channel's lane steps on ------------------------------------------------
+  // ---- s1: each lane's next row is read; the channel's lane advances ------------------------------------------------
   logic           half_s1_q, group_end_s1_q;
   logic [CAW-1:0] channel_s1_q, channel_s2_q;
   logic [QW-1:0]  pixel_s1_q, pixel_s2_q;
@@ -168,7 +168,7 @@ module penni_requant #(
     if (en) running_s3_q <= sum_words_i[(32'(lane_s2_q)*Q+32'(pixel_s2_q))*ACCW+:ACCW];
   end
 
-  // ---- s3 -> s4: difference to the lane's row before ----------------------------------------------------------------
+  // ---- s3 -> s4: difference from the lane's previous row ------------------------------------------------------------
   logic [P*ACCW-1:0]      earlier;
   logic signed [ACCW-1:0] sum_s4_q;
   for (genvar p = 0; p < P; p++) begin : gen_earlier
@@ -186,7 +186,7 @@ module penni_requant #(
     if (en) sum_s4_q <= running_s3_q - earlier[32'(lane_s3_q)*ACCW+:ACCW];
   end
 
-  // ---- Constants: read beside s2, so they stand at s3 ---------------------------------------------------------------
+  // ---- Constants: read in parallel with s2, valid at s3 -------------------------------------------------------------
   logic [KW-1:0]        constants_s3;
   logic signed [MW:0]   multiplier_s4_q;
   logic signed [BW-1:0] bias_s4_q;

@@ -1,7 +1,7 @@
-/// ROM with the contents of FILE ($readmemh, one word a line).
+/// ROM with the contents of FILE ($readmemh, one word per line).
 ///
-/// rdata_o is word raddr_i of the cycle before in which re_i was high. Latency 1, registered. BLOCK picks block RAM,
-/// else LUTs (of the two attributes each tool reads its own).
+/// rdata_o is word raddr_i as of the last cycle in which re_i was high. Latency 1, registered. BLOCK selects block RAM,
+/// else LUTs.
 module penni_rom #(
     parameter int unsigned WIDTH = 8,
     parameter int unsigned DEPTH = 16,
@@ -19,7 +19,7 @@ module penni_rom #(
     initial $readmemh(FILE, mem);
     always_ff @(posedge clk_i) if (re_i) rdata_o <= mem[raddr_i];
   end else begin : gen_distributed
-    // The LUTs of a ROM: yosys and Vivado have different words for them.
+    // A ROM in LUTs: yosys and Vivado name the attribute's value differently.
 `ifdef YOSYS
     (* rom_style = "logic" *)
 `else

@@ -1,6 +1,6 @@
 /// out = min(max((in + 2^(SHIFT-1)) >> SHIFT, lo), hi): round half up, then saturate. Combinational.
 ///
-/// The half is added as a carry: (in >> SHIFT) + in[SHIFT-1] is the same number.
+/// The half is added as a carry, (in >> SHIFT) + in[SHIFT-1], which is equal.
 module penni_round_sat #(
     parameter int unsigned IW = 16,
     parameter bit I_SIGNED = 1'b1,
@@ -11,7 +11,7 @@ module penni_round_sat #(
     input  logic [IW-1:0] in_i,
     output logic [OW-1:0] out_o
 );
-  // One bit of sign or zero and one of room for the carry; at least as wide as what the output's range needs.
+  // One bit for the sign or a zero and one for the carry; at least as wide as the output's range needs.
   localparam int unsigned SW = (IW > SHIFT) ? IW - SHIFT : 1;
   localparam int unsigned VW = ((SW > OW) ? SW : OW) + 2;
 

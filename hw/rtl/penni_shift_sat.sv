@@ -1,4 +1,4 @@
-/// out = min(max(in >>> SHIFT, lo), hi) for signed in: what is left of rounding when the half was added before.
+/// out = min(max(in >>> SHIFT, lo), hi) for signed in: the rest of rounding after the half has been added.
 /// Combinational.
 module penni_shift_sat #(
     parameter int unsigned IW = 40,
@@ -9,7 +9,7 @@ module penni_shift_sat #(
     input  logic [IW-1:0] in_i,
     output logic [OW-1:0] out_o
 );
-  // The bits kept, sign-extended until the output and its sign fit.
+  // The kept bits, sign-extended so that the output and its sign fit.
   localparam int unsigned KW = (IW > SHIFT) ? IW - SHIFT : 1;
   localparam int unsigned VW = (KW > OW + 1) ? KW : OW + 1;
   logic [VW-1:0] value;

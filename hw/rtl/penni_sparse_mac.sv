@@ -1,13 +1,13 @@
 /// y[o,p] = sat((acc[o,p]*M[o] + skip*SKIP_K + bias'[o]) >>> SHIFT), acc[o,p] = sum_a A[o,a] * z[a,p], A mostly zero.
 ///
-/// Three stages, each a group of Q pixels behind the other: load z into one half of the z memory; walk the program
-/// (one word a cycle, P lanes in lockstep) and store the running sums at each row's end; drain the sums pixel by
+/// Three pipelined stages, each on its own group of Q pixels: load z into one half of the z memory; walk the program
+/// (one word per cycle, P lanes in lockstep) and store the running sums at each row's end; drain the sums pixel by
 /// pixel, channel by channel, as differences within a lane (exact modulo 2^ACCW), through one requantizer.
 ///
-/// In: TILED: for each group, channel and basis one word of Q values; else one value a beat, NHWC. Out: one value a
-/// beat, NHWC. Cycles a group: the longest of the beats of its load, LEN + 1 and Q*CO; out_valid_o follows 8 cycles
+/// In: TILED: one word of Q values for each group, channel and basis; else one value per beat, NHWC. Out: one value per
+/// beat, NHWC. Cycles per group: the maximum of the beats of its load, LEN + 1 and Q*CO; out_valid_o follows 8 cycles
 /// after the drain begins. in_ready_o, out_valid_o and out_data_o come from registers; skip_ready_o depends on
-/// out_ready_i, and without the residual's beat the drain waits.
+/// out_ready_i, and the drain waits for the beat of the skip connection.
 module penni_sparse_mac #(
     parameter int unsigned PIXELS = 16,
     parameter int unsigned DEPTH = 20,
@@ -86,7 +86,7 @@ module penni_sparse_mac #(
     assign z_wdata      = in_data_i;
     assign group_loaded = word_end;
   end else begin : gen_map
-    logic [Q-1:0] lane_q;  // one-hot: the pixel of the group that comes in
+    logic [Q-1:0] lane_q;  // one-hot: the pixel of the group that is being loaded
     logic         last_pixel;
     assign z_we         = lane_q & {Q{load}};
     assign z_wdata      = {Q{in_data_i}};
@@ -109,7 +109,7 @@ module penni_sparse_mac #(
   // ---- Compute ------------------------------------------------------------------------------------------------------
   logic           run_q, z_half_q, sum_half_q, start, program_end, drain_released;
   logic [PCW-1:0] counter_q;
-  logic [1:0]     sum_used_q, sum_full_q;  // used: from the start of its program; full: to be drained
+  logic [1:0]     sum_used_q, sum_full_q;  // used: since its program started; full: ready to drain
   logic           drain_release_half;
 
   assign start       = !run_q && z_full_q[z_half_q] && !sum_used_q[sum_half_q];
@@ -134,7 +134,7 @@ module penni_sparse_mac #(
     end
   end
 
-  // running_q[0]: the program word is there; [1] z, [2] operands, [3] product, [4] sums.
+  // running_q, done_q[0]: the program word is there; done_q[1]: z, [2]: operands, [3]: product, [4]: sums.
   logic       running_q, half_s1_q;
   logic [4:0] done_q;
   logic [P*ENTRYW-1:0] entries;
@@ -174,7 +174,7 @@ module penni_sparse_mac #(
     );
   end
 
-  // ---- Who holds which half -----------------------------------------------------------------------------------------
+  // ---- Ping-pong buffer ownership -----------------------------------------------------------------------------------
   logic full_half_q;
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin

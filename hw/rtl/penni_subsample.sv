@@ -1,8 +1,8 @@
 /// y[p, o] = x[p*STRIDE, o - OFFSET], 0 where that channel does not exist.
 ///
 /// Beats: pixels in raster order, channels within a pixel. Latency 0: a kept value passes straight through, so valid
-/// depends on the input's valid and in_ready_o on out_ready_i. Zero channels before x's wait for the pixel, those
-/// after it do not wait; dropped values are taken without output.
+/// depends on the input's valid and in_ready_o on out_ready_i. Zero channels before those of x wait for the
+/// pixel, those after them do not; dropped values are consumed without output.
 module penni_subsample #(
     parameter int unsigned H = 4,
     parameter int unsigned W = 4,

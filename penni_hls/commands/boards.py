@@ -1,4 +1,4 @@
-"""`penni-hls boards`: the boards known."""
+"""`penni-hls boards`: the known boards."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .options import Json
 
 
 def boards(as_json: Json = False) -> int:
-    """List the boards known. Any other: copy one's TOML file, change it, and give its path to --board.
+    """List the known boards. For another one, copy a board's TOML file, change it, and give its path to --board.
 
     \b
     Examples:

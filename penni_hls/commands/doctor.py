@@ -1,4 +1,4 @@
-"""`penni-hls doctor`: which outside tools are here, and what is missing without them."""
+"""`penni-hls doctor`: which external tools are found, and what is missing without the others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .options import Json
 
 
 def doctor(as_json: Json = False) -> int:
-    """Show which outside tools are here, and what is missing without each. Exit 1 where a needed one is not here.
+    """Show which external tools are found, and what is missing without each. Exit 1 where a needed one is not found.
 
     \b
     Examples:
@@ -23,18 +23,16 @@ def doctor(as_json: Json = False) -> int:
     found = probe_all()
     rows = []
     for tool in found:
-        state = (tool.version or "found") if tool.found else "MISSING" if tool.needed else "not here"
+        state = (tool.version or "found") if tool.found else "MISSING" if tool.needed else "not found"
         rows.append((tool.name, state, _near(tool.where) if tool.found else tool.without))
     report.table(table(("tool", "state", "where, or what is missing without it"), rows, left=3))
     missing = [tool.name for tool in found if tool.needed and not tool.found]
-    report.say(
-        f"Missing: {', '.join(missing)}." if missing else "Everything is here but for what is marked 'not here'."
-    )
+    report.say(f"Missing: {', '.join(missing)}." if missing else "All needed tools are found; the others are optional.")
     report.result({"ok": not missing, "tools": [dataclasses.asdict(tool) | {"found": tool.found} for tool in found]})
     return 1 if missing else 0
 
 
 def _near(where: str) -> str:
-    """A path as seen from the working directory where it lies below it."""
+    """A path relative to the working directory, where it lies below it."""
     path = Path(where)
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

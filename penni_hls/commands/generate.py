@@ -17,7 +17,7 @@ from .options import Checkpoint, GivenMean, GivenStd, Json, numbers
 
 def generate(
     checkpoint: Checkpoint,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The directory to make.", show_default=False)],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The directory to write.", show_default=False)],
     board: Annotated[str, typer.Option(help="A board by name (see 'boards'), or a .toml file.")] = "pynq-z2",
     mean: GivenMean = None,
     std: GivenStd = None,
@@ -26,7 +26,7 @@ def generate(
     ] = None,
     coef_bits: Annotated[int | None, typer.Option(min=2, max=8, help="Bits of the coefficients, 8 by default.")] = None,
     calibration: Annotated[
-        Path | None, typer.Option(metavar="FILE.npz", help="Images to take ranges from (array 'images', uint8 NHWC).")
+        Path | None, typer.Option(metavar="FILE.npz", help="Images to take ranges from: array 'images', uint8 NHWC.")
     ] = None,
     allow_oversize: Annotated[
         bool, typer.Option("--allow-oversize", help="Exit 0 even if the board is too small.")
@@ -35,8 +35,8 @@ def generate(
 ) -> int:
     """Generate a project: C++, RTL, test benches and scripts. Exit 1 where the design does not fit the board.
 
-    --mean and --std are CIFAR-10's unless given or held by the checkpoint. One that holds an integer network
-    (quantization-aware training) is taken as it is: no bits, no calibration.
+    --mean and --std are those of CIFAR-10 unless given here or in the checkpoint. A checkpoint that holds an integer
+    network (from quantization-aware training) is used as it is, without bit widths or calibration images.
 
     \b
     Examples:
@@ -76,31 +76,31 @@ def _print(report: Reporter, project: Project, output: Path, allow_oversize: boo
     columns = ("operator", "output", "QxP", "cycles", "LUT", "FF", "DSP", "BRAM36")
     report.table(table(columns, rows))
     report.say(
-        f"{schedule.cycles_per_image:,} cycles an image, set by {schedule.slowest}: "
+        f"{schedule.cycles_per_image:,} cycles per image, set by {schedule.slowest}: "
         f"{schedule.images_per_second:,.0f} images/s at {board.clock_mhz:g} MHz."
     )
     report.say(
-        f"Bounds: {schedule.mac_bound:,.0f} cycles if all {schedule.multipliers} multipliers always worked; "
-        f"{schedule.stream_bound:,} by the widest map at one value a cycle."
+        f"Lower bounds: {schedule.mac_bound:,.0f} cycles with all {schedule.multipliers} multipliers always busy; "
+        f"{schedule.stream_bound:,} for the widest map at one value per cycle."
     )
     if schedule.shortfalls:
         _print_shortfalls(report, project, allow_oversize)
     else:
-        report.say(f"It fits {board.name} (estimated; 'penni-hls synth {output}' asks yosys).")
+        report.say(f"Estimated to fit {board.name} ('penni-hls synth {output}' gives yosys's figures).")
     report.say(f"Written: {output} (its README.md says what to do with it)")
 
 
 def _print_shortfalls(report: Reporter, project: Project, allow_oversize: bool) -> None:
-    """What is short, by how much, in which layers, and which boards would do."""
+    """Which resources are short, by how much, in which layers, and which boards are large enough."""
     schedule = project.schedule
-    report.say(f"It does not fit {schedule.board.name} (estimated):")
+    report.say(f"Estimated not to fit {schedule.board.name}:")
     for lack in schedule.shortfalls:
         cost = {name: found.as_dict()[lack.resource] for name, found in schedule.resources.items()}
         most = sorted(cost, key=lambda name: -cost[name])[:3]
         shares = ", ".join(f"{name} {cost[name]:,.0f}" for name in most)
         report.say(f"  {lack}; {lack.needed - lack.available:,.0f} too many. Most: {shares}")
     larger = [name for name in boards.names() if _holds(boards.load(name).device.as_dict(), schedule.total.as_dict())]
-    report.say(f"This very design would fit: {', '.join(larger) or 'none of the boards known'}.")
+    report.say(f"The same design would fit: {', '.join(larger) or 'none of the known boards'}.")
     if not allow_oversize:
         report.say("Exit code 1; --allow-oversize accepts it.")
 

@@ -1,4 +1,4 @@
-"""Options that several commands take."""
+"""Options shared by several commands."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Checkpoint = Annotated[
 ProjectDir = Annotated[
     Path, typer.Argument(metavar="PROJECT", help="A directory made by 'generate'.", show_default=False)
 ]
-_MEAN = typer.Option(metavar="R,G,B", help="Mean of the pixels 0..1 that the network was trained with.")
+_MEAN = typer.Option(metavar="R,G,B", help="Mean of the pixels in training, scaled to 0..1.")
 _STD = typer.Option(metavar="R,G,B", help="Standard deviation of the same.")
 Mean = Annotated[str, _MEAN]
 Std = Annotated[str, _STD]
@@ -38,7 +38,7 @@ def numbers(option: str, text: str) -> tuple[float, ...]:
     try:
         values = tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise UsageError(f"{option} {text}: give numbers with commas between them, such as .485,.456,.406") from None
+        raise UsageError(f"{option} {text}: give numbers separated by commas, such as .485,.456,.406") from None
     if not all(abs(value) < 1e6 for value in values):
-        raise UsageError(f"{option} {text}: the numbers are not finite or far too large; they are in units of 0..1")
+        raise UsageError(f"{option} {text}: the numbers are not finite or far too large; pixels are scaled to 0..1")
     return values

@@ -1,4 +1,4 @@
-"""`penni-hls simulate`: run a project under one of its engines and compare with the reference."""
+"""`penni-hls simulate`: run a project in one of the engines and compare with the reference."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def simulate(
     engine: Annotated[
         Engine,
         typer.Option(
-            help="What runs: Python, the C++ under g++, the RTL, or RTL made from the C++.", show_default=False
+            help="What runs: Python, the C++ under g++, the RTL, or RTL synthesized from the C++.", show_default=False
         ),
     ],
     images: Annotated[
@@ -29,14 +29,16 @@ def simulate(
     ] = None,
     data: Annotated[Path | None, typer.Option(metavar="DIR", help="The test images of CIFAR-10 in DIR.")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Only the first COUNT images.")] = None,
-    layer: Annotated[str | None, typer.Option(metavar="NAME", help="One operator alone, fed by the reference.")] = None,
+    layer: Annotated[
+        str | None, typer.Option(metavar="NAME", help="One operator alone, with inputs from the reference.")
+    ] = None,
     bounded: Annotated[
-        bool, typer.Option("--bounded", help="csim: streams as deep as declared; shows deadlocks.")
+        bool, typer.Option("--bounded", help="csim: streams only as deep as declared; detects deadlocks.")
     ] = False,
     exact: Annotated[
         bool, typer.Option("--exact", help="csim: every variable as wide as in hardware; ten times slower.")
     ] = False,
-    waves: Annotated[bool, typer.Option("--waves", help="rtl, hls: write waves.")] = False,
+    waves: Annotated[bool, typer.Option("--waves", help="rtl, hls: write waveforms.")] = False,
     netlist: Annotated[
         Path | None, typer.Option(metavar="DIR", help="rtl: the Verilog of DIR instead of rtl/.")
     ] = None,
@@ -81,7 +83,7 @@ def _print(report: Reporter, result: Simulation, predicted: int) -> None:
     if result.problem:
         report.say(f"{what}: WRONG: {result.problem}")
     if result.cycles_per_image is not None:
-        report.say(f"{result.cycles_per_image:,} cycles an image in the steady state; {predicted:,} predicted")
+        report.say(f"{result.cycles_per_image:,} cycles per image in the steady state; {predicted:,} predicted")
     if result.latency_cycles is not None:
         report.say(f"{result.latency_cycles:,} cycles from the first pixel to the last logit")
     if result.images_per_second is not None:

@@ -1,4 +1,4 @@
-"""`penni-hls synth`: what the RTL of a project costs."""
+"""`penni-hls synth`: the resources that the RTL of a project takes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Tool = Enum("Tool", {"yosys": "yosys"}, type=str)
 
 def synth(
     project: ProjectDir,
-    tool: Annotated[Tool, typer.Option(help="Who synthesizes.")] = Tool.yosys,
+    tool: Annotated[Tool, typer.Option(help="The synthesis tool.")] = Tool.yosys,
     as_json: Json = False,
 ) -> int:
     """Synthesize the RTL of a project and compare with the board's budget. Exit 1 where it is over.
@@ -40,7 +40,7 @@ def synth(
     report.table(table(("operator", "LUT", "FF", "DSP", "BRAM36", "estimated LUT"), rows))
     over = [f"{name.upper()}: {total[name]:,.0f} of {budget[name]:,.0f}" for name in found.over]
     if loaded.schedule.board.processor != "zynq7":
-        report.note("counted in cells of the 7 series; this board's device packs them a little better")
+        report.note("counted in 7-series cells; this board's device packs them slightly better")
     report.say(f"Over budget: {'; '.join(over)}." if over else "Within the board's budget.")
     report.result(
         {

@@ -12,7 +12,7 @@ from .fused import Fused, Recorded
 
 
 def fold_batchnorm(graph: Graph) -> Graph:
-    """A convolution or linear layer and the BatchNorm that alone reads it become a Fused of the layer's name."""
+    """A convolution or linear layer and the BatchNorm that is its only reader become a Fused with the layer's name."""
     folded: dict[str, str] = {}
     norms = {node.inputs[0]: node for node in graph if isinstance(node.op, BatchNorm)}
     nodes = []

@@ -1,4 +1,4 @@
-"""fuse: the residual add and the ReLU behind a convolution become part of it: the requantizer does them."""
+"""fuse: merge the skip addition and the ReLU after a convolution into it; the requantizer computes them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def fuse(graph: Graph) -> Graph:
     """Wrap bare convolutions and linear layers, then merge Add and Relu into the only node that feeds them.
 
     An add goes into the first of its two inputs that ends in a bare convolution; that node moves to the add's
-    place, since it now waits for the residual too.
+    place, since it now waits for the skip connection too.
     """
     return _merge_relus(_merge_adds(_wrap(graph)))
 
@@ -23,7 +23,7 @@ def _wrap(graph: Graph) -> Graph:
 
 
 def _merge_adds(graph: Graph) -> Graph:
-    hosts: dict[str, tuple[str, str]] = {}  # add -> (the node that takes it in, the residual)
+    hosts: dict[str, tuple[str, str]] = {}  # add -> (the node that absorbs it, the skip)
     for node in graph:
         if isinstance(node.op, Add):
             for host, skip in (node.inputs, node.inputs[::-1]):

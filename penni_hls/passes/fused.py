@@ -1,4 +1,4 @@
-"""The vocabulary between float layers and integer operators: what one requantizer computes."""
+"""Layers between the float layers and the integer operators: each is what one requantizer computes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Recorded:
 
 @dataclass(frozen=True, eq=False)
 class Fused:
-    """A convolution or linear layer, then the residual where there is one, then ReLU where there is one."""
+    """A convolution or linear layer, then the skip addition where there is one, then ReLU where there is one."""
 
     linear: Conv | PenniConv | Linear
     skip: bool = False

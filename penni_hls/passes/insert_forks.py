@@ -1,4 +1,4 @@
-"""insert_forks: a stream has one reader; where a map has several, a fork stands between."""
+"""insert_forks: a stream has one reader; a map with several readers goes through a fork."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..ir.ops import Fork
 
 
 def insert_forks(graph: Graph) -> Graph:
-    """Each map with several readers gets a Fork right behind it, named after the block that its readers share."""
+    """Each map with several readers gets a Fork right after it, named after the block that its readers share."""
     fork_of: dict[str, str] = {}
     taken = set(graph.by_name)
     nodes: list[Node] = []

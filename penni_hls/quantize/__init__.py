@@ -1,4 +1,4 @@
-"""Passes: Graph -> Graph, pure, one per file, in the order of the lists below; the graph is verified after each."""
+"""Float graph -> integer graph: the passes below in their order, with `lower` between; each result is verified."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def quantize(
 ) -> Quantized:
     """The integer network of a float one.
 
-    calibration: uint8 (N, H, W, C) images like those of the task, 256 are plenty; None: ranges come from the statistics
+    calibration: uint8 (N, H, W, C) images like those of the task, 256 suffice; None: ranges come from the statistics
     that the BatchNorm layers recorded.
     """
     for name, bits in (("basis", basis_bits), ("coefficient", coef_bits)):

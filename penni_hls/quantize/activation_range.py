@@ -1,4 +1,4 @@
-"""The scale of an activation: what one step of its integer type is worth."""
+"""The scale of an activation: the real value of one step of its integer type."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ def activation_scale(values: np.ndarray, qtype: QType) -> float:
 
 
 def steady(scale: float) -> float:
-    """`scale` with 12 significant bits, so that the last bits of float sums, which machines differ in, do not show."""
+    """`scale` rounded up to 12 significant bits: float sums differ between machines in their last bits."""
     mantissa, exponent = np.frexp(scale)
     return float(np.ldexp(np.ceil(mantissa * 4096) / 4096, exponent))

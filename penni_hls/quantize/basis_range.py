@@ -1,4 +1,4 @@
-"""Integer basis kernels: their scale and shift, so that z uses its type and saturates only where that costs least."""
+"""Integer basis kernels: scale and shift, so that z uses its type's range and saturates only where that costs least."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ..ir.fixed import QType, rshift, sat
 
 SHRINK = tuple(
     2 ** (i / 8) for i in range(9)
-)  # how much smaller than its type a basis may be written, so that z fits better
-WINDOWS = 1 << 15  # windows that the error is measured on
+)  # by how much a basis may stay below its type's largest value, so that z fits better
+WINDOWS = 1 << 15  # windows on which the error is measured
 MAX_SHIFT = 15
 
 
@@ -25,7 +25,7 @@ class IntBasis:
 
 
 def identity_basis(kernel: int) -> IntBasis:
-    """The k*k bases that pick one pixel each: with them a dense convolution is a basis convolution too."""
+    """The k*k unit kernels, one per tap: with them a dense convolution is a basis convolution too."""
     d = kernel * kernel
     return IntBasis(np.eye(d, dtype=np.int64).reshape(d, kernel, kernel), (0,) * d, np.ones(d))
 
@@ -33,8 +33,8 @@ def identity_basis(kernel: int) -> IntBasis:
 def quantize_basis(basis: np.ndarray, windows: np.ndarray, bits: int, z_type: QType) -> IntBasis:
     """basis float (d, k, k), windows integers (n, k*k) of x, one channel each -> the basis in `bits`-bit integers.
 
-    Each basis is tried at several scales and shifts; the one whose z comes nearest to the float result wins (mean
-    square error over the windows, saturation included).
+    Each basis is tried at several scales and shifts; the combination whose z is nearest to the float result is chosen
+    (mean square error over the windows, saturation included).
     """
     d, k, _ = basis.shape
     step = -(-len(windows) // WINDOWS)

@@ -1,9 +1,9 @@
-"""calibrate: the activations that ranges and errors are measured on, one node after the other.
+"""calibrate: the activations on which ranges and errors are measured, node by node.
 
-There is one way to them: a batch of images goes through the float network. Where the user gives no images, the batch is
-coloured 1/f noise, and each convolution's result is normalised, channel by channel, to exactly the mean and
-deviation that its BatchNorm recorded in training: so the ranges come from the BatchNorm statistics, and the noise gives
-only their shape.
+A batch of images runs through the float network. Where the user gives no images, the batch is coloured 1/f noise, and
+each convolution's result is normalised, channel by channel, to exactly the mean and standard deviation that its
+BatchNorm recorded in training: the ranges then come from the BatchNorm statistics, and the noise gives only the shape
+of the distributions.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from ..passes.fused import as_recorded
 
 IMAGES = 256
 NOISE_HEADROOM = 1.25
-PIXELS = 1 << 21  # pixels of a batch, at most: 2,048 images of 32x32, 41 of 224x224
+PIXELS = 1 << 21  # pixels per batch, at most: 2,048 images of 32x32, 41 of 224x224
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """images: uint8 (N, H, W, C). synthetic: noise; each result is to be made as its BatchNorm recorded it."""
+    """images: uint8 (N, H, W, C). synthetic: they are noise; results are normalised as their BatchNorm recorded."""
 
     images: np.ndarray
     synthetic: bool
 
     @property
     def headroom(self) -> float:
-        """How much wider than seen the ranges are made: photographs have longer tails than noise."""
+        """The factor by which ranges exceed those seen: photographs have longer tails than noise."""
         return NOISE_HEADROOM if self.synthetic else 1.0
 
 
 def calibration(graph: Graph, images: np.ndarray | None) -> Calibration:
-    """The batch to measure on: `images` (as many as PIXELS allows), or noise. DataError where they do not fit."""
+    """The batch to measure on: `images` (as many as PIXELS allows), or noise. DataError where their shape is wrong."""
     h, w, c = graph.input.op.out_spec.shape
     most = max(1, PIXELS // (h * w))
     if images is None:

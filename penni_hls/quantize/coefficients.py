@@ -1,9 +1,9 @@
-"""Integer coefficients: a scale for each row, and values chosen so that the row's sum, not each value, comes nearest.
+"""Integer coefficients: one scale per row, and values that minimize the error of the row's sum, not of each value.
 
-With z the integers a coefficient meets and t the float sums wanted, a row w (in units of its scale r) is judged by
-mean((r*w - t)^2) over samples of z, means taken out: the bias makes up for those. Coordinate descent starts from plain
-rounding, for narrow types also from rounding with error feedback (as GPTQ does), and each row keeps the better. Zero
-coefficients stay zero.
+With z the integers that the coefficients multiply and t the target float sums, the error of a row w (in units of its
+scale r) is mean((r * w.z - t)^2) over samples of z, means removed: the bias compensates for those. Coordinate descent
+starts from plain rounding, for narrow types also from rounding with error feedback (as GPTQ does), and each row keeps
+the better result. Zero coefficients stay zero.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import numpy as np
 from ..ir.fixed import QType
 
 SWEEPS = 4
-MAX_COLUMNS = 4096  # of a full covariance; above, only its diagonal is used
-MAX_SOLVED = 384  # non-zeros of a row whose own system of equations is solved
-NARROW = 5  # bits, up to which finding the best integers is worth more work
+MAX_COLUMNS = 4096  # of a full covariance matrix; above, only its diagonal is used
+MAX_SOLVED = 384  # non-zeros of a row up to which its own linear system is solved
+NARROW = 5  # bits up to which a more expensive search pays off
 CLIPS_WIDE = (1.0, 0.95, 0.9)  # of the largest coefficient of a row
 CLIPS_NARROW = tuple(1.0 - 0.05 * i for i in range(13))
 
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """What samples of z say: start (C_out, J) float coefficients in units of z; mean (J,) of z; target mean (C_out,);
-    hessian (J, J) covariance of z, or its diagonal (J,); cross (C_out, J) covariance of the target and z."""
+    """Statistics of samples of z: start (C_out, J) float coefficients in units of z; mean (J,) of z; target mean
+    (C_out,); hessian (J, J) covariance of z, or its diagonal (J,); cross (C_out, J) covariance of the target and z."""
 
     start: np.ndarray
     mean: np.ndarray
@@ -35,7 +35,7 @@ class Moments:
 
 
 def moments(start: np.ndarray, z: np.ndarray, target: np.ndarray) -> Moments:
-    """start float64 (C_out, J), z (P, J) integers, target (P, C_out) floats: the sums wanted, without bias."""
+    """start float64 (C_out, J), z (P, J) integers, target (P, C_out) floats: the target sums, without bias."""
     samples, columns = z.shape
     z = z.astype(np.float64)
     mean, target_mean = z.mean(axis=0), target.mean(axis=0, dtype=np.float64)
@@ -44,7 +44,7 @@ def moments(start: np.ndarray, z: np.ndarray, target: np.ndarray) -> Moments:
         hessian = np.square(z).mean(axis=0) + 1e-12
         return Moments(start, mean, target_mean, hessian, start * hessian)
     hessian = z.T @ z / samples
-    # Few samples say little about many columns: pull towards the float coefficients, the more so the fewer they are.
+    # Damping: pulls towards the float coefficients, more strongly the fewer samples there are per column.
     damping = np.diagonal(hessian).mean() * (0.01 + 0.1 * columns / samples) + 1e-12
     hessian[np.diag_indices(columns)] += damping
     cross = (target.astype(np.float64) - target_mean).T @ z / samples + damping * start
@@ -52,7 +52,7 @@ def moments(start: np.ndarray, z: np.ndarray, target: np.ndarray) -> Moments:
 
 
 def _error(values: np.ndarray, m: Moments) -> np.ndarray:
-    """values (C_out, J) in units of z -> (C_out,) the error, less a constant of the row."""
+    """values (C_out, J) in units of z -> (C_out,) the error, up to a constant of the row."""
     weighted = values * m.hessian if m.hessian.ndim == 1 else values @ m.hessian
     return ((weighted - 2 * m.cross) * values).sum(axis=1)
 
@@ -91,9 +91,9 @@ def fit(m: Moments, scale: np.ndarray, qtype: QType) -> np.ndarray:
 
 
 def _feedback(m: Moments, scale: np.ndarray, support: np.ndarray, qtype: QType) -> np.ndarray:
-    """Rounding one column after the other, each error made up for by the columns still to come; float64 integers.
+    """Rounding column by column, where the later columns compensate the error of each; float64 integers.
 
-    The columns of most power come first. Rows with the same non-zero positions are done together.
+    Columns of the largest variance come first. Rows with the same non-zero positions are processed together.
     """
     order = np.argsort(-np.diagonal(m.hessian), kind="stable")
     result = np.zeros(support.shape)
@@ -130,7 +130,7 @@ def _descend(ints: np.ndarray, m: Moments, scale: np.ndarray, support: np.ndarra
 def _sweep(
     ints: np.ndarray, slope: np.ndarray, support: np.ndarray, unit: np.ndarray, hessian: np.ndarray, qtype: QType
 ) -> bool:
-    """One coordinate after the other to its best integer, in place; True when any changed."""
+    """Set each coordinate in turn to its best integer, in place; True when any changed."""
     changed = False
     for j in range(ints.shape[1]):
         rows = np.flatnonzero(support[:, j])

@@ -1,4 +1,4 @@
-"""Edges of the integer graph: what their integers mean."""
+"""Edges of the integer graph: the real values of their integers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ..ir.graph import TensorSpec
 
 @dataclass(frozen=True, eq=False)
 class Edge:
-    """The integers of node `name` stand for real = (integer - zero) * scale; scale, zero float64 (C,).
+    """The integers of node `name` represent real = (integer - zero) * scale; scale, zero float64 (C,).
 
-    zero is 0 behind the input, whose pixels carry the mean that the network was trained with.
+    zero is 0 everywhere but at the input, whose pixels contain the mean that training subtracted.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""What comes before a sparse MAC: the basis convolution or subsampling, and samples of what it hands over.
+"""The operators in front of a sparse MAC, a basis convolution or subsampling, and samples of their output.
 
-Every choice is made on integers as the hardware sees them: sampled windows of the float map, quantized by the edge they
-are read from.
+Every choice is made on integers as the hardware sees them: sampled windows of the float map, quantized by the edge from
+which they are read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .basis_range import IntBasis, identity_basis, quantize_basis
 from .edge import Edge
 
 Z_TYPE = QType(8, signed=True)
-SAMPLES = (4096, 16384)  # output pixels that coefficients are fitted on: fewer where there are many channels
+SAMPLES = (4096, 16384)  # output pixels to which coefficients are fitted: fewer where there are many channels
 SAMPLE_VALUES = 1 << 21
 
 
@@ -84,7 +84,7 @@ def _penni(name: str, conv: PenniConv, read: Edge, x: np.ndarray, bits: int, hea
     if conv.kernel == 1:
         return _dense(name, Conv(conv.x, conv.dense, conv.stride, conv.pad, conv.bias), read, x)
     windows = _windows(conv, x)
-    # Wider windows than those seen leave z its headroom.
+    # The windows are scaled up so that z, too, gets the headroom.
     seen = read.quantize(windows).transpose(0, 2, 1).reshape(-1, conv.kernel**2) * headroom
     ints = quantize_basis(conv.basis, seen, bits, Z_TYPE)
     return _basis(name, conv, (conv.basis, conv.coefs), ints, Z_TYPE, read, windows)
@@ -105,7 +105,7 @@ def _basis(
     x_ints = read.quantize(windows)
     pad_value = read.quantize(np.zeros(c)).astype(np.int64)
     op = BasisConv(read.spec, ints.basis, ints.shifts, z_type, conv.stride, conv.pad, pad_value)
-    # A sampled window is an image of its own: the operator says what its z is.
+    # Each sampled window is an image of its own, of which the operator computes z.
     lone = BasisConv(TensorSpec((k, k, c), read.spec.qtype), ints.basis, ints.shifts, z_type, 1, 0, pad_value)
     z = lone.reference(IntTensor(x_ints.reshape(-1, k, k, c), read.spec.qtype)).values.reshape(len(windows), -1)
     dense = coefs.reshape(-1, len(basis)).astype(np.float64) @ basis.reshape(len(basis), -1)
@@ -128,6 +128,6 @@ def _windows(conv: Conv | PenniConv, x: np.ndarray) -> np.ndarray:
 
 
 def _sample(total: int, channels: int) -> np.ndarray:
-    """Which of `total` output pixels to look at: sorted indices, the same every time."""
+    """The sampled ones of `total` output pixels: sorted indices, the same every time."""
     count = min(total, int(np.clip(SAMPLE_VALUES // channels, *SAMPLES)))
     return np.sort(np.random.default_rng(0).choice(total, count, replace=False))

@@ -1,7 +1,7 @@
 """lower: the fused float graph -> the integer graph, node by node along the calibration batch.
 
-What a node reads is quantized by its edge, so every choice (basis scales, shifts, coefficients, biases) sees the
-integers that the hardware will see.
+The inputs of a node are quantized by their edges, so every choice (basis scales, shifts, coefficients, biases) is made
+on the integers that the hardware will see.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PIXEL = QType(8, signed=False)
 RECTIFIED = QType(8, signed=False)
 SIGNED = QType(8, signed=True)
 LOGIT = QType(16, signed=True)
-LOGIT_HEADROOM = 2.0  # logits beyond those of the calibration batch, before they saturate
+LOGIT_HEADROOM = 2.0  # how far logits may exceed those of the calibration batch before they saturate
 MAX_SHIFT = 47
 
 
@@ -43,14 +43,14 @@ class Bits:
 
 @dataclass(frozen=True, eq=False)
 class Lowered:
-    """The nodes that stand for one float node, and the edge that leaves them."""
+    """The nodes that replace one float node, and the edge at their output."""
 
     nodes: tuple[Node, ...]
     edge: Edge
 
 
 def lower(graph: Graph, calibration: Calibration, bits: Bits) -> tuple[Graph, float]:
-    """-> (the integer graph without forks, what one step of its logits is worth)."""
+    """-> (the integer graph without forks, the real value of one step of its logits)."""
     edges: dict[str, Edge] = {}
     nodes: list[Node] = []
     for seen in observe(graph, calibration):
@@ -113,7 +113,7 @@ def _fit(
 ) -> tuple[np.ndarray, Requant]:
     """Coefficients and requantizer: y = (r*acc + skip + bias) / step with r = M * step / 2^S for each row.
 
-    M is rounded first and the coefficients are fitted to the scale that it then means, so M brings no error of its own.
+    M is rounded first and the coefficients are fitted to the resulting scale, so M adds no error of its own.
     """
     m = moments(front.start, front.z, front.target)
     bias = np.zeros(len(front.start)) if op.linear.bias is None else op.linear.bias.astype(np.float64)

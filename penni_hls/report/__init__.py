@@ -1,1 +1,1 @@
-"""What a person sees: tables, notes, progress. What a script sees is made in commands/."""
+"""Output for people: tables, notes, progress. The JSON output for scripts is made in commands/."""

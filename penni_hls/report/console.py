@@ -24,7 +24,7 @@ def _console(**options) -> Console:
 
 
 class Reporter:
-    """One per command. `as_json`: what is for people goes to stderr or is left out, and `result` prints the object."""
+    """One per command. With `as_json`, output for people goes to stderr or is dropped; `result` prints the object."""
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
@@ -40,11 +40,11 @@ class Reporter:
             self._out.print(text, markup=False, soft_wrap=True)
 
     def note(self, text: str) -> None:
-        """Something worth knowing beside the result."""
+        """Information besides the result, on stderr."""
         self._err.print(f"note: {text}", markup=False, soft_wrap=True)
 
     def log(self, text: str) -> None:
-        """A line on how the work goes."""
+        """A line about progress, on stderr."""
         self._err.print(text, markup=False, soft_wrap=True)
 
     def result(self, payload: dict) -> None:
@@ -82,7 +82,7 @@ class Reporter:
 
     @contextmanager
     def stages(self, what: str) -> Iterator[Callable[[str], None]]:
-        """A spinner on stderr with the name of the stage at work, where stderr is a terminal."""
+        """A spinner on stderr with the name of the current stage, where stderr is a terminal."""
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), TimeElapsedColumn())
         with Progress(*columns, console=self._err, transient=True, disable=not sys.stderr.isatty()) as bar:
             task = bar.add_task(what, total=None)

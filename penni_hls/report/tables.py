@@ -11,7 +11,7 @@ from rich.table import Table
 def table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, left: int = 1, title: str | None = None
 ) -> Table:
-    """The first `left` columns flush left, the rest flush right; numbers with thousands separators."""
+    """The first `left` columns left-aligned, the rest right-aligned; numbers with thousands separators."""
     result = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
     for index, name in enumerate(columns):
         text = index < left
@@ -22,7 +22,7 @@ def table(
 
 
 def cell(value: object) -> str:
-    """An int with thousands separators, a float with as many digits as it deserves, None as a dash."""
+    """An int with thousands separators, a float with one decimal unless it is whole or large, None as a dash."""
     if value is None:
         return "-"
     if isinstance(value, bool):

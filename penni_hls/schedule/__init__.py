@@ -1,4 +1,4 @@
-"""Graph[ops] and a board -> Schedule: each operator's folding and each link's depth, with what they cost."""
+"""Graph[ops] and a board -> Schedule: each operator's folding and each link's depth, with their costs."""
 
 from .folding import plan
 from .schedule import Link, Schedule, Shortfall

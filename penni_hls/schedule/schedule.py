@@ -32,7 +32,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Shortfall:
-    """A resource the board has too little of."""
+    """A resource of which the board has too little."""
 
     resource: str
     needed: float
@@ -84,7 +84,7 @@ class Schedule:
 
     @cached_property
     def shortfalls(self) -> tuple[Shortfall, ...]:
-        """What the whole board lacks; empty when the design fits by the estimate."""
+        """The resources of which the whole device has too little; empty when the design is estimated to fit."""
         have, limits = self.total.as_dict(), self.board.device.as_dict()
         return tuple(Shortfall(name, have[name], limit) for name, limit in limits.items() if have[name] > limit)
 
@@ -100,12 +100,12 @@ class Schedule:
 
     @property
     def mac_bound(self) -> float:
-        """Cycles an image if every multiplier worked in every cycle."""
+        """Cycles per image if every multiplier were busy in every cycle."""
         return self.products / self.multipliers if self.multipliers else 0.0
 
     @property
     def stream_bound(self) -> int:
-        """Cycles an image that the widest map takes at one value a cycle."""
+        """Cycles per image that the widest map takes at one value per cycle."""
         maps = (spec for node in self.instances for spec in node.op.in_specs if not spec.tiled)
         return max(Stream(spec).beats_per_frame for spec in maps)
 

@@ -1,1 +1,1 @@
-"""What is built for: boards, resources, the memories of a device."""
+"""The target hardware: boards, resources, the memories of a device."""

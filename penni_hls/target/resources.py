@@ -1,4 +1,4 @@
-"""What a design takes of a device."""
+"""The resources of a device, or those that a design uses."""
 
 from __future__ import annotations
 

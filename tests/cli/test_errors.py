@@ -205,7 +205,7 @@ USAGE = {
         "y",
         "--mean",
         "a,b",
-    ): "--mean a,b: give numbers with commas between them, such as .485,.456,.406",
+    ): "--mean a,b: give numbers separated by commas, such as .485,.456,.406",
 }
 
 

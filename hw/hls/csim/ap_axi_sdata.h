@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// An AXI4-Stream beat for C simulation with g++: as much of hls::axis as is used here, no user, id or destination.
+/// An AXI4-Stream beat for C simulation with g++: the part of hls::axis used here, without user, id and destination.
 #ifndef PENNI_CSIM_AP_AXI_SDATA_H
 #define PENNI_CSIM_AP_AXI_SDATA_H
 

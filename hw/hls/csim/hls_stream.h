@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/// hls::stream for C simulation with g++: unbounded by default, with PENNI_BOUNDED as deep as it is declared.
+/// hls::stream for C simulation with g++: unbounded by default; with PENNI_BOUNDED as deep as declared.
 ///
-/// Unbounded, the functions of a dataflow region run one after the other. Bounded, each is a coroutine: reading an empty
-/// stream or writing a full one lets the others go on, and where none can, the run ends with the names of the streams.
-/// With a trace folder set (penni_csim::trace_to) every word written is also appended to the file <folder>/<name>.bin.
+/// Unbounded, the functions of a dataflow region run one after the other. Bounded, each is a coroutine: reading an
+/// empty stream or writing a full one yields to the others; where none can continue, that is a deadlock, and the run
+/// ends with the names of the streams. With a trace folder set (penni_csim::trace_to) every word written is also
+/// appended to the file <folder>/<name>.bin.
 #ifndef PENNI_CSIM_HLS_STREAM_H
 #define PENNI_CSIM_HLS_STREAM_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Stream words as bytes: the form they have in the files of the test bench and in traces.
+/// Stream words as bytes: their format in the files of the test bench and in traces.
 #ifndef PENNI_BYTES_HPP
 #define PENNI_BYTES_HPP
 
@@ -14,7 +14,7 @@ constexpr int bytes_of(int width) {
     return width <= 8 ? 1 : width <= 16 ? 2 : width <= 32 ? 4 : width <= 64 ? 8 : width <= 128 ? 16 : (width + 63) / 64 * 8;
 }
 
-/// The general form is for the machine's own types, which lie in memory like that already.
+/// The general form is for machine types, which have this layout in memory already.
 template <typename T, typename = void>
 struct codec {
     static const int BYTES = sizeof(T);

@@ -12,9 +12,9 @@
 namespace penni_csim {
 namespace {
 
-const size_t STACK_BYTES = 16 << 20;  // operators keep their memories on the stack; pages are only taken when touched
+const size_t STACK_BYTES = 16 << 20;  // operators keep their memories on the stack; pages are allocated when touched
 
-/// A function of a dataflow region with a stack of its own.
+/// A function of a dataflow region, with its own stack.
 struct process {
     std::string name;
     std::function<void()> function;
@@ -109,7 +109,7 @@ void spawn(const char* name, std::function<void()> function) {
 }
 
 void join() {
-    // Round and round in the order of the processes: the same run every time.
+    // Round-robin in the order of the processes: every run is the same.
     for (bool all_finished = false; !all_finished;) {
         all_finished = true;
         progress = false;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// What the C simulation knows of streams and processes: statistics, traces, coroutines. Used by hls_stream.h.
+/// Streams and processes in the C simulation: statistics, traces, coroutines. Used by hls_stream.h.
 #ifndef PENNI_CSIM_HPP
 #define PENNI_CSIM_HPP
 
@@ -17,14 +17,14 @@ namespace penni_csim {
 /// Exit statuses of the test bench.
 enum status { OK = 0, MISMATCH = 1, USAGE = 2, DEADLOCK = 3, STREAM_MISUSE = 4 };
 
-/// What is kept of a stream by its name, over all frames.
+/// Kept for each stream name, over all frames.
 struct statistics {
     size_t depth = 0;  ///< words it can hold; 0: any number
     size_t most = 0;   ///< most words it has held at once
     FILE* trace = nullptr;
 };
 
-/// One stream's part that does not depend on the type of its words.
+/// The part of a stream that does not depend on the type of its words.
 class queue {
 public:
     queue(const char* name, int depth);
@@ -43,7 +43,7 @@ private:
     statistics* statistics_;
 };
 
-/// Record every word of every stream made from now on in a file of its own in `folder`.
+/// Record every word of every stream created from now on, one file per stream in `folder`.
 void trace_to(const std::string& folder);
 /// Print {"name": {"depth": …, "most": …}, …}.
 void print_statistics(FILE* file);
@@ -53,9 +53,9 @@ void print_statistics(FILE* file);
 /// Processes of the next `join` run their function this many times.
 void set_frames(size_t frames);
 void spawn(const char* name, std::function<void()> function);
-/// Run all processes to their end, or end the run where none can go on.
+/// Run all processes to their end; in a deadlock, end the run.
 void join();
-/// Called in a process: let the others go on, because `stream` is full or empty.
+/// Called in a process: yield to the others, because `stream` is full or empty.
 void wait(const queue& stream, bool full);
 /// Called in a process: a word has moved.
 void moved();

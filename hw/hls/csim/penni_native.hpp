@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The types of penni_types.hpp as the machine's own, for fast C simulation (PENNI_NATIVE).
+/// The types of penni_types.hpp as machine types, for fast C simulation (PENNI_NATIVE).
 #ifndef PENNI_NATIVE_HPP
 #define PENNI_NATIVE_HPP
 
@@ -7,7 +7,7 @@
 
 namespace penni {
 
-/// More than 128 bits: only fields can be read and written.
+/// Wider than 128 bits: only fields can be read and written.
 template <int W>
 struct limbs {
     static const int COUNT = (W + 63) / 64;
@@ -35,7 +35,7 @@ struct integer_of {
 };
 template <int W, bool SIGNED>
 using integer = typename integer_of<W, SIGNED>::type;
-/// Unsigned, so that it wraps; never below 32 bits, so that products are not made in a signed int.
+/// Unsigned, so that it wraps; at least 32 bits, so that products are not computed in a signed int.
 template <int W>
 using modular = integer<(W <= 32 ? 32 : 64), false>;
 

@@ -1,4 +1,4 @@
-"""Boards: what a device has and how much of it the accelerator may take. One TOML file a board, beside this one."""
+"""Boards: the resources of a device and the share the accelerator may take. One TOML file per board, in this folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Usable:
-    """The share of each resource that the accelerator may take; the rest is for the DMA engine and for routing."""
+    """The share of each resource that the accelerator may use; the rest is for the DMA engine and for routing."""
 
     lut: float
     ff: float
