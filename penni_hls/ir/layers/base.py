@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..windows import taps, window_map
 from .count import Count
 
 
@@ -61,19 +62,9 @@ class OneMap(FloatLayer):
 
 def windowed(x: MapSpec, kernel: int, stride: int, pad: int, channels: int) -> MapSpec:
     """The map that k x k windows of `x` give."""
-    h, w, _ = x.shape
-    return MapSpec(((h + 2 * pad - kernel) // stride + 1, (w + 2 * pad - kernel) // stride + 1, channels))
+    return MapSpec((*window_map(x.shape, kernel, stride, pad), channels))
 
 
 def columns(x: np.ndarray, kernel: int, stride: int, pad: int, fill: float = 0.0) -> np.ndarray:
     """x (N, H, W, C) -> its windows (N, Ho, Wo, k*k, C), taps row by row, `fill` outside the image; same dtype."""
-    n, h, w, c = x.shape
-    ho, wo = (h + 2 * pad - kernel) // stride + 1, (w + 2 * pad - kernel) // stride + 1
-    padded = np.full((n, h + 2 * pad, w + 2 * pad, c), fill, x.dtype) if pad else x
-    if pad:
-        padded[:, pad : pad + h, pad : pad + w] = x
-    out = np.empty((n, ho, wo, kernel * kernel, c), x.dtype)
-    for t in range(kernel * kernel):
-        i, j = divmod(t, kernel)
-        out[:, :, :, t] = padded[:, i : i + (ho - 1) * stride + 1 : stride, j : j + (wo - 1) * stride + 1 : stride]
-    return out
+    return np.stack(list(taps(x, kernel, stride, pad, fill)), axis=3)

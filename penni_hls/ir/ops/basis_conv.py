@@ -19,6 +19,7 @@ from ...target.memory import BLOCK, MemoryStyle, ram_cost, ram_style
 from ...target.resources import Resources
 from ..fixed import IntTensor, QType, exact_dtype, rshift, sat
 from ..graph import TensorSpec
+from ..windows import taps, window_map
 from . import adder_graph
 from .base import Folding, Memory, Operator
 
@@ -69,9 +70,8 @@ class BasisConv(Operator):
 
     @cached_property
     def out_spec(self) -> TensorSpec:
-        h, w, c = self.x.shape
-        ho, wo = ((n + 2 * self.pad - self.kernel) // self.stride + 1 for n in (h, w))
-        return TensorSpec((ho, wo, c, self.basis.shape[0]), self.z_type)
+        ho, wo = window_map(self.x.shape, self.kernel, self.stride, self.pad)
+        return TensorSpec((ho, wo, self.x.shape[2], self.basis.shape[0]), self.z_type)
 
     @cached_property
     def sums(self) -> adder_graph.RoundedSums:
@@ -81,22 +81,13 @@ class BasisConv(Operator):
     def reference(self, x: IntTensor) -> IntTensor:
         """x (N, H, W, C) -> z (N, Ho, Wo, C, d)."""
         self.check_input(x)
-        (h, w, c), k, s = self.x.shape, self.kernel, self.stride
-        ho, wo, _, d = self.out_spec.shape
-        n = x.values.shape[0]
+        ho, wo, c, d = self.out_spec.shape
         bound = np.abs(self.basis).sum((1, 2)).max() * max(-x.qtype.lo, x.qtype.hi) + (1 << max(self.shifts))
         dtype = exact_dtype(int(bound))
-        padded = np.empty((n, h + 2 * self.pad, w + 2 * self.pad, c), dtype)
-        padded[:] = self.pad_value
-        padded[:, self.pad : self.pad + h, self.pad : self.pad + w] = x.values
-        taps = [
-            padded[:, i : i + (ho - 1) * s + 1 : s, j : j + (wo - 1) * s + 1 : s].ravel()
-            for i in range(k)
-            for j in range(k)
-        ]
-        sums = self.basis.reshape(d, -1).astype(dtype) @ np.stack(taps)
+        seen = [tap.ravel() for tap in taps(x.values, self.kernel, self.stride, self.pad, self.pad_value, dtype)]
+        sums = self.basis.reshape(d, -1).astype(dtype) @ np.stack(seen)
         z = np.stack([sat(rshift(row, shift), self.z_type) for row, shift in zip(sums, self.shifts)])
-        return IntTensor(np.moveaxis(z.reshape(d, n, ho, wo, c), 0, -1), self.z_type)
+        return IntTensor(np.moveaxis(z.reshape(d, -1, ho, wo, c), 0, -1), self.z_type)
 
     def foldings(self) -> tuple[Folding, ...]:
         pixels = self.out_spec.pixels

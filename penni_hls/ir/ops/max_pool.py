@@ -16,6 +16,7 @@ from ...target.memory import BLOCK, LUT, MemoryStyle, address_bits, ram_cost, ra
 from ...target.resources import Resources
 from ..fixed import IntTensor
 from ..graph import TensorSpec
+from ..windows import taps, window_map
 from .base import Folding, Operator
 
 
@@ -48,9 +49,8 @@ class MaxPool(Operator):
 
     @cached_property
     def out_spec(self) -> TensorSpec:
-        h, w, c = self.x.shape
-        ho, wo = ((n + 2 * self.pad - self.kernel) // self.stride + 1 for n in (h, w))
-        return TensorSpec((ho, wo, c), self.x.qtype)
+        ho, wo = window_map(self.x.shape, self.kernel, self.stride, self.pad)
+        return TensorSpec((ho, wo, self.x.shape[2]), self.x.qtype)
 
     @property
     def walked(self) -> tuple[int, int]:
@@ -62,14 +62,8 @@ class MaxPool(Operator):
     def reference(self, x: IntTensor) -> IntTensor:
         """x (N, H, W, C) -> (N, Ho, Wo, C)."""
         self.check_input(x)
-        p, s, (ho, wo, _) = self.pad, self.stride, self.out_spec.shape
-        padded = np.pad(x.values, ((0, 0), (p, p), (p, p), (0, 0)), constant_values=x.qtype.lo)
-        taps = [
-            padded[:, i : i + (ho - 1) * s + 1 : s, j : j + (wo - 1) * s + 1 : s]
-            for i in range(self.kernel)
-            for j in range(self.kernel)
-        ]
-        return IntTensor(np.maximum.reduce(taps), x.qtype)
+        seen = taps(x.values, self.kernel, self.stride, self.pad, x.qtype.lo)
+        return IntTensor(np.maximum.reduce(list(seen)), x.qtype)
 
     @property
     def _word(self) -> int:
