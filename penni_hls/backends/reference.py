@@ -7,6 +7,7 @@ import numpy as np
 from ..errors import ProjectError
 from ..ir import interpreter
 from ..project import Project
+from .engine import Engine
 from .result import Simulation, Stage, compare, layer_inputs, node_of, silent
 from .top import INPUT, LOGIT, OUTPUT
 from .words import unpack
@@ -36,3 +37,6 @@ def _vectors(project: Project) -> tuple[np.ndarray, np.ndarray]:
     spec = graph.input.op.out_spec
     logits = unpack(due, 1, LOGIT).reshape(-1, *graph.output.op.out_spec.shape)
     return np.frombuffer(pixels, spec.qtype.dtype).reshape(-1, *spec.shape), logits
+
+
+REFERENCE = Engine("reference", "Python", 10, reference)

@@ -35,6 +35,10 @@ class TopPort:
     node: str | None = None
     external: External | None = None
 
+    def as_dict(self) -> dict[str, str | int]:
+        """What a script needs in order to drive the port."""
+        return {"name": self.name, "kind": self.kind, "bits": self.bits, "words": self.words}
+
 
 def ports(schedule: Schedule) -> tuple[TopPort, ...]:
     """Every port of the top but clock and reset. ValueError where pixels or results do not fit their ports."""

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from .. import api
-from ..project import Project
 from ..report.console import Reporter
 from ..report.tables import percent, table
 from ..target import boards
@@ -51,21 +50,21 @@ def generate(
             mean=None if mean is None else numbers("--mean", mean), std=None if std is None else numbers("--std", std),
             basis_bits=basis_bits, coef_bits=coef_bits, calibration=calibration, stage=stage,
         )  # fmt: skip
-    for note in project.manifest["notes"]:
+    for note in project.notes:
         report.note(note)
     fits = not project.schedule.shortfalls
     _print(report, project, output, allow_oversize)
-    performance = project.manifest["performance"]
-    report.result({"output": str(output), "fits": fits, **performance, "layers": project.manifest["layers"]})
+    performance = project.performance
+    report.result({"output": str(output), "fits": fits, **performance, "layers": project.layers})
     return 0 if fits or allow_oversize else 1
 
 
-def _print(report: Reporter, project: Project, output: Path, allow_oversize: bool) -> None:
+def _print(report: Reporter, project: api.Project, output: Path, allow_oversize: bool) -> None:
     schedule, board = project.schedule, project.schedule.board
     rows = [
         (row["name"], "x".join(map(str, row["output"])), f"{row['q']}x{row['p']}", row["cycles"],
          round(row["lut"]), round(row["ff"]), round(row["dsp"]), row["bram36"])
-        for row in project.manifest["layers"]
+        for row in project.layers
     ]  # fmt: skip
     total = schedule.total
     rows.append(
@@ -90,7 +89,7 @@ def _print(report: Reporter, project: Project, output: Path, allow_oversize: boo
     report.say(f"Written: {output} (its README.md says what to do with it)")
 
 
-def _print_shortfalls(report: Reporter, project: Project, allow_oversize: bool) -> None:
+def _print_shortfalls(report: Reporter, project: api.Project, allow_oversize: bool) -> None:
     """Which resources are short, by how much, in which layers, and which boards are large enough."""
     schedule = project.schedule
     report.say(f"Estimated not to fit {schedule.board.name}:")

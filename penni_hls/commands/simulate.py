@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from .. import api
-from ..backends.engines import ENGINES, Simulation
+from ..backends.engines import options as engine_options
 from ..report.console import Reporter
 from .options import Json, ProjectDir
 
-Engine = Enum("Engine", {name: name for name in ENGINES}, type=str)
+Engine = Enum("Engine", {name: name for name in api.ENGINES}, type=str)
+_ENGINES = ", ".join(f"{name}: {engine.help}" for name, engine in api.ENGINES.items())
 
 
+def _with_engine_options(command: Callable[..., int]) -> Callable[..., int]:
+    """`command` with a parameter for each option of an engine, in place of its **options: what typer reads."""
+    signature = inspect.signature(command)
+    hints = get_type_hints(command, include_extras=True)
+    own = [p.replace(annotation=hints[p.name]) for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    added = []
+    for option, engines in engine_options().items():
+        text = f"{', '.join(engines)}: {option.help}"
+        kind = option.type if option.metavar is None else option.type | None
+        hint = Annotated[kind, typer.Option(option.flag, metavar=option.metavar, help=text)]
+        default = False if option.metavar is None else None
+        added.append(inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint))
+    *front, as_json = own
+    as_json = as_json.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+    command.__signature__ = signature.replace(parameters=[*front, *added, as_json])
+    command.__annotations__ = {p.name: p.annotation for p in command.__signature__.parameters.values()}
+    return command
+
+
+@_with_engine_options
 def simulate(
     project: ProjectDir,
     engine: Annotated[
         Engine,
-        typer.Option(
-            help="What runs: Python, the C++ under g++, the RTL, or RTL synthesized from the C++.", show_default=False
-        ),
+        typer.Option(help=f"What runs: {_ENGINES}.", show_default=False),
     ],
     images: Annotated[
         Path | None, typer.Option(metavar="FILE.npz", help="Images (array 'images', uint8 NHWC).")
@@ -32,17 +53,8 @@ def simulate(
     layer: Annotated[
         str | None, typer.Option(metavar="NAME", help="One operator alone, with inputs from the reference.")
     ] = None,
-    bounded: Annotated[
-        bool, typer.Option("--bounded", help="csim: streams only as deep as declared; detects deadlocks.")
-    ] = False,
-    exact: Annotated[
-        bool, typer.Option("--exact", help="csim: every variable as wide as in hardware; ten times slower.")
-    ] = False,
-    waves: Annotated[bool, typer.Option("--waves", help="rtl, hls: write waveforms.")] = False,
-    netlist: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="rtl: the Verilog of DIR instead of rtl/.")
-    ] = None,
     as_json: Json = False,
+    **options: Any,
 ) -> int:
     """Simulate a project and compare every value with the reference. Exit 1 on a mismatch.
 
@@ -56,13 +68,10 @@ def simulate(
     loaded = api.load(project)
     if loaded.changed:
         report.note(f"changed since it was generated: {', '.join(loaded.changed)}")
-    pixels, source = api.choose_images(loaded, engine.value, images, data, count)
+    pixels, source = api.choose_images(loaded, api.ENGINES[engine.value].count, images, data, count)
     report.note(f"images: {source}")
     with report.stages(f"simulate {engine.value}") as stage:
-        result = api.simulate(
-            loaded, engine.value, pixels, layer=layer, bounded=bounded, exact=exact, waves=waves, netlist=netlist,
-            stage=stage,
-        )  # fmt: skip
+        result = api.simulate(loaded, engine.value, pixels, layer=layer, stage=stage, **options)
     predicted = _predicted(loaded, layer)
     _print(report, result, predicted)
     report.result({**result.as_dict(), "source": source, "predicted_cycles_per_image": predicted})
@@ -73,7 +82,7 @@ def _predicted(project: api.Project, layer: str | None) -> int:
     return project.schedule.cycles_per_image if layer is None else project.schedule.cycles[layer]
 
 
-def _print(report: Reporter, result: Simulation, predicted: int) -> None:
+def _print(report: Reporter, result: api.Simulation, predicted: int) -> None:
     alone = f", {result.layer} alone" if result.layer else ""
     what = f"{result.engine}{alone}, {result.images} image{'s'[: result.images != 1]}"
     if result.bit_exact:

@@ -125,7 +125,7 @@ def test_output_that_is_not_a_project(tmp_path, small_checkpoint, command):
 
 def test_output_without_permission(tmp_path, small_checkpoint, command, monkeypatch):
     monkeypatch.setattr(
-        "penni_hls.project.os.access", lambda path, mode: not mode & os.W_OK
+        "penni_hls.project.directory.os.access", lambda path, mode: not mode & os.W_OK
     )  # so that it holds for root too
     target = tmp_path / "project"
     done = command("generate", small_checkpoint, "-o", target)
@@ -220,7 +220,7 @@ def test_usage(args, command):
 def test_a_kill_leaves_nothing(small_checkpoint, tmp_path):
     """SIGTERM while the project is written: exit code 130, and neither it nor its temporary sibling is there."""
     script = (
-        "import os, signal, sys; from penni_hls import project; from penni_hls.cli import main\n"
+        "import os, signal, sys; from penni_hls.project import directory as project; from penni_hls.cli import main\n"
         "real = project.Path.mkdir\n"
         "def mkdir(self, *args, **options):\n"
         "    real(self, *args, **options)\n"

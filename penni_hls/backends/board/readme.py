@@ -1,11 +1,11 @@
-"""Schedule -> README.md of the generated project."""
+"""Design -> README.md of the generated project."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...schedule import Schedule
 from ...target.resources import Resources
+from ..design import Design
 from ..templates import render
 
 
@@ -17,14 +17,14 @@ class ResourceRow:
     share: str
 
 
-def emit_readme(schedule: Schedule, name: str, network: str, notes: tuple[str, ...]) -> dict[str, str]:
-    """network: one line that describes it. notes: what the user should know of how the numbers were chosen."""
+def emit_readme(design: Design) -> dict[str, str]:
+    schedule = design.schedule
     spec, out = schedule.graph.input.op.out_spec, schedule.graph.output.op.out_spec
     text = render(
         "readme/README.md.j2",
-        name=name,
-        network=network,
-        notes=notes,
+        name=design.name,
+        network=design.network,
+        notes=design.notes,
         board=schedule.board,
         input=spec,
         classes=out.shape[2],

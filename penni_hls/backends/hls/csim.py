@@ -8,6 +8,7 @@ import numpy as np
 
 from ...ir import interpreter
 from ...project import Project
+from ..engine import Engine, Option
 from ..result import Mismatch, Simulation, Stage, compare, compare_logits, layer_inputs, node_of, silent
 from . import gxx
 
@@ -72,3 +73,12 @@ def _layer(
     found = (compare(layer, expected, output) for output in outputs)
     first = next((mismatch for mismatch in found if mismatch), None)
     return Simulation("csim", len(images), first is None, first, layer=layer)
+
+
+CSIM = Engine(
+    "csim", "the C++ under g++", 10, csim,
+    (
+        Option("bounded", "streams as deep as declared; shows deadlocks."),
+        Option("exact", "every variable as wide as in hardware; ten times slower."),
+    ),
+)  # fmt: skip

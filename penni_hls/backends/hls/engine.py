@@ -6,9 +6,10 @@ import numpy as np
 
 from ...errors import UsageError
 from ...project import Project
+from ..engine import Engine
 from ..result import Simulation, Stage, silent
-from ..rtl.engine import other_netlist, simulate_netlist
-from . import compiler as hls_compiler
+from ..rtl.engine import WAVES, other_netlist, simulate_netlist
+from . import compiler
 
 
 def hls(
@@ -17,6 +18,9 @@ def hls(
     """Synthesize hls/ with whichever compiler is on PATH and simulate the Verilog that it writes."""
     if layer is not None:
         raise UsageError("--layer does not go with --engine hls: the compiler gives the whole network")
-    stage(f"running {hls_compiler.find()[1]}")
-    made = hls_compiler.synthesize(project.path / "hls", project.schedule.board, project.work / "hls")
+    stage(f"running {compiler.find()[1]}")
+    made = compiler.synthesize(project.path / "hls", project.schedule.board, project.work / "hls")
     return simulate_netlist(project, images, other_netlist(made.directory), "hls", waves, stage)
+
+
+HLS = Engine("hls", "RTL made from the C++", 1, hls, (WAVES,))

@@ -21,6 +21,7 @@ from ...ir.fixed import QType
 from ...ir.graph import Node
 from ...ir.streams import Stream
 from ...project import Project
+from ..engine import Engine, Option
 from ..result import Mismatch, Simulation, Stage, node_of, silent
 from ..top import LOGIT, TOP
 from . import bench, verilator
@@ -229,3 +230,9 @@ def _simulation(
 
 def _waves(run: Path, waves: bool) -> tuple[str, ...]:
     return tuple(str(path) for path in sorted(run.glob("dump.*"))) if waves else ()
+
+
+WAVES = Option("waves", "write waves.")
+RTL = Engine(
+    "rtl", "the RTL", 2, rtl, (WAVES, Option("netlist", "the Verilog of DIR instead of rtl/.", "DIR")),
+)  # fmt: skip

@@ -1,4 +1,4 @@
-"""The generated directory: put together in memory, written at one stroke, read back.
+"""The generated directory: put together in memory, written atomically, read back.
 
     model.json   manifest: what went in, formats, schedule, performance, sha256 of every other file
     model.npz    the arrays of the integer and of the float network
@@ -9,30 +9,21 @@ No timestamps anywhere: the same input gives the same bytes. Simulations and syn
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from .errors import ProjectError
-from .ir import vocabulary
-from .ir.graph import Graph, GraphError, verify
-from .ir.serialize import Codec, from_npz
-from .schedule import Link, Schedule
-from .target.boards import Board, Usable
+from ..errors import ProjectError
+from ..ir.graph import Graph
+from ..schedule import Schedule
+from .manifest import MANIFEST, Bundle, decode, digest, files_of, load
 
-FORMAT, VERSION = "penni-hls project", 1
-MANIFEST, ARRAYS, WORK = "model.json", "model.npz", "build"
-INTEGER = Codec((Schedule, *vocabulary.FOLDINGS, Link, Board, Usable, *vocabulary.INTEGER))
-FLOAT = Codec(vocabulary.FLOAT)
-
-Bundle = Mapping[str, bytes]
+WORK = "build"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +31,28 @@ class Project:
     """A generated directory. schedule: the integer network, planned; float_graph: the network it was made from."""
 
     path: Path
-    manifest: dict
+    manifest: dict[str, Any]
     schedule: Schedule
     float_graph: Graph
 
     @property
     def name(self) -> str:
         return self.manifest["name"]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of how the numbers were chosen."""
+        return tuple(self.manifest["notes"])
+
+    @property
+    def performance(self) -> dict[str, Any]:
+        """What the schedule promises, for scripts."""
+        return self.manifest["performance"]
+
+    @property
+    def layers(self) -> list[dict[str, Any]]:
+        """One entry per operator: what it is, how it is folded, what it costs."""
+        return self.manifest["layers"]
 
     @property
     def graph(self) -> Graph:
@@ -60,12 +66,8 @@ class Project:
     @cached_property
     def changed(self) -> tuple[str, ...]:
         """Files that are not as they were generated, in order."""
-        digests = self.manifest["files"]
+        digests = files_of(self.manifest)
         return tuple(name for name in sorted(digests) if _digest_of(self.path / name) != digests[name])
-
-
-def digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _digest_of(path: Path) -> str | None:
@@ -80,43 +82,16 @@ def read(directory: str | Path) -> Project:
     path = Path(directory)
     if not path.is_dir():
         raise ProjectError(f"{path}: no such directory; make one with 'penni-hls generate CHECKPOINT -o {path}'")
-    manifest = _manifest(path)
+    manifest = load(path)
     if manifest is None:
         raise ProjectError(
             f"{path}: not a penni-hls project ({MANIFEST} is missing or not one); make one with 'penni-hls generate'"
         )
-    if manifest.get("version") != VERSION:
-        raise ProjectError(
-            f"{path}: project format {manifest.get('version')}, this penni-hls reads {VERSION}; generate it anew"
-        )
-    again = "generate it anew"
     try:
-        data = (path / ARRAYS).read_bytes()
-    except OSError as error:
-        raise ProjectError(f"{path / ARRAYS}: {error.strerror}; {again}") from None
-    try:
-        if digest(data) != manifest["files"][ARRAYS]:
-            raise ProjectError(f"{ARRAYS} is not the one that was generated (its digest differs)")
-        arrays = from_npz(data)
-        schedule = INTEGER.decode(manifest["schedule"], arrays)
-        float_graph = FLOAT.decode(manifest["float"], arrays)
-        if not isinstance(schedule, Schedule) or not isinstance(float_graph, Graph):
-            raise ProjectError("it holds no schedule, or no float network")
-        verify(schedule.graph)
-        verify(float_graph)
-    except (ProjectError, GraphError) as error:
-        raise ProjectError(f"{path}: {error}; {again}") from None
-    except KeyError as error:
-        raise ProjectError(f"{path}: {MANIFEST} lacks {error}; {again}") from None
+        schedule, float_graph = decode(manifest, path)
+    except ProjectError as error:
+        raise ProjectError(f"{path}: {error}; generate it anew") from None
     return Project(path, manifest, schedule, float_graph)
-
-
-def _manifest(path: Path) -> dict | None:
-    try:
-        manifest = json.loads((path / MANIFEST).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-    return manifest if isinstance(manifest, dict) and manifest.get("format") == FORMAT else None
 
 
 def check_target(directory: str | Path) -> None:
@@ -138,12 +113,12 @@ def check_target(directory: str | Path) -> None:
 def _check_replaceable(path: Path) -> None:
     if not any(path.iterdir()):
         return
-    manifest = _manifest(path)
+    manifest = load(path)
     if manifest is None:
         raise ProjectError(
             f"cannot write to {path}: it holds files and is no penni-hls project; choose another with -o"
         )
-    ours = {MANIFEST, *manifest.get("files", {})}
+    ours = {MANIFEST, *files_of(manifest)}
     for file in sorted(path.rglob("*")):
         name = file.relative_to(path)
         if (

@@ -1,0 +1,25 @@
+"""A planned design -> every file of its project. What a backend emits stands in its own folder; here they are listed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from .board.driver import emit_driver
+from .board.readme import emit_readme
+from .board.vivado import emit_vivado
+from .design import Design
+from .hls.emit import emit_hls
+from .rtl.emit import emit_rtl
+from .rtl.sim import emit_sim
+
+Files = Mapping[str, str | bytes]
+EMITTERS: tuple[Callable[[Design], Files], ...] = (
+    lambda design: emit_hls(design.schedule), lambda design: emit_rtl(design.schedule),
+    lambda design: emit_sim(design.schedule), emit_vivado, emit_driver, emit_readme,
+)  # fmt: skip
+
+
+def emit(design: Design) -> dict[str, bytes]:
+    """Every file of the project, by its path in it."""
+    parts = (emitter(design) for emitter in EMITTERS)
+    return {path: text.encode() if isinstance(text, str) else text for part in parts for path, text in part.items()}
