@@ -13,7 +13,7 @@ from penni_hls.accuracy import predict_float
 from penni_hls.checkpoint import read
 from penni_hls.compression.decompose import decompose
 from penni_hls.export import export
-from penni_hls.ir import interpreter as golden
+from penni_hls.ir import interpreter
 from penni_hls.quantize import quantize
 
 from .test_pt2 import saved
@@ -30,7 +30,7 @@ def test_integers_follow_the_float_network(suffix: str, tmp_path: Path) -> None:
     graph = read(path, mean=mean, std=std)
     images = (pixels(shape, 40) * np.linspace(0, 1, 40)[:, None, None, None]).astype(np.uint8)  # so that logits differ
     quantized = quantize(graph, calibration=images)
-    logits = golden.run(quantized.graph, images)[quantized.graph.output.name].values.reshape(len(images), -1)
+    logits = interpreter.run(quantized.graph, images)[quantized.graph.output.name].values.reshape(len(images), -1)
     real = predict_float(graph, images)
     spread = real.std(axis=0).mean()
     assert np.abs(logits * quantized.logit_scale - real).max() < 0.5 * spread
