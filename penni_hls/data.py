@@ -18,12 +18,12 @@ PIXELS = 3 * SIDE * SIDE
 RECORD = 1 + PIXELS
 CLASSES = 10
 MAX_BATCH_BYTES = 1 << 30
-MAX_NPZ_BYTES = 4 << 30  # unpacked; more is no set of images for calibration or simulation
+MAX_NPZ_BYTES = 4 << 30  # unpacked; far more than calibration or simulation needs
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)  # of the pixels 0..1, as most CIFAR-10 networks were trained with
 CIFAR10_STD = (0.2023, 0.1994, 0.2010)
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
-# What numpy writes into a pickle of an array: protocols 0 to 4, then 5, each before and since numpy 2.
+# Names in a pickled array, from before and since numpy 2: protocols 0 to 4, then 5.
 NUMPY_NAMES = frozenset(
     {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")}
     | {(f"numpy.{core}.multiarray", "_reconstruct") for core in ("core", "_core")}
@@ -133,6 +133,8 @@ def _read_pickle(path: Path) -> Images:
             raise DataError(f"holds a {kind}, not a CIFAR-10 batch")
         fields = {key.decode("latin-1") if isinstance(key, bytes) else key: value for key, value in content.items()}
         data, labels = (_array(fields.get(name)) for name in ("data", "labels"))
+    except OSError as error:
+        raise DataError(f"{path}: it cannot be read: {error.strerror}") from None
     except (PickleError, DataError) as error:
         raise DataError(f"{path}: {error}; fetch the file again") from None
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != PIXELS:

@@ -24,7 +24,7 @@ SHELVES = {
 # Files of ops/ that are no operator: what operators are made of.
 HELD_BY_OPERATORS = {"__init__", "base", "external", "input", "adder_graph", "program"}
 
-# The rooms of the package, floor by floor. A module imports from its own room or from lower floors, never sideways or upwards.
+# The rooms of the package, floor by floor. A module imports from its own room or from lower floors only.
 FLOORS = (
     ("errors",),
     ("files", "pickles"),

@@ -1,4 +1,4 @@
-"""Checkpoint readers: a file -> Graph[layers]. With compression/ and export/, the only part that may import torch.
+"""Checkpoint readers: a file -> Graph[layers].
 
 A form of checkpoint is a module with
     NAME                                     what `inspect` calls it
@@ -6,7 +6,7 @@ A form of checkpoint is a module with
 and one of
     contents(path) -> Contents               named tensors: the families below make the network of them
     graph(path, mean, std) -> Graph[Layer]   where the file itself says how its layers are joined
-    stored(path) -> Stored                   where it says all, the mean and deviation of the pixels too
+    stored(path) -> Stored                   where it also holds the mean and deviation of the pixels
 Each raises CheckpointError, one line without the path.
 """
 
@@ -36,7 +36,7 @@ Numbers = Sequence[float] | None
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """graph: the float network; form: what kind of file it was; quantized: the integer network, where the file has one."""
+    """graph: the float network; form: the kind of file; quantized: the integer network, where the file has one."""
 
     graph: Graph[Layer]
     form: str
@@ -51,13 +51,16 @@ def read(path: str | Path, *, mean: Numbers = None, std: Numbers = None) -> Grap
 def load(path: str | Path, *, mean: Numbers = None, std: Numbers = None) -> Loaded:
     """Read a checkpoint of any form and recognise its network.
 
-    mean, std: of the pixels 0..1 that the network was trained with; None: what the file says, or else CIFAR-10's.
+    mean, std: of the pixels 0..1 that the network was trained with; None: what the file says, else CIFAR-10's.
     Raises CheckpointError, one line that begins with the path.
     """
     path = Path(path)
     try:
         return _load(path, mean, std)
-    except (CheckpointError, ValueError) as error:  # ValueError: a graph, or mean and std, that do not hold together
+    except (
+        CheckpointError,
+        ValueError,
+    ) as error:  # ValueError: an inconsistent graph, or mean and std that do not match it
         raise CheckpointError(f"{path}: {error}") from error
     except OSError as error:
         raise CheckpointError(f"{path}: it cannot be read: {error.strerror or error}") from error
@@ -70,9 +73,7 @@ def _load(path: Path, mean: Numbers, std: Numbers) -> Loaded:
         head = file.read(16)
     form = next((form for form in FORMS if form.recognises(path, head)), None)
     if form is None:
-        raise CheckpointError(
-            f"it is truncated, or of none of the forms that are read: {', '.join(f.NAME for f in FORMS)}"
-        )
+        raise CheckpointError(f"it is truncated, or in none of the supported forms: {', '.join(f.NAME for f in FORMS)}")
     if hasattr(form, "stored"):
         stored = form.stored(path)
         _check_normalisation(stored.graph.input.op, mean, std)
@@ -88,7 +89,7 @@ def _of_family(contents: Contents, mean: tuple[float, ...], std: tuple[float, ..
     table = KeyTable(contents.tensors)
     family = next((f for f in FAMILIES if f.recognises(table)), None)
     if family is None:
-        raise CheckpointError(f"its architecture is not known (a ResNet or a VGG is); its keys: {some(table.keys())}")
+        raise CheckpointError(f"its architecture is not known (ResNet and VGG are); its keys: {some(table.keys())}")
     net = family.build(table, mean, std)
     table.finish()
     return settings.apply(net.nodes, contents.settings)
@@ -100,7 +101,7 @@ def _check_normalisation(op: Layer, mean: Numbers, std: Numbers) -> None:
         if given is not None and tuple(given) != held:
             raise CheckpointError(
                 f"the file says that its network was trained with {option} {_joined(held)}, not {_joined(given)};"
-                f" leave --{option} away"
+                f" leave out --{option}"
             )
 
 

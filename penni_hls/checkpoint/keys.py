@@ -13,7 +13,7 @@ from ..ir.graph import Node
 from ..ir.layers import BatchNorm, Conv, Layer, Linear, MapSpec, PenniConv
 from .settings import Settings
 
-NAMED = 4  # so many keys an error names; the rest it counts
+NAMED = 4  # keys that an error names; the others are counted
 
 
 def some(keys: Iterable[str]) -> str:
@@ -35,7 +35,10 @@ def fits(x: MapSpec, kernel: int, stride: int, pad: int) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """What a file of named tensors holds. form: for people; tensors: float32, by name; settings: of modules, by name."""
+    """What a file of named tensors holds.
+
+    form: the kind of file, for messages; tensors: float32, by name; settings: those of its modules, by name.
+    """
 
     form: str
     tensors: Mapping[str, np.ndarray]
@@ -43,7 +46,7 @@ class Contents:
 
 
 class KeyTable:
-    """The tensors of a state dict. Each `take` removes one; `finish` complains of those nobody took."""
+    """The tensors of a state dict. Each `take` removes one; `finish` is an error where any is left."""
 
     def __init__(self, tensors: Mapping[str, np.ndarray]) -> None:
         self._left = dict(tensors)
@@ -98,7 +101,9 @@ class KeyTable:
         basis = self.take(f"{name}.basis", (None, k * k))
         coefs = self.take(f"{name}.coefs", (None, len(basis)))
         if len(coefs) == 0 or len(coefs) % c_in:
-            raise CheckpointError(f"{name}.coefs has {len(coefs)} rows, no multiple of its {c_in} input channels")
+            raise CheckpointError(
+                f"{name}.coefs has {len(coefs)} rows, which is not a multiple of its {c_in} input channels"
+            )
         split = coefs.reshape(-1, c_in, len(basis))
         return PenniConv(x, basis.reshape(-1, k, k), split, stride, pad, self._bias(name, len(split)))
 
@@ -119,7 +124,7 @@ class KeyTable:
 
 
 class Builder:
-    """The nodes of a graph, in order; the map that the last one gives is where the next goes on."""
+    """The nodes of a graph, in order. By default each reads the map that the one before it gives."""
 
     def __init__(self) -> None:
         self.nodes: list[Node[Layer]] = []

@@ -14,7 +14,7 @@ from ..ir.layers import Layer
 from .pt2_file import read
 from .traced.build import build
 
-BATCH = 2  # of the example it is traced with: not 1, so that nothing takes the batch for an axis to squeeze
+BATCH = 2  # of the traced example: not 1, so that the batch axis is not squeezed
 
 
 def from_module(

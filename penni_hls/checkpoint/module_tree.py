@@ -1,7 +1,7 @@
 """The tree of a pickled torch.nn.Module -> its tensors by dotted name, and the settings its modules carry.
 
-A module is a record whose state has `_parameters`, `_buffers` and `_modules`, whatever its class is called: that is how
-torch keeps every module, and all that is read of it beside plain settings such as `stride` and `eps`.
+A record is a module if its state has `_parameters`, `_buffers` and `_modules`, whatever its class: torch stores every
+module so. Beside these, only plain settings such as `stride` and `eps` are read.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def _parts(record: Record) -> tuple[object, ...]:
 
 
 def contents(root: Record) -> tuple[dict[str, object], dict[str, Settings]]:
-    """What stands where the tensors should be, and the settings, both by dotted name, in the order of the tree.
+    """The parameters and buffers, unchecked, and the settings, both by dotted name, in the order of the tree.
 
-    A module that stands in several places is taken at the first: what it shares is missing at the others.
+    A module that occurs several times is read at its first place only.
     """
     tensors: dict[str, object] = {}
     settings: dict[str, Settings] = {}
@@ -44,7 +44,7 @@ def contents(root: Record) -> tuple[dict[str, object], dict[str, Settings]]:
                 f"its modules are nested deeper than {MAX_DEPTH} levels, or more than {MAX_MODULES:,}"
             )
         if not isinstance(module, Record) or not is_module(module):
-            raise CheckpointError(f"{name} is no module: it has no parameters, buffers and modules")
+            raise CheckpointError(f"{name} is not a module: it has no parameters, buffers and modules")
         parameters, buffers, modules = _parts(module)
         state: dict = module.state  # type: ignore[assignment]
         settings[name] = Settings.of(str(module), state)
@@ -61,7 +61,7 @@ def contents(root: Record) -> tuple[dict[str, object], dict[str, Settings]]:
 def _entries(group: object, name: str) -> list[tuple[str, object]]:
     assert isinstance(group, Mapping)
     if not all(type(key) is str and key and key.isprintable() and len(key) <= MAX_NAME for key in group):
-        raise CheckpointError(f"{name or 'its module'} has an entry whose name is no plain text")
+        raise CheckpointError(f"{name or 'its module'} has an entry whose name is not plain text")
     return list(group.items())
 
 

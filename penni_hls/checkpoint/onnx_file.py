@@ -1,4 +1,4 @@
-"""ONNX files -> Graph[Layer], of any architecture that the vocabulary holds. Weights must lie in the file itself."""
+"""ONNX files -> Graph[Layer], of any architecture within the vocabulary. Weights lie in the file or beside it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAME = "ONNX"
 OLDEST = 7  # of the opsets
 DOMAINS = ("", "ai.onnx")
 NEXT_FIELDS = b"\x12\x1a\x22\x28\x32\x3a\x42"  # tags of ModelProto that may follow its first
-DAMAGED = "it is damaged, or no ONNX file"
+DAMAGED = "it is damaged, or not an ONNX file"
 SCOPES = "pkg.torch.onnx.name_scopes"
 EXTERNAL = (
     "a constant of a node lies in another file; write the model as one (torch.onnx.export(..., external_data=False))"
@@ -81,7 +81,7 @@ def _check(model: ModelProto) -> None:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()
-        raise CheckpointError(f"it is no valid ONNX: {printable(reason[0] if reason else '', 240)}") from error
+        raise CheckpointError(f"it is not valid ONNX: {printable(reason[0] if reason else '', 240)}") from error
 
 
 def _tensors(model: ModelProto) -> Iterator[TensorProto]:
@@ -113,7 +113,8 @@ def _program(model: ModelProto) -> Program:
     given = [value for value in model.graph.input if value.name not in constants]
     if len(given) != 1 or len(model.graph.output) != 1:
         raise CheckpointError(
-            f"it has {len(given)} inputs and {len(model.graph.output)} outputs; one of each, images and logits, is needed"
+            f"it has {len(given)} inputs and {len(model.graph.output)} outputs;"
+            " one of each, images and logits, is needed"
         )
     batch, shape = _image_shape(given[0])
     calls: list[Call] = []
@@ -178,7 +179,7 @@ def _image_shape(value: onnx.ValueInfoProto) -> tuple[int, tuple[int, int, int]]
     """(batch, (C, H, W)) of the images. Only the batch may be open."""
     tensor = value.type.tensor_type
     if tensor.elem_type not in FLOATS or not tensor.HasField("shape"):
-        raise CheckpointError(f"its input {printable(value.name)} is no tensor of floats with a shape")
+        raise CheckpointError(f"its input {printable(value.name)} is not a float tensor with a shape")
     sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]
     if None in sizes[1:]:
         raise CheckpointError(f"its input {printable(value.name)} has an open height, width or number of channels")
@@ -207,7 +208,7 @@ def _calls(node: NodeProto, constants: Mapping[str, Constant]) -> Iterator[Call]
 
 
 def _module(node: NodeProto) -> str | None:
-    """The path of the module that made the node, where torch.onnx.export noted it; None where nobody did."""
+    """The path of the module that made the node, where torch.onnx.export noted it; None where it did not."""
     scopes = next((p.value for p in node.metadata_props if p.key == SCOPES), None)
     if scopes is not None:
         parts = re.findall(r"'([^']*)'", scopes)

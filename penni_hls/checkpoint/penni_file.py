@@ -58,7 +58,7 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 def write(path: str | Path, graph: Graph[Layer], quantized: Quantized | None = None, half: bool = False) -> None:
-    """Write the network as `path`, or leave what was there. half: weights (not vectors) rounded to 16 bits.
+    """Write the network to `path`, atomically. half: weights (not vectors) rounded to 16 bits.
 
     quantized: an integer network of it, which `generate` then takes as it is.
     """
@@ -104,7 +104,7 @@ def stored(path: Path) -> Stored:
     check_size(path.stat().st_size, MAX_FILE)
     data = path.read_bytes()
     if not data.startswith(MAGIC) or len(data) < HEADER:
-        raise CheckpointError(f"it is truncated, or no {SUFFIX} file")
+        raise CheckpointError(f"it is truncated, or not a {SUFFIX} file")
     version, length = (int.from_bytes(data[at : at + 4], "little") for at in (8, 12))
     if version != VERSION:
         raise CheckpointError(f"it is of version {version} of the format; this penni-hls reads version {VERSION}")
@@ -117,10 +117,8 @@ def stored(path: Path) -> Stored:
         raise
     except (ProjectError, GraphError) as error:
         raise CheckpointError(f"it is damaged: {error}") from None
-    except Exception as error:  # a structure that was made by hand can fail anywhere
-        raise CheckpointError(
-            f"it is damaged: its structure does not hold together ({type(error).__name__})"
-        ) from error
+    except Exception as error:  # a forged structure can fail anywhere
+        raise CheckpointError(f"it is damaged: its structure is inconsistent ({type(error).__name__})") from error
 
 
 def _decoded(structure: dict, body: memoryview) -> Stored:
@@ -133,12 +131,12 @@ def _decoded(structure: dict, body: memoryview) -> Stored:
     if structure["integer"] is not None:
         quantized = _INTEGER.decode(structure["integer"], arrays)
         if not isinstance(quantized, Quantized) or not 0 < quantized.logit_scale < math.inf:
-            raise CheckpointError("it is damaged: its integer network is none")
+            raise CheckpointError("it is damaged: its integer network is invalid")
         _check_graph(quantized.graph, (ops.Input, *ops.OPERATORS))
         ends = [(g.input.op.out_spec.shape, g.output.op.out_spec.shape) for g in (graph, quantized.graph)]
         if ends[0] != ends[1]:
             raise CheckpointError(
-                "it is damaged: its integer network takes or gives other shapes than its float network"
+                "it is damaged: its integer network has other input or output shapes than its float network"
             )
     return Stored(graph, quantized)
 
@@ -162,20 +160,20 @@ def _arrays(table: list, body: memoryview) -> dict[str, np.ndarray]:
         arrays[f"a{number}"] = array
         at = end
     if at != len(body):
-        raise CheckpointError("it is damaged: there is more in it than its arrays")
+        raise CheckpointError("it is damaged: it holds more bytes than its arrays")
     return arrays
 
 
 def _check_graph(graph: object, kinds: tuple[type, ...]) -> None:
     if not isinstance(graph, Graph) or not all(type(node.op) in kinds for node in graph):
-        raise CheckpointError("it is damaged: its network is none")
+        raise CheckpointError("it is damaged: its network is invalid")
     verify(graph)
     if any(max(node.op.out_spec.shape) > MAX_SIDE for node in graph):
         raise CheckpointError(f"it is damaged: its network has maps of more than {MAX_SIDE} rows, columns or channels")
 
 
 def _check_layer(name: str, op: Layer) -> None:
-    """What the layers themselves leave to the families: shapes of biases, windows that can be, variances."""
+    """What the layers do not check themselves: shapes of biases, windows, variances."""
     arrays = [value for value in vars(op).values() if isinstance(value, np.ndarray)]
     sound = all(array.dtype == np.float32 and array.size for array in arrays)
     if isinstance(op, Conv | PenniConv | MaxPool):
@@ -190,4 +188,4 @@ def _check_layer(name: str, op: Layer) -> None:
     if isinstance(op, Input):
         sound &= all(map(math.isfinite, (*op.mean, *op.std)))
     if not sound:
-        raise CheckpointError(f"it is damaged: {name} does not hold together")
+        raise CheckpointError(f"it is damaged: {name} is inconsistent")

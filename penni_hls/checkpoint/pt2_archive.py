@@ -1,7 +1,6 @@
 """The archive that torch.export.save writes: a zip of stored members, opened here and not by torch.
 
-Only the JSON of the program and the raw bytes of tensors are read. Members that are pickles (sample inputs, custom objects)
-are left alone.
+Only the JSON of the program and the raw bytes of tensors are read. Pickled sample inputs and custom objects are not.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ TYPES = {
     8: "float64",
     13: "bfloat16",
 }
-DAMAGED = "it is damaged, or no file that torch.export.save wrote"
+DAMAGED = "it is damaged, or was not written by torch.export.save"
 
 
 class Archive:
@@ -47,7 +46,7 @@ class Archive:
         infos = members(file, size)
         tops = {path.partition("/")[0] for path in infos}
         if len(tops) != 1:
-            raise CheckpointError("it has no single top folder, as files of torch.export.save do")
+            raise CheckpointError("it does not have a single top folder, as files of torch.export.save do")
         self._file, self._top = file, tops.pop()
         self._infos = {path.removeprefix(f"{self._top}/"): info for path, info in infos.items()}
         self._storages: dict[str, bytes] = {}
@@ -63,7 +62,7 @@ class Archive:
         if info is None:
             raise CheckpointError(f"its member {printable(name)} is missing")
         if info.file_size > most:
-            raise CheckpointError(f"its member {printable(name)} is absurdly large, {info.file_size:,} bytes")
+            raise CheckpointError(f"its member {printable(name)} is too large, {info.file_size:,} bytes")
         return self._file.read(info)
 
     def json(self, name: str) -> dict[str, Any]:
@@ -71,13 +70,13 @@ class Archive:
         try:
             value = json.loads(self.read(name, MAX_JSON).decode("utf-8"), parse_constant=_no_constant)
         except (ValueError, RecursionError) as error:
-            raise CheckpointError(f"its member {printable(name)} is no JSON that can be read") from error
+            raise CheckpointError(f"its member {printable(name)} is not readable JSON") from error
         if not isinstance(value, dict):
-            raise CheckpointError(f"its member {printable(name)} is no JSON object")
+            raise CheckpointError(f"its member {printable(name)} is not a JSON object")
         return value
 
     def tensors(self, folder: str, model: str) -> Mapping[str, Mapping[str, Any]]:
-        """What the archive says of each tensor in `folder`, weights or constants, by its name."""
+        """The entry of each tensor in `folder`, weights or constants, by its name."""
         if f"data/{folder}/{model}.pt" in self:  # as older versions of torch wrote it
             return self._pickled(f"data/{folder}/{model}.pt")
         config = self.json(f"data/{folder}/{model}_{folder}_config.json").get("config")
@@ -86,10 +85,10 @@ class Archive:
         return config
 
     def _pickled(self, name: str) -> dict[str, dict[str, Any]]:
-        """An older archive's tensors, which one torch.save'd dict holds: read as a state dict is, its pickle not run."""
+        """The tensors of an older archive, in one file of torch.save: read as a state dict is, its pickle not run."""
         file = torch_file.read_bytes(self.read(name))
         if not isinstance(file.value, dict):
-            raise CheckpointError(f"its member {printable(name)} is no dict of tensors")
+            raise CheckpointError(f"its member {printable(name)} is not a dict of tensors")
         return {str(key): {"file": file, "tensor": value} for key, value in file.value.items()}
 
     def constant(self, folder: str, name: str, entry: Any) -> Constant:
@@ -98,13 +97,13 @@ class Archive:
             raise CheckpointError(f"{printable(name)} is missing")
         if "tensor" in entry:
             if not isinstance(entry["tensor"], Tensor):
-                raise CheckpointError(f"{printable(name)} is no tensor")
+                raise CheckpointError(f"{printable(name)} is not a tensor")
             return Constant(entry["file"].array(printable(name), entry["tensor"]), name)
         path, meta = entry.get("path_name"), entry.get("tensor_meta")
         if entry.get("use_pickle") is not False or not isinstance(meta, Mapping):
             raise CheckpointError(f"{printable(name)} is a pickled object, which could run code; only tensors are read")
         if not isinstance(path, str) or not re.fullmatch(r"\w+", path):
-            raise CheckpointError(f"{printable(name)} lies in a member of a strange name")
+            raise CheckpointError(f"{printable(name)} is stored under an invalid member name")
         dtype = TYPES.get(meta.get("dtype"))  # type: ignore[arg-type]
         if dtype is None or meta.get("layout") != STRIDED:
             raise CheckpointError(f"{printable(name)} holds numbers of a type or layout that weights do not have")
@@ -115,7 +114,7 @@ class Archive:
 
 
 def _no_constant(text: str) -> float:
-    raise ValueError(f"{text} is no JSON")
+    raise ValueError(f"{text} is not JSON")
 
 
 def _numbers(name: str, raw: bytes, dtype: str, meta: Mapping[str, Any]) -> np.ndarray:
@@ -139,7 +138,7 @@ def plain_int(value: Any) -> int:
 
 @contextmanager
 def opened(file: BinaryIO) -> Iterator[Archive]:
-    """The archive in an open file. CheckpointError where it is none."""
+    """The archive in an open file. CheckpointError where it is damaged or something else."""
     size = file.seek(0, io.SEEK_END)
     check_size(size)
     try:

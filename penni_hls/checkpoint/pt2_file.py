@@ -1,6 +1,6 @@
 """torch.export archives (.pt2) -> Graph[Layer], of any architecture that the vocabulary holds.
 
-torch.export.load is not used: it evaluates expressions of the file and unpickles. The program is JSON, and is read as such.
+torch.export.load is not used: it evaluates expressions of the file and unpickles. The program is read as JSON.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _output(specs: list[Mapping[str, Any]]) -> str:
     if any("user_output" not in spec for spec in specs):
         raise CheckpointError("it changes its own buffers; export the network in evaluation mode (model.eval())")
     if len(specs) != 1 or "as_tensor" not in specs[0]["user_output"]["arg"]:
-        raise CheckpointError(f"it gives {len(specs)} results; one tensor, the logits, is needed")
+        raise CheckpointError(f"it returns {len(specs)} results; one tensor, the logits, is needed")
     return _text(specs[0]["user_output"]["arg"]["as_tensor"]["name"])
 
 
@@ -134,7 +134,7 @@ def _text(value: Any) -> str:
 def _image_shape(name: str, meta: Mapping[str, Any]) -> tuple[int, tuple[int, int, int]]:
     """(batch, (C, H, W)) of the images. Only the batch may be symbolic."""
     if TYPES.get(meta["dtype"]) not in FLOATS:
-        raise CheckpointError(f"its input {printable(name)} is no tensor of floats")
+        raise CheckpointError(f"its input {printable(name)} is not a float tensor")
     sizes = list(meta["sizes"])
     open_batch = bool(sizes) and "as_int" not in sizes[0]
     try:
@@ -147,7 +147,7 @@ def _image_shape(name: str, meta: Mapping[str, Any]) -> tuple[int, tuple[int, in
 
 
 def _calls(body: Mapping[str, Any], names: dict[str, str], scope: str, depth: int = 0) -> Iterator[Call]:
-    """The calls of a graph. names: what its values are called in the whole program; those not in it go under `scope`."""
+    """The calls of a graph. names: names of its values in the whole program; all others get the prefix `scope`."""
     if depth > MAX_DEPTH or len(body["nodes"]) > MAX_CALLS:
         raise CheckpointError("its program is nested too deeply, or too long")
 

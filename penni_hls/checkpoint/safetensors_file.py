@@ -23,7 +23,7 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 def contents(path: Path) -> Contents:
-    """float32 arrays by name, prefixes taken off, all finite. Raises CheckpointError."""
+    """float32 arrays by name, without prefix, all finite. Raises CheckpointError."""
     size = path.stat().st_size
     check_size(size)
     with path.open("rb") as file:
@@ -33,7 +33,7 @@ def contents(path: Path) -> Contents:
     try:
         entries = dict(safetensors.deserialize(path.read_bytes()))
     except safetensors.SafetensorError as error:
-        raise CheckpointError(f"it is no sound safetensors file: {str(error)[:120]!a}") from None
+        raise CheckpointError(f"it is not a valid safetensors file: {str(error)[:120]!a}") from None
     require(entries, ())
     arrays = {name: array for name, entry in entries.items() if (array := _array(name, entry)) is not None}
     return Contents(NAME, without_prefix(arrays)[1], {})

@@ -1,8 +1,8 @@
-"""What modules carry beside tensors (strides, paddings, eps), against the network that their names and shapes gave.
+"""Settings of pickled modules (strides, paddings, eps), checked against the network that names and shapes gave.
 
-A checkpoint of names and shapes alone leaves such settings to convention. A pickled module says them, so they are
-checked, layer by layer; the eps of a BatchNorm is taken over. Of modules that are not torch's own, only the settings
-are looked at: what their code does, no file says.
+A state dict leaves such settings to convention. A pickled module holds them, so they are checked layer by layer, and
+the eps of a BatchNorm is used. Of modules that are not torch's own only the settings are checked: the file does not
+hold their code.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Settings:
 
     @property
     def torch_class(self) -> str | None:
-        """`Conv2d` for torch's own, None for anybody else's."""
+        """`Conv2d` for torch's own, None for any other class."""
         return self.kind.rpartition(".")[2] if self.kind.startswith("torch.nn.") else None
 
     def single(self, name: str, default: Value = None) -> Value:
@@ -63,7 +63,7 @@ class Settings:
 
 
 def apply(nodes: Iterable[Node[Layer]], settings: Mapping[str, Settings]) -> Graph[Layer]:
-    """The graph with the settings' eps. CheckpointError, with the layer's name, where a setting says otherwise."""
+    """The graph with the settings' eps. CheckpointError names the layer where a setting contradicts the network."""
     graph = Graph(tuple(_with_eps(node, settings) for node in nodes))
     for node in graph:
         if node.name in settings:
@@ -74,7 +74,7 @@ def apply(nodes: Iterable[Node[Layer]], settings: Mapping[str, Settings]) -> Gra
         elif (
             found.torch_class is not None and name not in graph.by_name and found.torch_class not in (*_NEUTRAL, "ReLU")
         ):
-            raise CheckpointError(f"{name} is a {found.torch_class}, for which the network has no place")
+            raise CheckpointError(f"{name} is a {found.torch_class}, which its architecture does not contain")
     return graph
 
 
@@ -83,12 +83,12 @@ def _with_eps(node: Node[Layer], settings: Mapping[str, Settings]) -> Node[Layer
         return node
     eps = settings[node.name].values["eps"]
     if not is_eps(eps):
-        raise CheckpointError(f"{node.name} has an eps that cannot be")
+        raise CheckpointError(f"{node.name} has an impossible eps")
     return replace(node, op=replace(node.op, eps=float(eps)))
 
 
 def is_eps(value: object) -> TypeGuard[float]:
-    """True for what can stand beside a variance."""
+    """True for an eps that a BatchNorm can add to its variances."""
     return isinstance(value, int | float) and 0 <= value < 1
 
 
@@ -111,7 +111,7 @@ def _check(node: Node[Layer], found: Settings) -> None:
             if name == "padding" and isinstance(have, str):
                 have = {"valid": 0, "same": (op.kernel - 1) / 2}.get(have, have)
             if have != want:
-                raise CheckpointError(f"{node.name} has {name} {have}, but its place in the network asks for {want}")
+                raise CheckpointError(f"{node.name} has {name} {have}, but its architecture requires {want}")
 
 
 def _check_average(name: str, found: Settings, graph: Graph[Layer]) -> None:
@@ -124,4 +124,4 @@ def _check_average(name: str, found: Settings, graph: Graph[Layer]) -> None:
     # Its output is 1x1 where the network pools, side x side where not; a fixed window is the other way round.
     want = side if adaptive != bool(pooled) else 1
     if have is None or have != want or found.single("padding", 0) != 0:
-        raise CheckpointError(f"{name} averages otherwise than over the whole {side}x{side} map, or not at all")
+        raise CheckpointError(f"{name} does not average over the whole {side}x{side} map")

@@ -2,8 +2,8 @@
 
 Three codings; the shortest before compression is taken, the first of equals:
     dense    all values
-    gaps     the values that are not zero, and before each the number of zeros skipped, in bytes: 255 goes on
-    bitmap   the same values, and one bit an element, most significant first
+    gaps     the values that are not zero, and before each the number of zeros skipped, in bytes: 255 adds the next byte
+    bitmap   the same values, and one bit per element, most significant first
 Values go byte plane by byte plane (all least significant bytes first), which deflate packs better than whole numbers.
 A pruned weight of -0.0 is a zero like any other and comes back as 0.0. Both parts are zlib streams.
 """
@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import CheckpointError
 
 CODINGS = ("dense", "gaps", "bitmap")
-MORE = 255  # a gap's byte that says: so many zeros, and the next byte too
+MORE = 255  # a byte of a gap: the next byte is added to it
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ def pack(array: np.ndarray) -> Packed:
 
 
 def unpack(packed: Packed, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """The array; CheckpointError where the streams do not hold what they should. Nothing is allocated before it fits."""
+    """The array. Lengths are checked before anything is allocated; CheckpointError where the streams are damaged."""
     size = math.prod(shape)
     if (
         packed.coding not in CODINGS
@@ -92,7 +92,7 @@ def _positions(packed: Packed, size: int) -> np.ndarray:
         sums = np.cumsum(steps, dtype=np.int64)[steps != MORE]
         positions = sums + np.arange(len(sums))
     if len(positions) != packed.count or packed.count and positions[-1] >= size:
-        raise CheckpointError("it is damaged: the positions of an array do not go with its values")
+        raise CheckpointError("it is damaged: the positions of an array do not match its values")
     return positions
 
 
@@ -106,7 +106,7 @@ def inflate(data: bytes, least: int, most: int) -> bytes:
     try:
         content = stream.decompress(data, most + 1)
     except zlib.error:
-        raise CheckpointError("it is damaged: a part does not unpack") from None
+        raise CheckpointError("it is damaged: a part cannot be decompressed") from None
     if not stream.eof or stream.unused_data or not least <= len(content) <= most:
-        raise CheckpointError("it is damaged: a part is not as long as it should be")
+        raise CheckpointError("it is damaged: a part has the wrong length")
     return content

@@ -37,7 +37,7 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 def contents(path: Path) -> Contents:
-    """float32 arrays by name, prefixes taken off, all finite; of a module also its settings. Raises CheckpointError."""
+    """float32 arrays by name, without prefix, all finite; of a module also its settings. Raises CheckpointError."""
     file = read_file(path)
     value = _unwrapped(file.value)
     settings: dict[str, Settings] = {}
@@ -78,7 +78,7 @@ def _unwrapped(value: object) -> object:
 
 
 def _arrays(file: TorchFile, entries: dict[str, Tensor]) -> dict[str, np.ndarray]:
-    left = 2 * file.size + (1 << 20)  # bytes: tensors may share their storage, but not without end
+    left = 2 * file.size + (1 << 20)  # bytes: tensors may share a storage, within this bound
     arrays: dict[str, np.ndarray] = {}
     for name, tensor in entries.items():
         if wanted(name, tensor.storage.dtype):

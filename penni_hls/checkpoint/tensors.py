@@ -20,9 +20,9 @@ MAX_NAME, MAX_AXES, MAX_ELEMENTS = 300, 8, 1 << 30
 
 
 def wanted(name: str, dtype: str) -> bool:
-    """False where the network needs no such tensor; CheckpointError where it would, but not of these numbers."""
+    """False for a tensor that no network needs; CheckpointError for one whose numbers cannot be weights."""
     if not name.isprintable() or len(name) > MAX_NAME:
-        raise CheckpointError("the name of an entry is no plain text")
+        raise CheckpointError("the name of an entry is not plain text")
     if name.endswith(IGNORED):
         return False
     if dtype not in FLOATS and not (dtype in INTEGERS and name.endswith(COUNTS)):
@@ -31,7 +31,7 @@ def wanted(name: str, dtype: str) -> bool:
 
 
 def check_shape(name: str, shape: object) -> tuple[int, ...]:
-    """`shape` as a tuple of lengths that a tensor can have, and this machine hold."""
+    """`shape` as a tuple; CheckpointError where no tensor can have it."""
     if (
         not isinstance(shape, tuple | list)
         or len(shape) > MAX_AXES
@@ -78,7 +78,7 @@ def float32(name: str, raw: np.ndarray, dtype: str) -> np.ndarray:
         raise CheckpointError(f"{name} is empty")
     if not np.isfinite(values).all():
         raise CheckpointError(f"{name} holds NaN or infinite values")
-    return np.ascontiguousarray(values + np.float32(0))  # pruning leaves -0.0 behind; it becomes 0.0, as other zeros
+    return np.ascontiguousarray(values + np.float32(0))  # pruning leaves -0.0, which becomes 0.0
 
 
 def without_prefix(arrays: Mapping[str, np.ndarray]) -> tuple[str, dict[str, np.ndarray]]:
@@ -93,9 +93,9 @@ def without_prefix(arrays: Mapping[str, np.ndarray]) -> tuple[str, dict[str, np.
 
 
 def require(tensors: Mapping[str, object], strange: Iterable[str]) -> None:
-    """CheckpointError where entries are no tensors, or there is none."""
+    """CheckpointError where entries are not tensors, or there are no entries."""
     strange = list(strange)
     if strange:
-        raise CheckpointError(f"these entries are no tensors: {some(map(short, strange))}")
+        raise CheckpointError(f"these entries are not tensors: {some(map(short, strange))}")
     if not tensors:
         raise CheckpointError("it holds no tensors")

@@ -1,7 +1,7 @@
 """The files that torch.save and dill write -> the pickled records, and the numbers of their tensors.
 
-Three containers: a zip of `data.pkl` and one stored member a storage; the old format, five pickles and then the storages;
-a pickle alone, its storages nested within it. All are read here, none by torch: see `pickles`.
+Three containers: a zip of `data.pkl` and one stored member per storage; the old format, five pickles and then the
+storages; a pickle alone, its storages nested within it. All are read here, none by torch: see `pickles`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ ZIP, PICKLE = b"PK\x03\x04", b"\x80"
 MAX_PICKLE = 64 << 20  # bytes of a data.pkl, which holds no tensors
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
-BROKEN = "it is truncated, or no file that torch.save wrote"
+BROKEN = "it is truncated, or was not written by torch.save"
 
 
 @dataclass(frozen=True, eq=False)
 class TorchFile:
-    """value: what was saved, as records; how: the container, for people; data: the bytes of each storage, by key."""
+    """value: what was saved, as records; how: the container, for messages; data: the bytes of each storage, by key."""
 
     value: object
     how: str
@@ -83,10 +83,12 @@ def _read_zip(file: BinaryIO, size: int) -> TorchFile:
         infos = members(archive, size)
         pickles = [name for name in infos if name.rpartition("/")[2] == "data.pkl"]
         if len(pickles) != 1:
-            raise CheckpointError("it is a zip, but none that torch.save wrote: it needs one data.pkl")
+            raise CheckpointError("it is a zip that torch.save did not write: one data.pkl is needed")
         prefix = pickles[0].removesuffix("data.pkl")
         if f"{prefix}constants.pkl" in infos or f"{prefix}code/" in infos:
-            raise CheckpointError("it is a TorchScript archive, code and all: save the model's state_dict() instead")
+            raise CheckpointError(
+                "it is a TorchScript archive, which contains code: save the model's state_dict() instead"
+            )
         if infos[pickles[0]].file_size > MAX_PICKLE:
             raise CheckpointError(f"its data.pkl is larger than {MAX_PICKLE >> 20} MiB")
         order = f"{prefix}byteorder"
@@ -159,9 +161,7 @@ def _old_format(
         at += 8
         length = known.numel * known.itemsize
         if count != known.numel or length > len(data) - at:
-            raise CheckpointError(
-                f"it is truncated, or a storage is not of the {known.numel} numbers that it should have"
-            )
+            raise CheckpointError(f"it is truncated, or a storage does not hold its {known.numel} numbers")
         storages[key] = whole[at : at + length]
         at += length
     return value, storages

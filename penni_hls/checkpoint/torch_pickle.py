@@ -27,7 +27,7 @@ _BUILTINS = ("builtins", "__builtin__", "io", "_io")
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Storage:
-    """The numbers of one or several tensors. key: where they lie; data: the bytes, where the pickle itself held them."""
+    """The numbers of one or several tensors. key: where they lie; data: their bytes, where nested in the pickle."""
 
     dtype: str
     itemsize: int

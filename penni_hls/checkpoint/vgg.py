@@ -1,10 +1,9 @@
 """VGG with BatchNorm, from keys and shapes.
 
-features.<n> is a convolution, <n+1> its BatchNorm, <n+2> a ReLU; where the next convolution comes one index later
-than it would have to, a 2x2 pooling layer lies between. The last pooling layer leaves no gap: it is there where the
-classifier's width asks for it, as is the size of the input (32x32 or 224x224). The classifier is one linear layer or
-several, each but the last with a ReLU and, where there is one, a BatchNorm before it; the public PENNI code spells it
-"classifer".
+features.<n> is a convolution, <n+1> its BatchNorm, <n+2> a ReLU; <n+3> is the next convolution, or a 2x2 pooling layer
+if the next convolution is <n+4>. The last pooling layer leaves no such gap: the classifier's width tells whether it is
+there, and whether the input is 32x32 or 224x224. The classifier is one linear layer or several; all but the last are
+followed by a ReLU, with or without a BatchNorm before it. The public PENNI code spells it "classifer".
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ def _gaps(convs: list[int]) -> list[bool]:
     for before, after in zip(convs, convs[1:]):
         if after - before not in (3, 4):
             raise CheckpointError(
-                f"features.{before} and features.{after}: what lies between is no BatchNorm, ReLU and pool"
+                f"features.{before} and features.{after}: the layers between them are not BatchNorm, ReLU and pooling"
             )
     return [after - before == 4 for before, after in zip(convs, convs[1:])]
 
@@ -88,8 +87,8 @@ def _classifier(table: KeyTable) -> list[str]:
 
 def _batchnorm_behind(net: Builder, table: KeyTable, name: str) -> None:
     """The BatchNorm of a hidden linear layer, at the next index."""
-    stem, _, index = name.rpartition(".")
-    norm = f"{stem}.{int(index) + 1}"
+    parent, _, index = name.rpartition(".")
+    norm = f"{parent}.{int(index) + 1}"
     if f"{norm}.running_mean" in table:
         net.add(norm, table.batchnorm(norm, net.spec))
 

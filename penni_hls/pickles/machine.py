@@ -1,9 +1,9 @@
 """A pickle -> inert records of what it describes. No name in it is looked up, imported, built or called.
 
-`pickletools.genops` splits the file into opcodes; the machine here plays them on a stack of its own. Where a pickle asks
-for a class or a function it gets a `Name`; where it calls one it gets a `Record` of the name, the arguments and, later,
-the state. Ordered dictionaries become dicts, sets become lists; what else a call stands for is told by the `Reader` of the
-kind of file. Every step, and every byte that is copied, is paid from a `Budget`, so that a small file cannot cause much
+`pickletools.genops` splits the file into opcodes; the machine here executes them on a stack of its own. Where a pickle
+asks for a class or a function it gets a `Name`; where it calls one it gets a `Record` of the name, the arguments and,
+later, the state. Ordered dictionaries become dicts, sets become lists; the `Reader` of the kind of file knows what the
+other calls mean. Every step, and every byte copied, counts against a `Budget`, so that a small file cannot cause much
 work.
 """
 

@@ -1,5 +1,8 @@
-"""What the tests of hostile and damaged files share: pickles put together opcode by opcode, the containers that torch and
-dill keep them in, damage, and the one line that reading such a file must end in."""
+"""Shared by the tests of hostile and damaged files.
+
+Pickles put together opcode by opcode, the containers of torch and dill, damage, and the one line that reading such a
+file must end in.
+"""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def test_an_integer_network_comes_back(graph: Graph[Layer], quantized: Quantized
 
 
 def test_a_network_of_no_family(tmp_path: Path) -> None:
-    """Anything of the layers' vocabulary: odd names, a shortcut with an odd split, biases, no classifier of one pixel."""
+    """Any layer of the vocabulary: odd names, a shortcut with an odd split, biases, no classifier of one pixel."""
     rng = np.random.default_rng(0)
 
     def some(*shape: int) -> np.ndarray:
@@ -121,7 +121,7 @@ def test_numbers_that_the_file_contradicts(option: str, given: tuple, graph: Gra
     path = tmp_path / "net.penni"
     penni_file.write(path, graph)
     assert_same(read(path, mean=MEAN, std=STD), graph)
-    with pytest.raises(CheckpointError, match=f"trained with {option} 0.*leave --{option} away") as error:
+    with pytest.raises(CheckpointError, match=f"trained with {option} 0.*leave out --{option}") as error:
         read(path, **{option: given})
     assert str(error.value).startswith(f"{path}: ")
 

@@ -163,7 +163,7 @@ class Unsupported(nn.Module):
         ("transpose", r"transpose \(aten.transpose.int\): this operation is not supported"),
         ("concatenation", r"cat \(aten.cat\): this operation is not supported"),
         ("ceil", r"max_pool2d \(aten.max_pool2d\): ceil_mode makes a difference"),
-        ("two results", "it gives 2 results; one tensor, the logits, is needed"),
+        ("two results", "it returns 2 results; one tensor, the logits, is needed"),
     ],
 )
 def test_what_is_not_supported_is_named(what: str, message: str) -> None:

@@ -6,6 +6,7 @@ import copy
 import io
 import json
 import pickle
+import re
 import struct
 import zipfile
 from collections.abc import Callable, Iterator
@@ -91,7 +92,7 @@ def test_a_declared_size_that_the_file_has_not(good: Members, tmp_path: Path) ->
 )
 def test_json_that_is_none(text: bytes, good: Members, tmp_path: Path) -> None:
     message = refused(zipped({**good, member(good, PROGRAM): text}, tmp_path / "net.pt2"))
-    assert "models/model.json is no JSON" in message
+    assert re.search("models/model.json is not (readable JSON|a JSON object)$", message)
 
 
 def test_deep_nesting_of_parts(good: Members, tmp_path: Path) -> None:
@@ -205,7 +206,7 @@ def test_a_storage_outside_of_its_folder(good: Members, tmp_path: Path) -> None:
     def elsewhere(config: Any) -> None:
         config["config"]["0.weight"]["path_name"] = "../../models/model.json"
 
-    assert "a member of a strange name" in refused(zipped(edited(good, WEIGHTS, elsewhere), tmp_path / "net.pt2"))
+    assert "an invalid member name" in refused(zipped(edited(good, WEIGHTS, elsewhere), tmp_path / "net.pt2"))
 
 
 def test_control_characters_stay_out_of_messages(good: Members, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_a_pickle_that_would_run_code_does_not(form: str, tmp_path: Path) -> Non
 
 def test_a_module_of_no_known_family(tmp_path: Path) -> None:
     message = refusal(tmp_path, torch.nn.Linear(2, 2))
-    assert message == "its architecture is not known (a ResNet or a VGG is); its keys: weight, bias"
+    assert message == "its architecture is not known (ResNet and VGG are); its keys: weight, bias"
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.1, 0.5, 0.99])
@@ -57,7 +57,7 @@ def test_a_truncated_file(keep: float, state: dict[str, torch.Tensor], tmp_path:
 
 
 def test_a_file_of_something_else(tmp_path: Path) -> None:
-    assert "of none of the forms that are read" in refusal(tmp_path, b"conv1.weight,1,2,3\n" * 100)
+    assert "in none of the supported forms" in refusal(tmp_path, b"conv1.weight,1,2,3\n" * 100)
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def _decompose(state: dict, name: str, basis: torch.Tensor, coefs: torch.Tensor)
         ),
         (
             lambda s: _decompose(s, "conv1", torch.zeros(5, 9), torch.zeros(13, 5)),
-            "conv1.coefs has 13 rows, no multiple of its 3 input channels",
+            "conv1.coefs has 13 rows, which is not a multiple of its 3 input channels",
         ),
         (
             lambda s: {**s, **{f"attention{i}.weight": torch.zeros(2) for i in range(7)}},
@@ -133,12 +133,12 @@ def _decompose(state: dict, name: str, basis: torch.Tensor, coefs: torch.Tensor)
             lambda s: {**s, "conv1.weight": torch.zeros(4, 3, 3, 3, dtype=torch.int8)},
             "conv1.weight holds int8 numbers, not weights",
         ),
-        (lambda s: {**s, "optimizer": 3}, "these entries are no tensors: optimizer"),
+        (lambda s: {**s, "optimizer": 3}, "these entries are not tensors: optimizer"),
         (lambda s: [1, 2], "it holds a list, not a state dict"),
         (lambda s: {}, "it holds no tensors"),
         (
             lambda s: {f"blocks.{i}.mlp.weight": torch.zeros(2, 2) for i in range(6)},
-            "its architecture is not known (a ResNet or a VGG is); its keys: blocks.0.mlp.weight, blocks.1.mlp.weight,"
+            "its architecture is not known (ResNet and VGG are); its keys: blocks.0.mlp.weight, blocks.1.mlp.weight,"
             " blocks.2.mlp.weight, blocks.3.mlp.weight and 2 more",
         ),
     ],
@@ -156,7 +156,7 @@ def test_the_keys_in_the_way_are_named(change, message: str, state: dict[str, to
         ),
         (
             lambda s: {k.replace("s.4.", "s.9.").replace("s.5.", "s.10."): v for k, v in s.items()},
-            "features.0 and features.9: what lies between is no BatchNorm, ReLU and pool",
+            "features.0 and features.9: the layers between them are not BatchNorm, ReLU and pooling",
         ),
         (
             lambda s: {**s, "classifier.weight": torch.zeros(10, 100)},

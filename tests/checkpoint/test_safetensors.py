@@ -61,7 +61,7 @@ def test_other_precisions_become_float32(dtype: torch.dtype, state: dict[str, to
             lambda s: {**s, "conv1.basis": torch.zeros(5, 9, dtype=torch.float8_e5m2)},
             "conv1.basis holds F8_E5M2 numbers, not weights",
         ),
-        (lambda s: {**s, "a\nb": torch.zeros(1)}, "the name of an entry is no plain text"),
+        (lambda s: {**s, "a\nb": torch.zeros(1)}, "the name of an entry is not plain text"),
         (lambda s: {}, "it holds no tensors"),
     ],
 )

@@ -29,7 +29,7 @@ class RunsCode:
 def truncated(folder: Path, good: Path) -> tuple[Path, str]:
     path = folder / "truncated.pt"
     path.write_bytes(good.read_bytes()[:-100])
-    return path, "it is truncated, or no file that torch.save wrote"
+    return path, "it is truncated, or was not written by torch.save"
 
 
 def hostile(folder: Path, good: Path) -> tuple[Path, str]:

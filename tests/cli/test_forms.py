@@ -102,7 +102,7 @@ def test_mean_and_deviation_of_the_file_win(integer_file: Path, tmp_path: Path, 
     assert (other.code, other.out) == (2, "") and not (tmp_path / "q").exists()
     assert other.err == (
         f"penni-hls: error: {integer_file}: the file says that its network was trained with mean 0.5,0.4,0.3, not"
-        " 0.4914,0.4822,0.4465; leave --mean away\n"
+        " 0.4914,0.4822,0.4465; leave out --mean\n"
     )
 
 

@@ -10,7 +10,6 @@ Three ways of building the same sources:
 from __future__ import annotations
 
 import concurrent.futures
-import hashlib
 import importlib.util
 import json
 import os
@@ -27,6 +26,7 @@ from ...ir.fixed import IntTensor
 from ...ir.ops.base import Folding, Operator
 from ...ir.streams import Stream
 from ...schedule import Schedule
+from ..cache import built, key_of
 from ..top import INPUT, LOGIT, OUTPUT, TOP, external_port, ports
 from ..words import memory_bytes, pack, unpack
 from .emit import Edge, emit_operators, operator_top, streams
@@ -88,19 +88,16 @@ def build(hls: Path, work: Path, *, bounded: bool = False, exact: bool = False) 
     defines = ["-DPENNI_CSIM", *(["-DPENNI_BOUNDED"] if bounded else []), *([] if exact else ["-DPENNI_NATIVE"])]
     include = [f"-I{hls}", f"-I{hls / 'csim'}", "-isystem", str(headers)]
     command = [gxx, "-O1" if exact else "-O2", *FLAGS, *defines, *include]
-    stamp = _digest(hls, command)
     folder = work / f"csim{'-bounded' if bounded else ''}{'-exact' if exact else ''}"
-    bench, done = folder / "testbench", folder / "digest"
-    if bench.is_file() and done.is_file() and done.read_text() == stamp:
-        return bench
-    folder.mkdir(parents=True, exist_ok=True)
-    done.unlink(missing_ok=True)
-    units = _units(hls, folder)
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(lambda unit: _compile([*command, "-c", str(unit), "-o", str(_object(folder, unit))]), units))
-    _compile([gxx, *(str(_object(folder, unit)) for unit in units), "-o", str(bench)])
-    done.write_text(stamp)
-    return bench
+
+    def compile_all() -> None:
+        units = _units(hls, folder)
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(lambda unit: _compile([*command, "-c", str(unit), "-o", str(_object(folder, unit))]), units))
+        _compile([gxx, *(str(_object(folder, unit)) for unit in units), "-o", str(folder / "testbench")])
+
+    sources = [path for path in sorted(hls.rglob("*")) if path.suffix in (".cpp", ".hpp", ".h")]
+    return built(folder, key_of(command, sources, hls), compile_all) / "testbench"
 
 
 def run(bench: Path, top: str, frames: int, inputs: Mapping[str, bytes], work: Path, *, trace: bool = False) -> Run:
@@ -197,14 +194,6 @@ def _run_alone(bench: Path, name: str, alone: Alone, work: Path) -> tuple[np.nda
 
 def _tensor(data: bytes, stream: Stream) -> np.ndarray:
     return stream.tensor(unpack(data, stream.q, stream.spec.qtype))
-
-
-def _digest(hls: Path, command: list[str]) -> str:
-    digest = hashlib.sha256("\0".join(command).encode())
-    for path in sorted(hls.rglob("*")):
-        if path.suffix in (".cpp", ".hpp", ".h"):
-            digest.update(path.relative_to(hls).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
 
 
 def _units(hls: Path, folder: Path) -> list[Path]:

@@ -17,7 +17,7 @@ from ...ir.streams import Port as StreamPort
 from ...ir.streams import Stream
 from ...schedule import Link, Schedule
 from ..templates import identifier
-from ..top import INPUT, LOGIT, OUTPUT, TOP, TopPort, external_port, ports
+from ..top import INPUT, LOGIT, OUTPUT, TopPort, external_port, ports
 from ..words import bit_fields, memory_bytes
 from . import verilator
 from .emit import bench_design, emit_bench, emit_instance, fifo_name, hand_written
@@ -263,9 +263,7 @@ def top_design(schedule: Schedule, images: np.ndarray, logits: np.ndarray) -> De
     return Design("top", frames, inputs, (_axis(top[OUTPUT], results, last=True),), memories)
 
 
-def build_top(sources: Sequence[Path], folder: Path, *, track: bool = True, waves: bool = False) -> verilator.Model:
-    """Build penni_top from `sources`; `track`: it is ours and counts how full its FIFOs get."""
-    return verilator.build(sources, TOP, folder, parameters={"TRACK": 1} if track else {}, waves=waves)
+TRACK = {"TRACK": 1}  # parameters of our own penni_top: it counts how full its FIFOs get
 
 
 def fifo_paths(schedule: Schedule) -> dict[str, Link]:

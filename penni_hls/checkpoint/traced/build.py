@@ -30,7 +30,7 @@ def build(
             raise refuse(call, str(error)) from error
         except (ValueError, TypeError, KeyError, IndexError, OverflowError, AttributeError) as error:
             text = " ".join(str(error).split())[:200]
-            raise refuse(call, f"its arguments do not go together ({text})") from error
+            raise refuse(call, f"its arguments do not match ({text})") from error
     try:
         return verify(walk.finish(program.output))
     except GraphError as error:

@@ -1,6 +1,6 @@
 """Calls on constants, evaluated with numpy: shapes that a file computes, weights that it reshapes or multiplies.
 
-What is computed stays within a budget, so that a small file cannot ask for an absurd amount of memory or time.
+What is computed stays within a budget, so that a small file cannot ask for too much memory or time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ...errors import CheckpointError
 from ..tensors import MAX_AXES
 from .program import Constant
 
-MAX_ELEMENTS = 1 << 25  # of one result, views of tensors apart
+MAX_ELEMENTS = 1 << 25  # of one result, except views of tensors
 MAX_TOTAL = 1 << 27  # of all results of a file
 MAX_MACS = 1 << 32  # of all matrix products of a file
 ROUNDED = {"float16": np.float16, "float32": np.float32, "float64": np.float64}
@@ -169,7 +169,7 @@ def _matmul(args: Mapping[str, Any], budget: Budget) -> Constant:
     """x (.., d) @ y (d, t): the result remembers its two factors, since it may be the weight of a decomposed layer."""
     x, y = args["x"], args["y"]
     if not (isinstance(x, Constant) and isinstance(y, Constant)) or x.array.ndim < 2 or y.array.ndim != 2:
-        raise CheckpointError("a product of two constants that are no matrices")
+        raise CheckpointError("a product of two constants that are not matrices")
     if x.array.shape[-1] != y.array.shape[0]:
         raise CheckpointError(f"a product of {list(x.array.shape)} and {list(y.array.shape)}")
     shape = (*x.array.shape[:-1], y.array.shape[1])
@@ -186,7 +186,7 @@ def _slice(args: Mapping[str, Any], budget: Budget) -> Constant:
     axes = axes_of(range(len(starts)) if args.get("axes") is None else args["axes"], values.ndim)
     steps = (1,) * len(starts) if args.get("steps") is None else integers(args["steps"])
     if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
-        raise CheckpointError("a slice whose starts, ends and steps do not go together")
+        raise CheckpointError("a slice whose starts, ends and steps do not match")
     for start, end, axis, step in zip(starts, ends, axes, steps):
         length = values.shape[axis]
         stop: int | None = None if step < 0 and end < -length else end  # the end before the first element

@@ -22,7 +22,7 @@ MAX_WINDOW = 256  # rows and columns
 
 
 def _same(call: Call, what: str, value: Any) -> int:
-    """The one number that all of `value` are: a square kernel, say."""
+    """The number that all of `value` equal, as the sides of a square kernel do."""
     numbers = integers(value)
     if not numbers or len(set(numbers)) != 1:
         raise refuse(call, f"its {what} is {list(numbers)}; only the same for rows and columns is supported")
@@ -143,7 +143,7 @@ def _add_bias(walk: Walk, call: Call, x: Act, constant: Any) -> Value:
     """A constant added to what a convolution or linear layer gives is its bias."""
     draft = walk.drafts[x.node]
     if not x.plain or not isinstance(draft.op, Conv | PenniConv | Linear) or not isinstance(constant, Constant):
-        raise refuse(call, "a constant is added to something else than a convolution or linear layer")
+        raise refuse(call, "a constant is added to something other than a convolution or linear layer")
     channels = draft.op.out_spec.shape[2]
     values = constant.array
     while values.ndim and values.shape[0] == 1 and values.ndim > len(x.shape):
@@ -151,7 +151,7 @@ def _add_bias(walk: Walk, call: Call, x: Act, constant: Any) -> Value:
     wanted = (channels, *(1,) * (len(x.shape) - 1))
     if values.shape != wanted or (len(x.shape) == 1 and x.shape != (channels,)):
         raise refuse(
-            call, f"a constant of shape {list(constant.array.shape)} is added, which is not one value a channel"
+            call, f"a constant of shape {list(constant.array.shape)} is added, which is not one value per channel"
         )
     bias = _weight(Constant(values.reshape(-1), constant.name), call, "bias", (channels,))
     old = draft.op.bias
@@ -171,7 +171,7 @@ def _linear(walk: Walk, call: Call, args: Args) -> Value:
 
 def _matmul(walk: Walk, call: Call, args: Args) -> Value:
     if not isinstance(args["y"], Constant) or args["y"].array.ndim != 2:
-        raise refuse(call, "a product is supported of features with a constant matrix only")
+        raise refuse(call, "only a product of features with a constant matrix is supported")
     weight = Constant(args["y"].array.T, args["y"].name)
     return _linear(walk, call, {"x": args["x"], "weight": weight, "bias": args.get("bias")})
 
@@ -190,7 +190,7 @@ def _max_pool(walk: Walk, call: Call, args: Args) -> Value:
     if 2 * pad > k:
         raise refuse(call, f"its padding {pad} is more than half of its {k}x{k} window")
     if args.get("ceil") and any((n + 2 * pad - k) % stride for n in side):
-        raise refuse(call, "ceil_mode makes a difference here; only windows that lie whole in the map are supported")
+        raise refuse(call, "ceil_mode makes a difference here; only windows entirely within the map are supported")
     return walk.add_layer(MaxPool(spec, k, stride, pad), (x,), "maxpool", call)
 
 
@@ -210,7 +210,8 @@ def _avg_pool(walk: Walk, call: Call, args: Args) -> Value:
             return strided(act, (stride[0], stride[-1]), call)
     x, spec = walk.map_of(act, call)
     if kernel != spec.shape[:2] or pad != {0}:
-        text = f"average pooling of {'x'.join(map(str, kernel))} windows on a {spec} map: only over the whole map is supported"
+        window = "x".join(map(str, kernel))
+        text = f"average pooling of {window} windows on a {spec} map: only over the whole map is supported"
         raise refuse(call, text)
     return _pool(walk, call, x)
 

@@ -13,7 +13,7 @@ LONGEST = 120
 
 @dataclass(frozen=True, eq=False)
 class Draft:
-    """A layer without a name yet. inputs: indices of the drafts it reads. kind: what it is called where nothing better
+    """A layer without a name yet. inputs: indices of the drafts it reads. kind: its name where nothing better
     is known. call: where it comes from. owner: the module that holds its weights."""
 
     op: Layer
@@ -70,5 +70,5 @@ def _wanted(draft: Draft, parents: set[str], taken: set[str]) -> str:
 
 
 def clean(name: str) -> str:
-    """Letters, digits, underscores and dots, of a length that files and tools take."""
+    """Letters, digits, underscores and dots, of a length that files and tools accept."""
     return re.sub(r"[^A-Za-z0-9_.]+", "_", name)[:LONGEST].strip("._")

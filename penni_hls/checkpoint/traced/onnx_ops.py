@@ -53,7 +53,7 @@ Translated = tuple[str, dict[str, Any]]
 
 
 def translate(op: Operation) -> Translated:
-    """(operation, arguments); "unknown" for what nothing may need."""
+    """(operation, arguments); any other operation becomes "unknown"."""
     function = _KNOWN.get(op.type)
     return function(op) if function else ("unknown", {})
 

@@ -111,9 +111,7 @@ def check_input(name: str, shape: tuple[int, ...]) -> tuple[int, int, int]:
     if len(shape) != 4 or min(shape) < 1:
         raise CheckpointError(f"its input {printable(name)} has shape {list(shape)}; images (N, C, H, W) are needed")
     if max(shape[2:]) > MAX_SIDE or shape[1] > MAX_CHANNELS:
-        raise CheckpointError(
-            f"its input {printable(name)} has shape {list(shape)}: larger than any image that can be taken"
-        )
+        raise CheckpointError(f"its input {printable(name)} has shape {list(shape)}: larger than supported")
     return shape[1], shape[2], shape[3]
 
 

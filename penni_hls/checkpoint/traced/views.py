@@ -1,4 +1,4 @@
-"""Calls that only change how a map is seen: reshapes, strides, zero channels."""
+"""Calls that only change the view of a map: reshapes, strides, zero channels."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _unsqueeze(walk: Walk, call: Call, args: Args) -> Value:
 
 
 def _slice(walk: Walk, call: Call, args: Args) -> Value:
-    """Only what keeps all channels, and every so many rows and columns from the first on."""
+    """Only what keeps all channels, and every n-th row and column from the first on."""
     act = args["x"]
     have = (walk.batch, *act.shape)
     starts, ends = integers(args["starts"]), integers(args["ends"])

@@ -1,4 +1,4 @@
-"""What a walk over a traced program keeps: the values so far, and the layers they come from.
+"""The state of a walk over a traced program: the values so far, and the layers they come from.
 
 A value of the program is a constant, or an `Act`: a view of the map that a layer gives. Reshapes change only the view.
 Strides and zero channels stay part of the view, too, until something reads it: then they become one PadShortcut.
@@ -25,7 +25,7 @@ UNSUPPORTED = f"this operation is not supported here; supported are {SUPPORTED}"
 class Act:
     """The map of layer `node`, without its batch axis, seen as `shape`.
 
-    stride: every so many rows and columns of it; zeros: channels added before and after; origin: the call that did so.
+    stride: every stride-th row and column of it; zeros: channels added before and after; origin: the call that did so.
     """
 
     node: int
@@ -74,7 +74,7 @@ class Walk:
         if isinstance(value, Ref):
             found = self.values.get(value.name)
             if found is None:
-                raise refuse(call, f"it reads {value.name}, which does not come before it")
+                raise refuse(call, f"it reads {value.name}, which is not defined before it")
             if isinstance(found, Unknown):
                 raise refuse(found.call, UNSUPPORTED)
             return found
@@ -143,7 +143,7 @@ class Walk:
 
     def _append(self, op: Layer, inputs: tuple[int, ...], kind: str, call: Call, owner: str) -> int:
         if math.prod(op.out_spec.shape) > MAX_MAP:
-            raise refuse(call, f"it gives a {op.out_spec} map: larger than any that can be taken")
+            raise refuse(call, f"it gives a {op.out_spec} map, which is larger than supported")
         self.drafts.append(Draft(op, inputs, kind, call, owner))
         return len(self.drafts) - 1
 
