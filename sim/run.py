@@ -48,19 +48,20 @@ def sources() -> list[Path]:
     return [RTL / name for name in (RTL / "filelist.f").read_text().split()]
 
 
-def prepare(folder: Path) -> None:
-    """Write the vectors in the format of the bench, its bench.json and the memory images into `folder`."""
-    shape = json.loads((HERE.parent / "model.json").read_text())["input"]["shape"]
-    pixels = np.fromfile(VECTORS / "s_axis.bin", np.uint8).reshape(-1, 1)
-    logits = np.fromfile(VECTORS / "m_axis.expect.bin", np.uint8).reshape(-1, 4)
+def prepare(folder: Path) -> str:
+    """Write the vectors in the format of the bench, its bench.json and the memory images into `folder`.
+
+    Returns the bench that plays them."""
+    ports = json.loads((HERE.parent / "model.json").read_text())["ports"]
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    np.save(folder / "s_axis.npy", pixels)
-    np.save(folder / "m_axis.npy", logits)
     for image in sorted((RTL / "mem").glob("*")):
         shutil.copy(image, folder / image.name)
-    frame = int(np.prod(shape))
-    phases = (("smooth", 0.0, 0.0, None), ("stalls", 0.3, 0.3, None), ("reset", 0.1, 0.1, frame // 2))
+    inputs = [stream(folder, port, "") for port in ports if port["kind"] == "stream_in"]
+    outputs = [stream(folder, port, ".expect") for port in ports if port["kind"] == "stream_out"]
+    memories = [memory(folder, port) for port in ports if port["kind"] == "memory"]
+    pixels = next(port for port in ports if port["kind"] == "stream_in")
+    phases = (("smooth", 0.0, 0.0, None), ("stalls", 0.3, 0.3, None), ("reset", 0.1, 0.1, pixels["words"] // 2))
     bench = {
         "clock": "ap_clk",
         "reset": "ap_rst_n",
@@ -73,18 +74,35 @@ def prepare(folder: Path) -> None:
         "designs": [
             {
                 "name": TOP,
-                "frames": len(pixels) // frame,
-                "inputs": [port("s_axis", 8, None)],
-                "outputs": [port("m_axis", 32, "m_axis_TLAST")],
+                "frames": len(np.load(folder / inputs[0]["file"])) // pixels["words"],
+                "inputs": inputs,
+                "outputs": outputs,
+                "memories": memories,
             }
         ],
     }
     (folder / "bench.json").write_text(json.dumps(bench, indent=1))
+    return "memory_bench" if memories else "stream_bench"
 
 
-def port(name: str, bits: int, last: str | None) -> dict:
+def words(port: dict, suffix: str) -> np.ndarray:
+    """The vectors of a port, uint8 (words, bytes): a word takes 1, 2, 4, 8 or 16 bytes, or a multiple of 8, in the file."""
+    size = next((n for n in (1, 2, 4, 8, 16) if port["bits"] <= 8 * n), -(-port["bits"] // 64) * 8)
+    raw = np.fromfile(VECTORS / f"{port['name']}{suffix}.bin", np.uint8)
+    return raw.reshape(-1, size)[:, : -(-port["bits"] // 8)]
+
+
+def stream(folder: Path, port: dict, suffix: str) -> dict:
+    name = port["name"]
+    np.save(folder / f"{name}.npy", words(port, suffix))
     signals = {key: f"{name}_T{key.upper()}" for key in ("valid", "ready", "data")}
-    return {"name": name, **signals, "bits": bits, "file": f"{name}.npy", "last": last}
+    last = f"{name}_TLAST" if suffix else None
+    return {"name": name, **signals, "bits": port["bits"], "file": f"{name}.npy", "last": last}
+
+
+def memory(folder: Path, port: dict) -> dict:
+    (folder / f"{port['name']}.bin").write_bytes(words(port, "")[: port["words"]].tobytes())
+    return {"prefix": port["name"], "file": f"{port['name']}.bin"}
 
 
 def simulate(waves: bool) -> bool:
@@ -92,7 +110,7 @@ def simulate(waves: bool) -> bool:
     from cocotb_tools.runner import get_runner
 
     run = BUILD / "run"
-    prepare(run)
+    test_module = prepare(run)
     sys.path.insert(0, str(HERE))
     runner = get_runner("verilator")
     runner.build(
@@ -100,7 +118,7 @@ def simulate(waves: bool) -> bool:
         build_args=["-Wno-fatal", "--x-initial", "unique"],
     )  # fmt: skip
     runner.test(
-        test_module="stream_bench", hdl_toplevel=TOP, hdl_toplevel_lang="verilog", build_dir=BUILD / "model", test_dir=run,
+        test_module=test_module, hdl_toplevel=TOP, hdl_toplevel_lang="verilog", build_dir=BUILD / "model", test_dir=run,
         waves=waves, extra_env={"PENNI_BENCH": str(run / "bench.json"), "COCOTB_LOG_LEVEL": "WARNING"},
         results_xml=str(run / "results.xml"),
     )  # fmt: skip
