@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import penni_hls
-from penni_hls.api import random_images
+from penni_hls.recipes.images import random_images
 from penni_hls.backends.result import compare
 from penni_hls.backends.synthesis import Synthesis
 from penni_hls.ir import interpreter
