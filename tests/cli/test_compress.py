@@ -1,4 +1,4 @@
-"""train and compress as commands: what they write and say, that they go on after a kill, and each mistake in a line."""
+"""train and compress as commands: what they write and say, that they resume after a kill, and one line per error."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def score(state: dict, data: Path) -> float:
     return evaluate(load_penni(build("resnet8"), state), Batches(load_cifar10(data), 40, train=False))
 
 
-def test_train_writes_a_network_that_scores_what_it_says(data, tmp_path, command):
+def test_train_writes_a_network_with_the_accuracy_it_reports(data, tmp_path, command):
     output = tmp_path / "deep" / "dense.pt"
     done = command("train", "--arch", "resnet8", "--data", data, "--epochs", 2, "--batch", 32, "-o", output, "--json")
     assert done.code == 0 and done.err.count("\n") == 2 and "train 2/2  loss" in done.err
@@ -81,7 +81,7 @@ def test_train_writes_a_network_that_scores_what_it_says(data, tmp_path, command
     assert sorted(path.name for path in output.parent.iterdir()) == ["dense.pt", "dense.pt.work"]
 
 
-def test_train_says_what_comes_next(data, tmp_path, command):
+def test_train_prints_the_next_command(data, tmp_path, command):
     output = tmp_path / "dense.pt"
     options = ("--mean", ".5,.5,.5", "--std", ".2,.2,.2", "--work", tmp_path / "work", "--half")
     done = command("train", "--arch", "resnet8", "--data", data, "--epochs", 1, "-o", output, *options)
@@ -126,7 +126,7 @@ def test_table_fits(compress, tmp_path):
     assert done.code == 0
     table = done.out[: done.out.index("Written:")]
     assert all(len(line) <= 100 for line in table.splitlines())
-    for words in ("top-1, %", "MACs, as the paper counts", "indices and all", "layer3.0.conv2", "12,501,632"):
+    for words in ("top-1, %", "MACs, paper's convention", "with indices", "layer3.0.conv2", "12,501,632"):
         assert words in table
     assert f"Next: penni-hls generate {output} --board pynq-z2 -o build/small --mean .5,.5,.5 --std" in done.out
     graph = checkpoint.read(output, mean=(0.5, 0.5, 0.5))
@@ -191,11 +191,11 @@ def killed(options: list[str], stage: str, epoch: int) -> subprocess.CompletedPr
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_to_the_same_bytes(compress, data, dense, tmp_path):
+def test_a_killed_run_resumes_to_the_same_bytes(compress, data, dense, tmp_path):
     output = tmp_path / "stopped.pt"
     options = ["--arch", "resnet8", "--weights", dense, "--data", data, "-o", output, *QUICK, "--macs", 0.5]
     done = killed(["compress", *map(str, options)], "finetune", 1)
-    message = f"interrupted; the same command goes on where it stopped (its checkpoints are in {output}.work)"
+    message = f"interrupted; the same command resumes the run (checkpoints in {output}.work)"
     assert done.returncode == 130 and done.stdout == ""
     assert done.stderr.splitlines()[-1] == f"penni-hls: error: {message}"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["stopped.pt.work"]
@@ -208,7 +208,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(compress, data, dense, tmp_path)
     assert output.read_bytes() == (tmp_path / "straight.pt").read_bytes()
 
 
-def test_other_settings_do_not_go_on(compress, tmp_path):
+def test_a_checkpoint_of_other_settings_is_refused(compress, tmp_path):
     assert compress(tmp_path / "a.pt").code == 0
     for options, what in (
         (("--lr", 0.01), "lr 0.05, now 0.01"),
@@ -218,12 +218,15 @@ def test_other_settings_do_not_go_on(compress, tmp_path):
         done = compress(tmp_path / "a.pt", *options)
         assert done.code == 2 and done.err.splitlines()[-1] == (
             f"penni-hls: error: {tmp_path}/a.pt.work/alternate.ckpt: was made with other settings ({what}); "
-            "remove it to begin anew"
+            "remove it to start over"
         )
 
 
-MISTAKES = {
-    "suffix": (("-o", "x.bin"), '-o x.bin: the suffix ".bin" does not do; use one of .pt, .pth, .safetensors, .penni'),
+BAD_OPTIONS = {
+    "suffix": (
+        ("-o", "x.bin"),
+        '-o x.bin: the suffix ".bin" is not supported; use one of .pt, .pth, .safetensors, .penni',
+    ),
     "architecture": (
         ("--arch", "resnet9"),
         'architecture "resnet9" is not known; use one of resnet8, resnet20, resnet32, resnet56, resnet18, vgg16',
@@ -258,15 +261,15 @@ MISTAKES = {
     ),
     "bits alone": (
         ("--coef-bits", "4"),
-        "--coef-bits and --qat-epochs go with --qat; give it too, or 'generate --coef-bits' rounds as it is",
+        "--coef-bits and --qat-epochs go with --qat; add --qat, or round without training: 'generate --coef-bits'",
     ),
     "weights": (("--weights", "nowhere.pt"), "nowhere.pt: there is no such file"),
 }
 
 
-@pytest.mark.parametrize("case", MISTAKES)
-def test_a_mistake_is_one_line(case, compress, tmp_path, monkeypatch):
-    options, message = MISTAKES[case]
+@pytest.mark.parametrize("case", BAD_OPTIONS)
+def test_bad_options_give_one_line(case, compress, tmp_path, monkeypatch):
+    options, message = BAD_OPTIONS[case]
     message = message.replace("{}", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     done = compress(tmp_path / "x.pt", *options)
@@ -290,7 +293,7 @@ def test_no_data(command, tmp_path):
 
 def test_a_dense_network_is_a_state_dict(command, data, tmp_path):
     done = command("train", "--arch", "resnet8", "--data", data, "-o", tmp_path / "x.penni")
-    message = f'-o {tmp_path}/x.penni: the suffix ".penni" does not do; use one of .pt, .pth, .safetensors'
+    message = f'-o {tmp_path}/x.penni: the suffix ".penni" is not supported; use one of .pt, .pth, .safetensors'
     assert (done.code, done.err) == (2, f"penni-hls: error: {message}\n")
 
 
@@ -300,8 +303,10 @@ def test_places_that_cannot_be_written(compress, dense, tmp_path):
     for output, options, message in (
         (tmp_path / "file" / "x.pt", (), f"cannot write to {tmp_path}/file/x.pt: {tmp_path}/file is not a directory; "
          "choose another with -o"),
-        (tmp_path / "folder.pt", (), f"cannot write to {tmp_path}/folder.pt: it is a directory; choose another with -o"),
-        (tmp_path / "x.pt", ("--work", tmp_path / "file"), f"--work {tmp_path}/file: it is not a directory; choose another"),
+        (tmp_path / "folder.pt", (), f"cannot write to {tmp_path}/folder.pt: it is a directory; "
+         "choose another with -o"),
+        (tmp_path / "x.pt", ("--work", tmp_path / "file"), f"--work {tmp_path}/file: it is not a directory; "
+         "choose another"),
         (dense, (), f"-o {dense}: would overwrite the weights it starts from; choose another with -o"),
     ):  # fmt: skip
         done = compress(output, *options)
@@ -316,7 +321,7 @@ def without(state: dict) -> str:
 
 def besides(state: dict) -> str:
     state.update({f"layer4.{n}.weight": torch.ones(1) for n in range(5)})
-    return "it has besides layer4.0.weight, layer4.1.weight, layer4.2.weight and 2 more"
+    return "it also has layer4.0.weight, layer4.1.weight, layer4.2.weight and 2 more"
 
 
 def reshaped(state: dict) -> str:
@@ -358,14 +363,14 @@ def test_a_compressed_network_is_pruned_further(tmp_path, compress):
     assert all((second[name] | ~zero).all() for name, zero in first.items() if zero.shape == second[name].shape)
     done = compress(tmp_path / "c.pt", *again, quick=("--epochs", 1))
     assert (done.code, done.err.splitlines()[-1]) == (2, "penni-hls: error: the network is compressed already: "
-        "alternation would undo its zeros; give 0 epochs of it")  # fmt: skip
+        "alternating training would undo its zeros; give 0 epochs of it")  # fmt: skip
 
 
 def zeros(path):
     return {name: value == 0 for name, value in torch.load(path, weights_only=True).items() if value.dim() == 2}
 
 
-def test_divergence_is_said(compress, tmp_path):
+def test_divergence_is_reported(compress, tmp_path):
     done = compress(tmp_path / "x.pt", "--lr", 1e30)
     assert done.code == 2
     assert done.err.splitlines()[-1].startswith("penni-hls: error: alternate: training diverged in epoch 1 (loss nan)")
@@ -414,7 +419,7 @@ def test_integer_network(bits, compress, command, data, tmp_path):
 
 @pytest.mark.slow
 def test_torchrun(data, dense, tmp_path):
-    """Two processes: one line an epoch, one object, and a mistake is said once."""
+    """Two processes: one line per epoch, one object, and an error is printed once."""
     begin = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "penni_hls"]
     options = ["compress", "--arch", "resnet8", "--weights", dense, "--data", data, *QUICK, "--json", "-o"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

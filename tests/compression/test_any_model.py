@@ -39,7 +39,7 @@ class Own(nn.Module):
 
 
 class Counted(Own):
-    """What cannot be traced: its way depends on the values."""
+    """What cannot be traced: its control flow depends on the data."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return super().forward(x) if x.sum() > -1e9 else x

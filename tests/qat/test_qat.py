@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from penni_hls.accuracy import predict_float, predict_integer
 from penni_hls.data import Images
 from penni_hls.errors import UsageError
-from penni_hls.ir import interpreter as golden
+from penni_hls.ir import interpreter
 from penni_hls.ir.fixed import QType, Requant
 from penni_hls.ir.graph import Graph, Node, TensorSpec, verify
 from penni_hls.ir.ops import BasisConv, GlobalPool, Input, MaxPool, SparseMac
@@ -44,7 +44,7 @@ def differing(network: IntegerNetwork, graph: Graph, images: np.ndarray) -> list
     """The operators whose integers in the module are not those of the reference on `graph`."""
     with torch.no_grad():
         mine = network.maps(torch.from_numpy(images).permute(0, 3, 1, 2))
-    wanted = golden.run(graph, images)
+    wanted = interpreter.run(graph, images)
     assert set(mine) == set(wanted)
     wrong = []
     for name, tensor in wanted.items():
@@ -116,7 +116,7 @@ def test_odd_operators_give_the_reference_s_integers(seed):
     graph = everything(seed)
     images = np.random.default_rng(seed).integers(0, 256, (5, 9, 7, 3), dtype=np.uint8)
     assert differing(network_of(graph), graph, images) == []
-    for name, tensor in golden.run(graph, images).items():  # else saturation would hide what differs
+    for name, tensor in interpreter.run(graph, images).items():  # else saturation would hide what differs
         assert len(np.unique(tensor.values)) > 8, name
 
 
@@ -141,7 +141,7 @@ def test_another_rounding_would_be_seen(wrong, monkeypatch):
 
 
 def test_halves_of_a_requantizer_round_up():
-    """2^-1 exactly, above and below zero, with and without a residual."""
+    """2^-1 exactly, above and below zero, with and without a skip connection."""
     spec = TensorSpec((1, 1, 1), U8)
     requant = Requant(np.array([1, 1]), np.array([0, -8]), 1, S8)
     graph = Graph(
@@ -170,7 +170,7 @@ def test_sums_too_wide_for_float32_stay_exact():
     )
     images = rng.integers(100, 256, (64, 16, 16, 64), dtype=np.uint8)
     network = IntegerNetwork(Quantized(graph, 1.0, ()), (0.5,) * 64, (0.5,) * 64)
-    pool = golden.run(graph, images)["pool"].values.astype(np.int64).reshape(64, 64)
+    pool = interpreter.run(graph, images)["pool"].values.astype(np.int64).reshape(64, 64)
     exact = pool @ coefs.T
     assert exact.min() > 1 << 24 and (exact % 2).any()
     sums = sums_of(torch.from_numpy(pool).float()[:, :, None, None], torch.from_numpy(coefs).float(), 1 << 16)

@@ -50,7 +50,7 @@ def test_interrupted_run_ends_with_the_same_bits(tmp_path, epoch):
     assert not list(tmp_path.glob("*.part"))
 
 
-def test_run_of_other_settings_is_not_gone_on_with(tmp_path):
+def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
     fit(small_resnet(), batches(), None, TrainConfig(epochs=1), directory=tmp_path)
     with pytest.raises(UsageError, match="other settings"):
         fit(small_resnet(), batches(), None, TrainConfig(epochs=2), directory=tmp_path)
