@@ -1,106 +1,27 @@
-"""Quantization-aware training: what is trained is what the hardware computes, and the gradient is the one it claims."""
-
-from dataclasses import replace
+"""The integer network: what is trained is what the hardware computes, and the gradient is the one it claims."""
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
-from penni_hls.accuracy import predict_float, predict_integer
+from penni_hls.accuracy import predict_integer
 from penni_hls.data import Images
-from penni_hls.errors import UsageError
 from penni_hls.ir import interpreter
 from penni_hls.ir.fixed import QType, Requant
 from penni_hls.ir.graph import Graph, Node, TensorSpec, verify
-from penni_hls.ir.ops import BasisConv, GlobalPool, Input, MaxPool, SparseMac
+from penni_hls.ir.ops import BasisConv, GlobalPool, Input, SparseMac
 from penni_hls.ir.quantized import Quantized
 from penni_hls.qat import network as qat_network
 from penni_hls.qat.network import IntegerNetwork, _Basis, _Mac
 from penni_hls.qat.numbers import sums_of
-from penni_hls.qat.train import QatConfig, Teacher, integer_accuracy, prepare, qat
+from penni_hls.qat.train import QatConfig, prepare
 from penni_hls.quantize import quantize
 from penni_hls.training.batches import Batches
-from penni_hls.training.train import TrainConfig
 
 from ..networks import random_resnet
-from ..passes.nets import MEAN, STD, pixels, resnet, vgg
-
-U8, S8 = QType(8, False), QType(8, True)
-FLOAT_NETS = {
-    "option A": lambda: resnet(),
-    "option B": lambda: resnet(option_b=True),
-    "dense": lambda: resnet(option_b=True, dense=True),
-    "VGG": lambda: vgg(),
-}
-TRAIN = TrainConfig(epochs=0, lr=0.03, weight_decay=0.0, seed=3)
-
-
-def network_of(graph: Graph) -> IntegerNetwork:
-    return IntegerNetwork(Quantized(graph, 0.01, ()), MEAN, STD)
-
-
-def differing(network: IntegerNetwork, graph: Graph, images: np.ndarray) -> list[str]:
-    """The operators whose integers in the module are not those of the reference on `graph`."""
-    with torch.no_grad():
-        mine = network.maps(torch.from_numpy(images).permute(0, 3, 1, 2))
-    wanted = interpreter.run(graph, images)
-    assert set(mine) == set(wanted)
-    wrong = []
-    for name, tensor in wanted.items():
-        values = tensor.values.reshape(*tensor.values.shape[:3], -1)
-        have = mine[name].permute(0, 2, 3, 1).numpy()
-        if have.shape != values.shape or not np.array_equal(have, values):
-            wrong.append(name)
-    return wrong
-
-
-def trained(graph, bits: int, epochs: int, **options) -> tuple[IntegerNetwork, Quantized]:
-    """A float graph's integer network before training, and what `qat` makes of it."""
-    config = QatConfig(coef_bits=bits, epochs=epochs, train=TRAIN)
-    after = qat(graph, loader(graph), config=config, calibration=pixels(32, 8), **options)
-    return prepare(graph, config, pixels(32, 8)), after
-
-
-def labelled(graph, count: int, seed: int = 5) -> Images:
-    """Images with the labels that the float network gives them."""
-    images = pixels(count, 8, seed)
-    return Images(images, predict_float(graph, images).argmax(1).astype(np.uint8))
-
-
-def loader(graph) -> Batches:
-    return Batches(labelled(graph, 48), 16, train=True, mean=MEAN, std=STD)
-
-
-def everything(seed: int) -> Graph:
-    """Odd sizes and strides, pads with a value, several shifts (0 among them), a max pool with pad, a 1x1 layer, a
-    dense layer's unit kernels, a flattened layer, rows without coefficients."""
-    rng = np.random.default_rng(seed)
-    nodes = [Node("input", Input(TensorSpec((9, 7, 3), U8)))]
-
-    def add(name, op):
-        nodes.append(Node(name, op, (nodes[-1].name,)))
-        return op.out_spec
-
-    def mac(name, spec, channels, top, out, shift, flatten=False):
-        depth = int(np.prod(spec.shape if flatten else spec.shape[2:]))
-        coefs = rng.integers(-top, top + 1, (channels, depth))
-        coefs[0] = 0
-        multiplier, bias = rng.integers(0, 65536, channels), rng.integers(-(1 << 24), 1 << 24, channels)
-        requant = Requant(multiplier, bias, shift, out)
-        coef_type = QType(2 if top == 1 else top.bit_length() + 1, True)
-        return add(name, SparseMac(spec, coefs, coef_type, requant, None, flatten))
-
-    kernels = rng.integers(-127, 128, (4, 3, 3))
-    z = add("a.basis", BasisConv(nodes[0].op.spec, kernels, (9, 8, 7, 1), S8, 2, 1, rng.integers(0, 256, 3)))
-    first = mac("a.mac", z, 6, 7, S8, 22)
-    second = mac("b.mac", first, 5, 1, U8, 16)
-    pooled = add("pool", MaxPool(second, 3, 2, 1))
-    unit = np.eye(4, dtype=np.int64).reshape(4, 2, 2)
-    z = add("c.basis", BasisConv(pooled, unit, (0,) * 4, U8, 1, 1, np.zeros(5, np.int64)))
-    third = mac("c.mac", z, 4, 127, S8, 24)
-    mac("d.mac", third, 3, 127, QType(16, True), 20, flatten=True)
-    return verify(Graph(tuple(nodes)))
+from ..passes.nets import MEAN, STD, pixels, resnet
+from .nets import FLOAT_NETS, S8, U8, differing, everything, network_of
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -210,26 +131,6 @@ def test_training_starts_at_the_integer_network_and_ends_at_one_the_reference_co
     assert sum((old.coefs != new.coefs).sum() for old, new in pairs) > 3
 
 
-@pytest.mark.parametrize("bits", [2, 8])
-def test_what_qat_returns_holds_the_pattern_and_its_widths_anew(bits):
-    graph = resnet(option_b=True)
-    network, after = trained(graph, bits, epochs=2)
-    pattern = quantize(graph, coef_bits=8, calibration=pixels(32, 8)).graph
-    changed = 0
-    for old, new, wide in zip(network.start.graph, after.graph, pattern, strict=True):
-        if isinstance(new.op, BasisConv):
-            assert np.abs(new.op.basis).max() <= 127 and new.op.shifts == old.op.shifts
-        if isinstance(new.op, SparseMac):
-            assert new.op.coef_type == QType(bits, True) and np.abs(new.op.coefs).max() <= QType(bits, True).hi
-            assert not new.op.coefs[(wide.op.coefs == 0) & (old.op.coefs == 0)].any()
-            changed += int((new.op.coefs != old.op.coefs).sum())
-            rebuilt = SparseMac(new.op.z, new.op.coefs, new.op.coef_type, new.op.requant, new.op.skip, new.op.flatten)
-            assert (new.op.acc_type, new.op.total_type) == (rebuilt.acc_type, rebuilt.total_type)
-            assert not new.op.requant.multiplier[~new.op.coefs.any(1)].any()
-    assert changed
-    assert after.logit_scale == network.start.logit_scale
-
-
 def test_widths_of_sums_follow_the_new_weights():
     graph = random_resnet()
     network = network_of(graph)
@@ -296,68 +197,3 @@ def test_no_gradient_passes_a_saturated_output():
     y = unit(x)
     assert y.flatten().tolist() == [0, 40, 255]
     assert torch.autograd.grad(y.sum(), x)[0].flatten().tolist() == [0, 3, 0]
-
-
-def test_it_learns():
-    """Ternary, from uint8 pixels; scored on images that it has seen and on others."""
-    graph = resnet(option_b=True)
-    seen, unseen = labelled(graph, 256), labelled(graph, 400, seed=8)
-    x = torch.from_numpy(seen.images).permute(0, 3, 1, 2).split(32)
-    batches = list(zip(x, torch.from_numpy(seen.labels).long().split(32), strict=True))
-    config = QatConfig(coef_bits=2, epochs=14, train=replace(TRAIN, lr=2e-3))
-    before = quantize(graph, coef_bits=2, calibration=pixels(32, 8))
-    after = qat(graph, batches, config=config, calibration=pixels(32, 8))
-    for data, gain in ((seen, 6), (unseen, 3)):
-        scores = [integer_accuracy(network, data.images, data.labels) for network in (before, after)]
-        assert scores[1] > scores[0] + gain
-
-
-def test_interrupted_training_ends_with_the_same_network(tmp_path):
-    def stop(metrics):
-        raise InterruptedError
-
-    graph = resnet()
-    _, straight = trained(graph, 4, epochs=3)
-    with pytest.raises(InterruptedError):
-        trained(graph, 4, epochs=3, directory=tmp_path, report=stop)
-    seen = []
-    _, again = trained(graph, 4, epochs=3, directory=tmp_path, report=lambda metrics: seen.append(metrics.epoch))
-    assert seen == [2, 3] and (tmp_path / "qat.jsonl").exists()
-    for one, other in zip(straight.graph, again.graph, strict=True):
-        if isinstance(one.op, SparseMac):
-            assert np.array_equal(one.op.coefs, other.op.coefs)
-            assert np.array_equal(one.op.requant.bias, other.op.requant.bias)
-            assert np.array_equal(one.op.requant.multiplier, other.op.requant.multiplier)
-        if isinstance(one.op, BasisConv):
-            assert np.array_equal(one.op.basis, other.op.basis)
-    with pytest.raises(UsageError, match=r"qat\.ckpt"):
-        trained(resnet(seed=1), 4, epochs=3, directory=tmp_path)
-
-
-def test_accuracy_after_each_epoch_is_that_of_the_integer_reference():
-    graph = resnet()
-    data = labelled(graph, 64, seed=2)
-    test = Batches(data, 64, train=False, mean=MEAN, std=STD)
-    metrics = []
-    _, after = trained(graph, 4, epochs=2, test_loader=test, report=metrics.append)
-    hits = predict_integer(after.graph, data.images).argmax(1) == data.labels
-    assert metrics[-1].accuracy == pytest.approx(100 * hits.mean()) == integer_accuracy(after, data.images, data.labels)
-
-
-def test_images_of_another_normalisation_are_refused():
-    graph = resnet()
-    data = labelled(graph, 16)
-    with pytest.raises(UsageError, match="normalis"):
-        qat(graph, Batches(data, 16, train=True, mean=(0, 0, 0), std=(1 / 255,) * 3))
-    with pytest.raises(UsageError, match=r"\(N, 3, 8, 8\)"):
-        qat(graph, Batches(Images(data.images[:, :6], data.labels), 16, train=True, mean=MEAN, std=STD))
-
-
-@pytest.mark.parametrize("name", FLOAT_NETS)
-def test_the_teacher_is_the_float_network(name):
-    graph = FLOAT_NETS[name]()
-    images = pixels(6, 8)
-    x, _ = next(iter(Batches(Images(images, np.zeros(6, np.uint8)), 6, train=False, mean=MEAN, std=STD)))
-    wanted = predict_float(graph, images)
-    for given in (x, torch.from_numpy(images).permute(0, 3, 1, 2)):
-        np.testing.assert_allclose(Teacher(graph)(given).detach().numpy(), wanted, atol=2e-4 * np.abs(wanted).max())
