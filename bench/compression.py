@@ -2,9 +2,9 @@
 
     python bench/compression.py DENSE COMPRESSED [--batches 1 128] [--threads 1] [--rounds 7]
 
-Both run in PyTorch as plain dense networks in float32: what the compressed one gains here, it gains by the channels
-and weights that shrinking took out, not by sparse arithmetic. Each figure is taken in a process of its own, the two
-networks in turn; times are medians over the rounds. Memory is what the process holds at its peak in the forward passes
+Both run in PyTorch as plain dense networks in float32: what the compressed one gains here comes from the channels and
+weights that shrinking removed, not from sparse arithmetic. Each figure is measured in its own process, the two networks
+alternately; times are medians over the rounds. Memory is what the process holds at its peak in the forward passes
 beyond what it held before the network was read: weights, activations and the library's own buffers. Linux only.
 """
 
@@ -85,7 +85,7 @@ def timed(model, x) -> float:  # noqa: ANN001
 
 
 def forget_peak() -> None:
-    """Give back what reading left behind, and let the kernel's note of the peak begin anew."""
+    """Free what reading allocated, and reset the kernel's record of the peak."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")

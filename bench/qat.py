@@ -3,7 +3,7 @@
     python bench/qat.py CHECKPOINT --data DIR [--coef-bits 2 4 8] [--epochs 4] [--work WORK]
 
 DIR holds CIFAR-10: all training images train, the first 256 of them calibrate, all test images score (by the integer
-reference). With WORK an interrupted run goes on from its last epoch.
+reference). With WORK an interrupted run resumes after its last epoch.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main() -> None:
     train, test = load_cifar10(options.data, "train"), load_cifar10(options.data)
     calibration = train.images[:256]
     print(
-        f"| coefficient bits | post-training | after {options.epochs} epochs | an epoch takes |\n|---|---|---|---|",
+        f"| coefficient bits | post-training | after {options.epochs} epochs | time per epoch |\n|---|---|---|---|",
         flush=True,
     )
     for bits in options.coef_bits:

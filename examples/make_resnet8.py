@@ -3,8 +3,8 @@
 
 python examples/make_resnet8.py --data DIR --work DIR [--out resnet8.pt]
 
-DIR of --data holds CIFAR-10 (binary or Python form). --work keeps checkpoints: an interrupted run goes on from its
-last epoch. The result is a plain state dict in half precision for `torch.load(weights_only=True)`.
+DIR of --data holds CIFAR-10 (binary or Python form). --work keeps checkpoints: an interrupted run resumes after
+its last epoch. The result is a plain state dict in half precision for `torch.load(weights_only=True)`.
 """
 
 import argparse
@@ -26,7 +26,7 @@ DENSE = TrainConfig(epochs=40, lr=0.2, weight_decay=2e-4, bf16=True, seed=1)
 
 
 def settings(finetune: int, gradual: int, distill: bool) -> CompressConfig:
-    """A fifth of the parameters and a quarter of the MACs; `distill`: the dense network teaches."""
+    """A fifth of the parameters and a quarter of the MACs; `distill`: knowledge distillation from the dense one."""
     return CompressConfig(
         d=5,
         epochs=6,
@@ -50,8 +50,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("resnet8.pt"))
-    parser.add_argument("--finetune", type=int, default=60, help="epochs after the alternation")
-    parser.add_argument("--gradual", type=int, default=15, help="of these, epochs over which weights are pruned")
+    parser.add_argument("--finetune", type=int, default=60, help="fine-tuning epochs")
+    parser.add_argument("--gradual", type=int, default=15, help="the first N of these prune in steps")
     parser.add_argument("--distill", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
     config = settings(options.finetune, options.gradual, options.distill)

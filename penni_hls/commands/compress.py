@@ -33,33 +33,41 @@ def compress(
     ],
     bases: Annotated[
         list[str],
-        typer.Option("-d", "--bases", metavar="D", help="Bases a layer: 5, a share of energy 0.95, LAYER=3,…"),
+        typer.Option("-d", "--bases", metavar="D", help="Bases per layer: 5, a share of energy 0.95, LAYER=3,…"),
     ] = ["5"],  # noqa: B006 (typer copies it)
-    epochs: Annotated[int, typer.Option(min=0, help="Of alternation between coefficients and bases.")] = 8,
-    every: Annotated[int, typer.Option(min=1, help="Epochs before the sides change.")] = 1,
+    epochs: Annotated[
+        int, typer.Option(min=0, help="Alternating-training epochs: coefficients, bases, coefficients, …")
+    ] = 8,
+    every: Annotated[
+        int, typer.Option(min=1, help="Epochs before training switches between coefficients and bases.")
+    ] = 1,
     l1: Annotated[float, typer.Option("--l1", min=0, help="Weight of the sum of |coefficients| in the loss.")] = 1e-4,
     prune: Annotated[
         float | None,
-        typer.Option(min=0, help=f"Coefficients below S x their layer's deviation go. {THRESHOLD} without a target."),
+        typer.Option(
+            min=0, help=f"Prune what is below S x its layer's standard deviation. {THRESHOLD} without a target."
+        ),
     ] = None,
     parameters: Annotated[
         float | None, typer.Option(metavar="SHARE", help="Target: 0.2 keeps a fifth of the parameters.")
     ] = None,
     macs: Annotated[float | None, typer.Option(metavar="SHARE", help="Target: the same for MACs.")] = None,
-    finetune: Annotated[int, typer.Option(min=0, help="Epochs after pruning, the zeros held.")] = 6,
-    gradual: Annotated[int, typer.Option(min=1, help="Prune in steps over so many of these.")] = 1,
-    score: Annotated[str, typer.Option(metavar="fisher|magnitude", help="What a target keeps the most of.")] = "fisher",
-    distill: Annotated[bool, typer.Option(help="The dense network teaches.")] = False,
+    finetune: Annotated[int, typer.Option(min=0, help="Fine-tuning epochs; pruned weights stay zero.")] = 6,
+    gradual: Annotated[int, typer.Option(min=1, help="Prune in steps over the first N of them.")] = 1,
+    score: Annotated[
+        str, typer.Option(metavar="fisher|magnitude", help="Importance score for the targets.")
+    ] = "fisher",
+    distill: Annotated[bool, typer.Option(help="Knowledge distillation from the dense network.")] = False,
     qat: Annotated[bool, typer.Option("--qat", help="Train the integer network too; needs -o FILE.penni.")] = False,
     coef_bits: Annotated[
-        str | None, typer.Option(metavar="8|4|ternary", help="Of the coefficients, with --qat; 8 by default.")
+        str | None, typer.Option(metavar="8|4|ternary", help="Width of coefficients with --qat; 8 by default.")
     ] = None,
-    qat_epochs: Annotated[int | None, typer.Option(min=0, help="With --qat; 4 by default.")] = None,
-    shrink: Annotated[bool, typer.Option(help="Take out channels that nothing reads or writes.")] = True,
+    qat_epochs: Annotated[int | None, typer.Option(min=0, help="Epochs of --qat; 4 by default.")] = None,
+    shrink: Annotated[bool, typer.Option(help="Remove channels that nothing reads or writes.")] = True,
     lr: Rate = 0.05,
     weight_decay: Decay = 1e-4,
 ) -> int:
-    """Compress a network by PENNI: decompose, alternate, prune, fine-tune, shrink. Interrupted, it goes on.
+    """Compress a network by PENNI: decompose, alternate, prune, fine-tune, shrink. After an interrupt it resumes.
 
     \b
     Examples:
@@ -78,7 +86,7 @@ def compress(
     bits = coefficient_bits(coef_bits)
     if not qat and (coef_bits is not None or qat_epochs is not None):
         raise UsageError(
-            "--coef-bits and --qat-epochs go with --qat; give it too, or 'generate --coef-bits' rounds as it is"
+            "--coef-bits and --qat-epochs go with --qat; add --qat, or round without training: 'generate --coef-bits'"
         )
     from ..compression.pipeline import CompressConfig
     from ..qat.train import QatConfig
@@ -100,7 +108,7 @@ def compress(
     stages = {"alternate": epochs, "finetune": finetune, "qat": integers.epochs if integers else 0}
     files = [run.directory / f"{stage}.jsonl" for stage, some in stages.items() if some]
     summarise(report, made)
-    report.say(f"Written: {output}" + (f"; metrics an epoch a line: {', '.join(map(str, files))}" if files else ""))
+    report.say(f"Written: {output}" + (f"; metrics, one line per epoch: {', '.join(map(str, files))}" if files else ""))
     report.say(f"Next: penni-hls generate {output} --board pynq-z2 -o build/{output.stem}{options.normalisation()}")
     assert made.before and made.accuracy_before is not None
     report.result(
@@ -139,11 +147,11 @@ def summarise(report: Reporter, made: Outcome) -> None:
     rows = [
         (name, old, new, change(old, new))
         for name, old, new in (
-            ("parameters, as the paper counts: not 0, and bases", before.paper_parameters, after.paper_parameters),
+            ("parameters, paper's convention", before.paper_parameters, after.paper_parameters),
             ("parameters with biases and BatchNorm", before.parameters, after.parameters),
-            ("MACs, as the paper counts", before.paper_macs, after.paper_macs),
-            ("MACs, of basis maps only those that are read", before.macs, after.macs),
-            ("bytes at 8 bits, indices and all", -(-before.bits() // 8), -(-after.bits() // 8)),
+            ("MACs, paper's convention", before.paper_macs, after.paper_macs),
+            ("MACs, only basis maps that are read", before.macs, after.macs),
+            ("bytes at 8 bits, with indices", -(-before.bits() // 8), -(-after.bits() // 8)),
         )
     ]
     scores = [("top-1, %", made.accuracy)]

@@ -43,7 +43,7 @@ def inspect(checkpoint: Checkpoint, as_json: Json = False) -> int:
         f"({percent(total.parameters, total.dense_parameters)}; biases and BatchNorm included)"
     )
     report.say(
-        f"MACs an image: {total.dense_macs:,} dense, {total.macs:,} PENNI ({percent(total.macs, total.dense_macs)}): "
+        f"MACs per image: {total.dense_macs:,} dense, {total.macs:,} PENNI ({percent(total.macs, total.dense_macs)}): "
         f"{total.read_basis_macs:,} basis + {total.sparse_macs:,} sparse"
     )
     if loaded.quantized is not None:

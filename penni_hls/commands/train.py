@@ -18,7 +18,7 @@ def train(
     weight_decay: Decay = 5e-4,
     label_smoothing: Annotated[float, typer.Option(min=0, max=1, help="Share of each label given to all.")] = 0.0,
 ) -> int:
-    """Train a dense network on CIFAR-10 from scratch: a baseline to compress. Interrupted, the same command goes on.
+    """Train a dense network on CIFAR-10 from scratch: a baseline to compress. After an interrupt it resumes.
 
     \b
     Examples:
@@ -40,9 +40,9 @@ def train(
     arch, output = options.arch, options.output
     following = f"penni-hls compress --arch {arch} --weights {output} --data {options.data} -o {arch}_penni.pt"
     report.say(
-        f"{arch}: {made.accuracy:.2f} % top-1, {made.after.parameters:,} parameters, {made.after.macs:,} MACs an image"
+        f"{arch}: {made.accuracy:.2f} % top-1, {made.after.parameters:,} parameters, {made.after.macs:,} MACs per image"
     )
-    report.say(f"Written: {output}; metrics an epoch a line: {run.directory / 'train.jsonl'}")
+    report.say(f"Written: {output}; metrics, one line per epoch: {run.directory / 'train.jsonl'}")
     report.say(f"Next: {following}{options.normalisation()}")
     report.result(
         {

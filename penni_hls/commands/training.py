@@ -38,7 +38,7 @@ class TrainingOptions:
     output: Annotated[
         Path,
         typer.Option(
-            "-o", "--output", metavar="FILE", help="The file to make; its suffix is the form.", show_default=False
+            "-o", "--output", metavar="FILE", help="Output file; the suffix selects the format.", show_default=False
         ),
     ]
     batch: Annotated[int, typer.Option(min=1, help="Images per step, over all processes.")] = 128
@@ -112,9 +112,7 @@ def watched(report: Reporter, run: Run) -> Iterator[Watch]:
         with nullcontext() if follower() else report.steps(f"reading {run.data}") as advance:
             yield Watch(lambda metrics: report.log(metrics.line()), advance, report.log)
     except KeyboardInterrupt:
-        raise Interrupted(
-            f"interrupted; the same command goes on where it stopped (its checkpoints are in {run.directory})"
-        ) from None
+        raise Interrupted(f"interrupted; the same command resumes the run (checkpoints in {run.directory})") from None
 
 
 def change(before: float, after: float) -> str:

@@ -1,4 +1,4 @@
-"""Step B: coefficients trained under L1 with the bases frozen, then bases with the coefficients frozen, in turn."""
+"""Step B, alternating training: coefficients under L1 with the bases frozen, then bases with frozen coefficients."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ COEFFICIENTS, BASES = "coefficients", "bases"
 
 
 def phase(epoch: int, every: int) -> str:
-    """What epoch `epoch` (from 0) trains: `every` epochs of coefficients, as many of bases, and again."""
+    """What epoch `epoch` (from 0) trains: `every` epochs the coefficients, then `every` epochs the bases, repeated."""
     if every < 1:
-        raise UsageError(f"alternation every {every} epochs: it must be 1 or more")
+        raise UsageError(f"alternating every {every} epochs: it must be 1 or more")
     return COEFFICIENTS if (epoch // every) % 2 == 0 else BASES
 
 
 def freeze(model: nn.Module, trained: str | None) -> None:
-    """Let only the `trained` side of each decomposed layer move (None: both). Other parameters go on being trained."""
+    """Train only the `trained` side of each decomposed layer (None: both). All others stay trainable."""
     for module in model.modules():
         if isinstance(module, PenniConv2d):
             module.coefs.requires_grad_(trained != BASES)
@@ -34,11 +34,11 @@ def l1(model: nn.Module) -> Tensor:
 
 
 def alternating(model: nn.Module, strength: float, every: int) -> Hooks:
-    """Hooks that freeze by turns and add `strength` * L1 to the loss. The phase depends on the epoch alone.
+    """Hooks that alternate what is frozen and add `strength` * L1 to the loss. The phase depends on the epoch alone.
 
-    While the bases are trained their length is free, and a longer basis would let L1 shrink the coefficients for
-    nothing; so at each phase's beginning the bases are brought to unit length and the coefficients take up the
-    factor.
+    While the bases are trained their length is free, and a longer basis would let L1 shrink the coefficients
+    without any gain; so at the start of each phase the bases are scaled to unit length and the coefficients by the
+    inverse.
     """
 
     def epoch(number: int) -> None:
@@ -50,7 +50,7 @@ def alternating(model: nn.Module, strength: float, every: int) -> Hooks:
 
 @torch.no_grad()
 def normalise(model: nn.Module) -> None:
-    """Bring, in place, each basis to unit length, its coefficients taking up the factor: the weights stay."""
+    """Scale, in place, each basis to unit length and its coefficients by the inverse: the weights stay the same."""
     for module in model.modules():
         if isinstance(module, PenniConv2d):
             length = module.basis.norm(dim=1)

@@ -90,7 +90,7 @@ class Analysis:
     def kept(self) -> set[int]:
         """The classes that stay: the least set with the pinned ones and all that a kept row reads and cannot fold.
 
-        A layer of which nothing would stay keeps its first channel: a tensor without channels is nobody's friend.
+        A layer that would lose all its channels keeps the first: no tensor may have zero channels.
         """
         kept = {self.root(i) for i in self.pinned}
         while True:

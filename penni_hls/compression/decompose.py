@@ -98,8 +98,8 @@ def compressed(model: nn.Module) -> bool:
 def decompose(model: nn.Module, d: Rank = 5) -> nn.Module:
     """Replace, in place, each replaceable convolution by a PenniConv2d of `d` bases; return the model.
 
-    `d` as in `factors`, or a mapping from layer names to it; layers that it does not name stay whole, as 1x1 layers do,
-    and those that are decomposed already stay as they are.
+    `d` as in `factors`, or a mapping from layer names to it; layers that it does not name are not decomposed, as 1x1
+    layers, and those that are decomposed already stay as they are.
     """
     layers = {name: module for name, module in model.named_modules() if replaceable(module)}
     if isinstance(d, Mapping):
@@ -118,7 +118,7 @@ def decompose(model: nn.Module, d: Rank = 5) -> nn.Module:
 
 
 def as_dense(model: nn.Module) -> nn.Module:
-    """The way back, in place: each PenniConv2d becomes an nn.Conv2d of weight `coefs @ basis`; return the model."""
+    """Undo `decompose` in place: each PenniConv2d becomes an nn.Conv2d of weight `coefs @ basis`; return the model."""
     for name, module in list(model.named_modules()):
         if isinstance(module, PenniConv2d):
             dense = nn.Conv2d(

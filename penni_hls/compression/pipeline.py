@@ -37,10 +37,11 @@ from .shrink import shrink
 class CompressConfig:
     """What `compress` does.
 
-    d: bases per layer (see `decompose`). epochs: of alternation, changing sides every `every`, with `l1` * sum |a| in
-    the loss. Then prune (|a| < prune*std(a) goes), or targets as shares of the dense network: parameters, macs or
-    both (basis maps that nothing reads do not count); in steps over the first `gradual` of the `finetune` epochs.
-    score: "fisher" or "magnitude", for the targets. distill: the dense network teaches. train: rates, seed and the
+    d: bases per layer (see `decompose`). epochs: alternating-training epochs, with `l1` * sum |a| in the loss; every:
+    epochs before it switches between coefficients and bases. prune: coefficients with |a| < prune*std(a) are pruned. Or
+    targets, as shares of the dense network: parameters, macs or both (see `Count.parameters`, `Count.macs`). gradual:
+    over how many of the first `finetune` epochs to prune in steps. score: the importance score, "fisher" or
+    "magnitude", for the targets. distill: knowledge distillation from the dense network. train: rates, seed and the
     like; its epochs are not used.
     """
 
@@ -95,16 +96,18 @@ def compress(
 ) -> Compressed:
     """Compress a trained `model` (it is left as it is). Loaders give (x, y) batches, a DataLoader for one.
 
-    Where it is compressed already, it is pruned further: its zeros stay, and targets are shares of what it has now.
+    Where it is compressed already, it is pruned further: its zeros stay, and targets are shares of its current size.
 
-    With a `directory`, each stage keeps a checkpoint there and an interrupted run goes on from its last epoch; a
+    With a `directory`, each stage keeps a checkpoint there and an interrupted run resumes after its last epoch; a
     checkpoint of another model or config is refused. `report` gets each epoch, `progress` each batch. In a process
-    group all its processes call this alike (see `ranks`).
+    group all its processes call this alike (see `training.processes`).
     """
     if compressed(model) and config.epochs:
-        raise UsageError("the network is compressed already: alternation would undo its zeros; give 0 epochs of it")
+        raise UsageError(
+            "the network is compressed already: alternating training would undo its zeros; give 0 epochs of it"
+        )
     if config.shrink:
-        trace(model)  # an untraceable network is told of now, not after hours of training
+        trace(model)  # an untraceable network is refused now, not after hours of training
     directory = Path(directory) if directory is not None else None
     teacher = copy.deepcopy(model).eval() if config.distill else None
     shape = _shape(train_loader)

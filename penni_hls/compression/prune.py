@@ -1,4 +1,4 @@
-"""Step C: which weights go, and masks that hold them at zero while the rest is trained.
+"""Step C: which weights are pruned, and masks that hold them at zero while the rest is trained.
 
 The sparse matrix of a layer is (C_out, columns): a row for each output channel, a column for each basis map (C_in*d,
 basis the faster index) of a decomposed layer or for each input channel of a 1x1 convolution. It is the parameter's
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from ..errors import UsageError
 from ..ir.layers import Count
-from ..training import processes as ranks
+from ..training import processes
 from ..training.train import Hooks
 from .decompose import PenniConv2d
 
@@ -62,7 +62,7 @@ def held(model: nn.Module) -> Masks:
 class Price:
     """What a layer's sparse matrix costs, in parameters or in MACs.
 
-    weight: each weight that stays. column: each column that any weight reads, for a basis map must be computed then.
+    weight: each weight that stays. column: each column that any weight reads, because its basis map is then computed.
     """
 
     weight: float = 1.0
@@ -86,8 +86,8 @@ def by_score(scores: Mapping[str, Tensor], prices: Mapping[str, Price], target: 
 
     For a rate r (score per cost) the best choice has a closed form: a weight is worth its score - r*weight, a column
     the sum of its weights' worths above 0, less r*column; what is worth more than 0 stays. The rate is found by
-    bisection. Weights with score 0 go; the best weight of each layer stays, so that none is cut off, even where that
-    alone exceeds the target.
+    bisection. Weights with score 0 are pruned; the best weight of each layer stays, so that none is cut off, even where
+    that alone exceeds the target.
     """
     if target < 0:
         raise UsageError(f"prune target {target}: it must be 0 or more")
@@ -125,13 +125,13 @@ def fisher_scores(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) ->
         parameter.requires_grad_(True)
     count = 0
     for x, y in batches:
-        if count % ranks.world() == ranks.rank():
+        if count % processes.world() == processes.rank():
             loss = F.cross_entropy(model(x.to(device)).float(), y.to(device))
             gradients = torch.autograd.grad(loss, list(parameters.values()))
             for square, gradient in zip(squares.values(), gradients, strict=True):
                 square += gradient**2
         count += 1
-    ranks.total(*squares.values())
+    processes.total(*squares.values())
     for parameter in frozen:
         parameter.requires_grad_(False)
     model.train(training)
@@ -180,9 +180,9 @@ def holding(model: nn.Module) -> Hooks:
 def gradually(model: nn.Module, choose: Callable[[float], Masks], epochs: int) -> Hooks:
     """Hooks that prune at the beginning of each of the first `epochs` epochs, then hold.
 
-    `choose(share)` gives the masks where `share` (0 to 1) of the way is gone: it rises fast at first, 1 - (1 - t)^3,
-    so that most goes while the learning rate is still high. Zeros stay zero from epoch to epoch, and all state is in
-    the weights, so an interrupted run can go on.
+    `choose(share)` gives the masks for `share` (0 to 1) of the pruning. The share rises as 1 - (1 - t)^3, fast at
+    first, so that most is pruned while the learning rate is still high. Zeros stay zero from epoch to epoch, and all
+    state is in the weights, so an interrupted run can resume.
     """
     mask = Mask(model)
 
@@ -197,7 +197,7 @@ def gradually(model: nn.Module, choose: Callable[[float], Masks], epochs: int) -
 
 
 def sparsity(masks: Masks) -> float:
-    """The share of weights that go."""
+    """The share of weights that are pruned."""
     return 1 - sum(int(mask.sum()) for mask in masks.values()) / sum(mask.numel() for mask in masks.values())
 
 

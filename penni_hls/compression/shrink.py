@@ -1,8 +1,8 @@
-"""Step D: channels that nothing reads or writes are taken out, and the network computes what it computed before.
+"""Step D: channels that nothing reads or writes are removed; the network computes the same as before.
 
-A channel goes when no kept row reads it, or when it is constant and its readers can take the constant into their
+A channel is removed when no kept row reads it, or when it is constant and its readers can take the constant into their
 bias. A constant other than 0 read by a zero-padded k x k convolution is not constant at the border: such a channel
-stays. Channels joined by an addition go together or stay together.
+stays. Channels joined by an addition are removed together or stay together.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from .decompose import PenniConv2d
 
 @torch.no_grad()
 def shrink(model: nn.Module, example: Tensor) -> nn.Module:
-    """A copy of `model` without its idle channels, equal in eval mode. `example` (1, C, H, W) tells the shapes."""
+    """A copy of `model` without its idle channels, equal in eval mode. `example` (1, C, H, W) gives the shapes."""
     first = next(model.parameters())
-    small = copy.deepcopy(model).cpu().eval()  # the analysis goes channel by channel: nothing for a GPU
+    small = copy.deepcopy(model).cpu().eval()  # the analysis runs channel by channel: a GPU would not help
     example = example.to(next(small.parameters()))
     found = analyse(small, example)
     kept = found.kept()

@@ -1,10 +1,10 @@
 """The integer network as a torch module: what it computes is the numeric contract, what it trains are the weights.
 
 Each unit mirrors one operator. Forward, every map holds the operator's very integers, as floats of a width that is
-exact for them (see `sums_of` and `Requantized`), so the logits are those of `golden.run` to the last bit, in training as
-well as after it. Backward, rounding counts as the identity and saturation of an output as what it is (ReLU among it),
-and a decomposed layer as the dense convolution it stands for, which is cheaper than going back through its basis maps:
-only where z saturates, which its scale was chosen to make rare, is that gradient not the one of the forward pass.
+exact for them (see `sums_of` and `Requantized`), so the logits are those of the reference to the last bit, in training
+and after it. Backward, rounding counts as the identity and saturation of an output as what it is (ReLU among it),
+and a decomposed layer as the dense convolution it stands for, which is cheaper than a backward pass through basis maps:
+only where z saturates, which its scale makes rare, does that gradient differ from the forward pass's.
 
 Maps are (N, C, H, W) in channels_last; z of a basis convolution is (N, C*d, H, W), channel c*d + b.
 """
@@ -128,8 +128,8 @@ class _Pixels(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class _Tiles:
-    """What a basis convolution hands on: z (N, C*d, Ho, Wo), and how it came about, for the way back: the map `read`,
-    padded already where `pad` is 0; `kernels` (d, k, k) = basis * 2^-shift."""
+    """What a basis convolution gives: z (N, C*d, Ho, Wo), and what the backward pass needs: the map `read`, padded
+    already where `pad` is 0; `kernels` (d, k, k) = basis * 2^-shift."""
 
     z: Tensor
     read: Tensor
@@ -188,9 +188,9 @@ class _Basis(nn.Module):
 
 
 class _Mac(nn.Module):
-    """sparse_mac. Trained, `coefs` (C_out, J) in units of SLOW times the type's largest value, zero where the pattern has
-    no weight; `gain` (C_out,), the logarithm of what the row's multiplier is multiplied by, from 0; `offset` (C_out,),
-    what is added to the bias, in units of BIAS_UNIT, from 0."""
+    """sparse_mac. Trained, `coefs` (C_out, J) in units of SLOW times the type's largest value, zero where the pattern
+    has no weight; `gain` (C_out,), the logarithm of what the row's multiplier is multiplied by, from 0; `offset`
+    (C_out,), what is added to the bias, in units of BIAS_UNIT, from 0."""
 
     def __init__(self, name: str, op: SparseMac, like: SparseMac) -> None:
         super().__init__()
@@ -201,7 +201,7 @@ class _Mac(nn.Module):
         alive = (op.coefs != 0) | (like.coefs != 0)
         wanted = like.requant.multiplier / 2.0**like.requant.shift
         own = requant.multiplier / per_step
-        # A row that narrow coefficients left empty keeps the chance to come back, at the scale it would have.
+        # A row that narrow coefficients left empty can be revived, at the scale it would have.
         revived = np.abs(like.coefs).max(axis=1) * wanted / self.top
         own = np.where(own > 0, own, revived)
         exact = like.coefs * (wanted / np.where(own > 0, own, 1.0))[:, None]

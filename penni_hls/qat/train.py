@@ -23,7 +23,7 @@ from ..quantize import quantize
 from ..training.train import Hooks, Loader, Metrics, Progress, TrainConfig, fit
 from .network import IntegerNetwork
 
-WIDE_BITS = 8  # coefficients of the network that tells which way narrower ones were rounded
+WIDE_BITS = 8  # coefficients of the network that shows which way narrower ones were rounded
 MEMORY = 0.99  # of a gradient's mean square, from step to step
 
 
@@ -31,11 +31,11 @@ MEMORY = 0.99  # of a gradient's mean square, from step to step
 class QatConfig:
     """What `qat` does.
 
-    coef_bits: 2 (ternary) to 8. basis_bits: 2 to 8. bases: basis kernels are trained as well. distill: the float
-    network teaches. train: rates, seed and the like; its epochs and bf16 are not used. Gradients are brought to unit
-    size (see `Steady`), so `lr` is a share of each weight's range (for coefficients of a third of it); it is divided by
-    the root of the largest coefficient (127, 7, 1), for the finer the steps are the less far weights have to go. So one
-    `lr` serves all widths.
+    coef_bits: 2 (ternary) to 8. basis_bits: 2 to 8. bases: basis kernels are trained as well. distill: knowledge
+    distillation from the float network. train: rates, seed and the like; its epochs and bf16 are not used. Gradients
+    are brought to unit size (see `Steady`), so `lr` is a share of each weight's range (for coefficients of a third of
+    it); it is divided by the root of the largest coefficient (127, 7, 1), for the finer the steps are the less far
+    weights have to go. So one `lr` serves all widths.
     """
 
     coef_bits: int = 8
@@ -57,10 +57,10 @@ def qat(
     report: Callable[[Metrics], None] | None = None,
     progress: Progress | None = None,
 ) -> Quantized:
-    """The integer network of a float one, as `passes.quantize` makes it and then trained.
+    """The integer network of a float one, as `quantize` makes it and then trained.
 
     Loaders give (x, y) batches, x (N, C, H, W) either uint8 pixels or normalised with the mean and deviation of the
-    graph's input. calibration: as for `quantize`. With a `directory` an interrupted run goes on from its last epoch.
+    graph's input. calibration: as for `quantize`. With a `directory` an interrupted run resumes after its last epoch.
     """
     x, _ = next(iter(train_loader))
     network = prepare(graph, config, calibration).to(x.device)

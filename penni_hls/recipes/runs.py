@@ -1,4 +1,4 @@
-"""What `penni-hls train` and `penni-hls compress` do: read, train, count, store. They print, this does not."""
+"""What `penni-hls train` and `penni-hls compress` do: read, train, count, store. Printing is left to the commands."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..errors import UsageError
 from ..ir.layers import Count
 from ..ir.quantized import Quantized
 from ..qat.train import QatConfig, qat
-from ..training import processes as ranks
+from ..training import processes
 from ..training.batches import Batches
 from ..training.train import Metrics, Progress, TrainConfig, evaluate, fit
 from .storage import PENNI, STATE_DICTS, SUFFIXES, check_output, check_place, graph, round_to_half, store
@@ -36,7 +36,7 @@ class Run:
     """What a run reads and writes, and where it computes.
 
     output: the file to make. work: the folder for checkpoints and metrics, `<output>.work` where None. batch: images
-    a step, over all processes. device: "auto", "cpu", "cuda" or "cuda:1". half: store in half precision.
+    per step, over all processes. device: "auto", "cpu", "cuda" or "cuda:1". half: store in half precision.
     """
 
     arch: str
@@ -78,20 +78,20 @@ class Run:
 
 @dataclass(frozen=True)
 class Watch:
-    """Who is told: of each epoch, of each batch, of anything else in a line."""
+    """Callbacks: for each epoch, for each batch, for any other line of text."""
 
     epoch: Callable[[Metrics], None] | None = None
     batch: Progress | None = None
     say: Callable[[str], None] = lambda text: None
 
     def note(self, text: str) -> None:
-        if ranks.leader():
+        if processes.leader():
             self.say(text)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run made. Accuracies in percent, `accuracy` of the network as stored; before: of what it starts from."""
+    """The result of a run. Accuracies in percent, `accuracy` of the stored network; before: of what it started from."""
 
     accuracy: float
     after: Count
@@ -122,7 +122,7 @@ def train_dense(run: Run, config: TrainConfig, watch: Watch) -> Outcome | None:
         if run.half:
             round_to_half(run.output, model)
         accuracy = _store(run, model, test)
-        return Outcome(accuracy, count(model, SHAPE), tuple(metrics)) if ranks.leader() else None
+        return Outcome(accuracy, count(model, SHAPE), tuple(metrics)) if processes.leader() else None
 
 
 def compress_network(
@@ -156,7 +156,7 @@ def compress_network(
             round_to_half(run.output, result.model)
         quantized = _quantized(run, result.model, train, test, integers, watch) if integers else None
         accuracy = _store(run, result.model, test, quantized)
-        if not ranks.leader():
+        if not processes.leader():
             return None
         integer = _score(run, quantized, watch) if quantized else None
         return Outcome(accuracy, result.after, result.metrics, before, result.before, integer)
@@ -180,7 +180,7 @@ def _quantized(run: Run, model: nn.Module, train: Batches, test: Batches, config
 def _store(run: Run, model: nn.Module, test: Batches, quantized: Quantized | None = None) -> float:
     """Write the network, rounded already where it is stored in half precision; its accuracy."""
     accuracy = evaluate(model, test)
-    if ranks.leader():
+    if processes.leader():
         store(run.output, model, run.mean, run.std, run.half, quantized)
     return accuracy
 
@@ -204,7 +204,7 @@ def _device(name: str) -> Iterator[torch.device]:
     if device.type == "cuda":
         torch.cuda.set_device(device)
         torch.backends.cudnn.deterministic = True  # the same seed, the same result
-    with ranks.joined(device):
+    with processes.joined(device):
         yield device
 
 
@@ -215,7 +215,7 @@ def _find(name: str) -> torch.device:
     there = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if kind == "cpu" or (kind == "auto" and not there):
         return torch.device("cpu")
-    number = int(index) if index else ranks.local_rank()
+    number = int(index) if index else processes.local_rank()
     if number >= there:
         seen = f"torch sees {there} CUDA devices here" if there else "torch sees no CUDA device here"
         raise UsageError(f"--device {name}: {seen}; use --device cpu, or fewer processes")

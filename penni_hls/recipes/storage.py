@@ -26,7 +26,7 @@ SUFFIXES = (*STATE_DICTS, *PENNI)
 def check_output(path: Path, suffixes: Sequence[str] = SUFFIXES) -> None:
     """UsageError unless a network can be stored at `path`, in one of the forms."""
     if path.suffix not in suffixes:
-        raise UsageError(f'-o {path}: the suffix "{path.suffix}" does not do; use one of {", ".join(suffixes)}')
+        raise UsageError(f'-o {path}: the suffix "{path.suffix}" is not supported; use one of {", ".join(suffixes)}')
     if path.is_dir():
         raise UsageError(f"cannot write to {path}: it is a directory; choose another with -o")
     check_place(path, "-o")

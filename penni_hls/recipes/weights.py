@@ -60,7 +60,7 @@ def _check(name: str, wanted: Mapping[str, torch.Tensor], arrays: Mapping[str, n
     needed = {key: tuple(value.shape) for key, value in wanted.items() if not key.endswith(COUNTERS)}
     problems = {
         "it lacks": [key for key in needed if key not in arrays],
-        "it has besides": [key for key in arrays if key not in wanted],
+        "it also has": [key for key in arrays if key not in wanted],
         "it has another shape of": [
             f"{key} ({_shape(arrays[key].shape)} there, {_shape(shape)} in {name})"
             for key, shape in needed.items()
@@ -84,7 +84,7 @@ def _some(keys: Sequence[str]) -> str:
 def bases(texts: Sequence[str], model: nn.Module) -> Rank:
     """`5`, `0.95` or `layer1.0.conv1=3,layer2.0.conv1=0.9`, several of them where wanted, as `decompose` takes it.
 
-    A number alone is for all layers that no other text names; without one, layers that are not named stay whole.
+    A number alone is for all layers that no other text names; without one, only named layers are decomposed.
     """
     alone: list[int | float] = []
     named: dict[str, int | float] = {}

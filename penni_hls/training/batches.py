@@ -19,7 +19,7 @@ class Batches:
     """An iterable of (x, y): x float32 (N, C, H, W) in channels_last, normalised; y int64 (N,).
 
     With `train` the order, crops (`CROP` zero pixels on each side) and flips are drawn from `seed` and the epoch
-    alone, so a run that goes on from a checkpoint sees the batches that it would have seen; the last short batch is
+    alone, so a run that resumes from a checkpoint sees the batches that it would have seen; the last short batch is
     left out.
     """
 

@@ -1,4 +1,4 @@
-"""Several processes that train one network (`torchrun`): who is who, and what they add up.
+"""Several processes that train one network (`torchrun`): which one leads, and sums over all of them.
 
 Without a process group, or in a group of one, everything here costs nothing and changes nothing.
 """
@@ -44,7 +44,7 @@ def joined(device: torch.device) -> Iterator[None]:
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT)
     try:
         yield
-        distributed.barrier()  # the leader may still be writing: nobody takes the group down under it
+        distributed.barrier()  # the leader may still be writing: no process may destroy the group before
     finally:
         distributed.destroy_process_group()
 

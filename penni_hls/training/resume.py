@@ -12,7 +12,7 @@ from torch import nn
 
 from ..errors import UsageError
 from ..files import replace_file
-from . import processes as ranks
+from . import processes
 
 Settings = dict[str, Any]  # what decides the result, by name
 Line = dict[str, Any]  # an epoch's metrics
@@ -37,17 +37,17 @@ def save(
 def resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, settings: Settings) -> list[Line]:
     """Load, in place, what `save` wrote; return the epochs' metrics, none where there is no file.
 
-    A run with other settings is not gone on with: its result would be neither's. Of several processes the leader
-    reads the file for all.
+    A checkpoint made with other settings is refused: the result would belong to neither. Of several processes the
+    leader reads the file for all.
     """
-    content = ranks.from_leader(lambda: _read(path, settings))
+    content = processes.from_leader(lambda: _read(path, settings))
     if content is None:
         return []
     try:
         model.load_state_dict(content["model"])
         optimizer.load_state_dict(content["optimizer"])
     except Exception as error:  # whatever torch says of shapes and names that differ
-        raise UsageError(f"{path}: does not fit this run ({_line(error)}); remove it to begin anew") from error
+        raise UsageError(f"{path}: does not fit this run ({_line(error)}); remove it to start over") from error
     return content["metrics"]
 
 
@@ -59,11 +59,11 @@ def _read(path: Path, settings: Settings) -> Mapping[str, Any] | None:
         made_with = dict(content["settings"])
         content["model"], content["optimizer"], list(content["metrics"])
     except Exception as error:  # a broken file may make the unpickler raise anything
-        raise UsageError(f"{path}: does not fit this run ({_line(error)}); remove it to begin anew") from error
+        raise UsageError(f"{path}: does not fit this run ({_line(error)}); remove it to start over") from error
     differ = [difference(name, value, settings.get(name)) for name, value in made_with.items()]
     if any(differ):
         raise UsageError(
-            f"{path}: was made with other settings ({', '.join(filter(None, differ))}); remove it to begin anew"
+            f"{path}: was made with other settings ({', '.join(filter(None, differ))}); remove it to start over"
         )
     return content
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import UsageError
-from . import processes as ranks
+from . import processes
 from .resume import Settings, resume, save
 
 Progress = Callable[[str, int, int], None]  # what runs ("finetune 2/6"), batches done, batches in all
@@ -26,7 +26,7 @@ class Loader(Protocol):
     """Gives (x, y) batches and says how many.
 
     `set_epoch(epoch)`, its own or its sampler's, is called where it exists. `identity`, where it exists, says what
-    decides the batches: a run is not gone on with on others.
+    decides the batches: a run does not resume on others.
     """
 
     def __iter__(self) -> Any: ...
@@ -109,18 +109,19 @@ def fit(
     """Train `model` in place; return a Metrics for each epoch.
 
     With a `directory`, `<stage>.ckpt` there is replaced after each epoch and `<stage>.jsonl` holds the metrics; where
-    it exists already, training goes on from it. With a `teacher`, the loss is the mean of the labels' and the
-    teacher's cross entropy. `identity` is what else decides the result (where training starts, what the hooks do): a
-    checkpoint of another identity is refused. `later` epochs follow in other stages: they count in the time left.
-    `report` gets each epoch, `progress` each batch. Of several processes (see `ranks`) the leader writes and reports.
+    it exists already, training resumes from it. With a `teacher` (knowledge distillation), the loss is the mean of the
+    labels' and the teacher's cross entropy. `identity` is what else decides the result (where training starts, what the
+    hooks do): a checkpoint of another identity is refused. `later` epochs follow in other stages: they count in the
+    time left. `report` gets each epoch, `progress` each batch. Of several processes (see `training.processes`) the
+    leader writes and reports.
     """
     path = directory / f"{stage}.ckpt" if directory else None
     settings: Settings = asdict(config) | {
         "identity": identity,
         "batches": getattr(train_loader, "identity", ""),
-        "processes": ranks.world(),
+        "processes": processes.world(),
     }
-    ranks.equalise(model)
+    processes.equalise(model)
     optimizer = torch.optim.SGD(
         _groups(model, config.weight_decay), config.lr, momentum=config.momentum, nesterov=config.momentum > 0
     )
@@ -138,15 +139,15 @@ def fit(
             if not parameter.requires_grad:  # frozen: neither gradient nor momentum may move it now or when it thaws
                 parameter.grad = None
                 optimizer.state.pop(parameter, None)
-        advance = progress and ranks.leader() and partial(progress, f"{stage} {epoch + 1}/{config.epochs}")
+        advance = progress and processes.leader() and partial(progress, f"{stage} {epoch + 1}/{config.epochs}")
         loss, train_accuracy, lr = _epoch(
             model, train_loader, optimizer, config, epoch, hooks, teacher, advance or None
         )
         if not isfinite(loss):
             raise UsageError(
-                f"{stage}: training diverged in epoch {epoch + 1} (loss {loss}); take a lower learning rate"
+                f"{stage}: training diverged in epoch {epoch + 1} (loss {loss}); use a lower learning rate"
             )
-        ranks.mean_statistics(model)
+        processes.mean_statistics(model)
         accuracy = evaluate(model, test_loader) if test_loader is not None else None
         seconds = time.perf_counter() - begin
         zeros, total = _zeros(model)
@@ -165,9 +166,9 @@ def fit(
                 left_s=seconds * (config.epochs - epoch - 1 + later),
             )
         )
-        if path and ranks.leader():
+        if path and processes.leader():
             save(path, model, optimizer, settings, [asdict(metrics) for metrics in done])
-        if report and ranks.leader():
+        if report and processes.leader():
             report(done[-1])
     return done
 
@@ -178,12 +179,12 @@ def evaluate(model: nn.Module, loader: Iterable[tuple[Tensor, Tensor]]) -> float
     training, device = model.training, next(model.parameters()).device
     model.eval()
     right, count = torch.zeros((), dtype=torch.long, device=device), torch.zeros((), dtype=torch.long, device=device)
-    for x, y, _ in ranks.batches(loader, device, empty=True):
+    for x, y, _ in processes.batches(loader, device, empty=True):
         if len(y):
             right += (model(x).argmax(1) == y).sum()
             count += len(y)
     model.train(training)
-    ranks.total(right, count)
+    processes.total(right, count)
     if not count:
         raise UsageError("no image to score the network on; give a loader that is not empty")
     return 100 * int(right) / int(count)
@@ -209,7 +210,7 @@ def _epoch(
     losses: list[Tensor] = []
     right, count = torch.zeros((), dtype=torch.long, device=device), torch.zeros((), dtype=torch.long, device=device)
     lr = 0.0
-    for i, (x, y, share) in enumerate(ranks.batches(loader, device)):
+    for i, (x, y, share) in enumerate(processes.batches(loader, device)):
         lr = config.rate((epoch + i / len(loader)) / config.epochs)
         for group in optimizer.param_groups:
             group["lr"] = lr
@@ -225,10 +226,10 @@ def _epoch(
         loss = loss * share
         losses.append(loss.detach())
         if hooks.penalty:
-            loss = loss + hooks.penalty() / ranks.world()
+            loss = loss + hooks.penalty() / processes.world()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        ranks.sum_gradients(parameters)
+        processes.sum_gradients(parameters)
         if hooks.gradient:
             hooks.gradient()
         optimizer.step()
@@ -240,7 +241,7 @@ def _epoch(
             advance(i + 1, len(loader))
     if not losses:
         raise UsageError("no batch to train on; give a loader that is not empty")
-    (summed, _, _) = ranks.total(torch.stack(losses), right, count)
+    (summed, _, _) = processes.total(torch.stack(losses), right, count)
     return float(summed.mean()), 100 * int(right) / int(count), lr
 
 

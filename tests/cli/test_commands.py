@@ -39,7 +39,7 @@ def test_inspect_counts_what_the_checkpoint_holds(small_checkpoint, command):
 
 def test_inspect_for_people(small_checkpoint, command):
     done = command("inspect", small_checkpoint)
-    assert done.code == 0 and "layer3.0.conv2" in done.out and "MACs an image:" in done.out
+    assert done.code == 0 and "layer3.0.conv2" in done.out and "MACs per image:" in done.out
     assert all(len(line) <= 100 for line in done.out.splitlines()[1:])
 
 

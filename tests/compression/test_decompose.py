@@ -75,7 +75,7 @@ def test_replaced_convolution_computes_the_same(k, stride, padding, bias):
     assert torch.allclose(model(x), before, atol=1e-12)
 
 
-def test_what_is_left_whole():
+def test_what_is_not_decomposed():
     layers = {
         "point": nn.Conv2d(4, 4, 1),
         "grouped": nn.Conv2d(4, 4, 3, groups=2),

@@ -1,5 +1,7 @@
-"""The demo's files: small, plain, and what examples/README.md says of them."""
+"""The examples: small, plain, and as examples/README.md describes them; the names that docs/compression.md imports."""
 
+import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -22,7 +24,8 @@ from penni_hls.zoo.models import build, dense_state
 
 from .nets import SHARED
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
 
 
 def resnet8():
@@ -75,3 +78,17 @@ def test_resnet18_scores_what_the_readme_says():
     graph = read(EXAMPLES / "resnet18.penni")
     accuracy = top1(partial(predict_float, graph), test.images[:1000], test.labels[:1000])
     assert accuracy == pytest.approx(float(said[1]), abs=0.2)  # another CPU may round a few logits the other way
+
+
+def test_the_documentation_imports_what_there_is():
+    text = (ROOT / "docs" / "compression.md").read_text(encoding="utf-8")
+    imports = [
+        node
+        for block in re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+        for node in ast.parse(block).body
+        if isinstance(node, ast.ImportFrom)
+    ]
+    assert len(imports) >= 4
+    for node in imports:
+        module = importlib.import_module(str(node.module))
+        assert [name.name for name in node.names if not hasattr(module, name.name)] == []

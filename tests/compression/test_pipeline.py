@@ -11,14 +11,11 @@ from penni_hls.compression.decompose import PenniConv2d
 from penni_hls.errors import UsageError
 from penni_hls.training.train import TrainConfig, evaluate
 
+from .interrupt import Stopped, assert_same_bits, stop_after
 from .nets import batches, small_resnet
 
 TRAIN = TrainConfig(epochs=0, lr=0.05, weight_decay=1e-4, seed=3)
 SMALL = CompressConfig(d=4, epochs=2, gradual=2, finetune=3, score_batches=2, parameters=0.4, macs=0.5, train=TRAIN)
-
-
-class Stopped(Exception):
-    pass
 
 
 def run(config, directory=None, report=None):
@@ -52,17 +49,12 @@ def test_shrinking_changes_nothing_but_the_size():
 
 @pytest.mark.parametrize(("stage", "epoch"), [("alternate", 1), ("alternate", 2), ("finetune", 1), ("finetune", 2)])
 def test_interrupted_run_ends_with_the_same_bits(tmp_path, stage, epoch):
-    def report(metrics):
-        if (metrics.stage, metrics.epoch) == (stage, epoch):
-            raise Stopped
-
     straight = run(SMALL)
     with pytest.raises(Stopped):
-        run(SMALL, tmp_path, report)
+        run(SMALL, tmp_path, stop_after(stage, epoch))
     again = run(SMALL, tmp_path)
     assert straight.after == again.after and straight.accuracy == again.accuracy
-    for (name, a), b in zip(straight.model.state_dict().items(), again.model.state_dict().values(), strict=True):
-        assert torch.equal(a, b), name
+    assert_same_bits(straight.model, again.model)
 
 
 def test_checkpoint_of_another_model_or_config_is_refused(tmp_path):

@@ -14,7 +14,7 @@ from torch.utils.data.distributed import DistributedSampler
 from penni_hls.compression import CompressConfig, compress
 from penni_hls.compression.prune import fisher_scores
 from penni_hls.errors import UsageError
-from penni_hls.training import processes as ranks
+from penni_hls.training import processes
 from penni_hls.training.batches import Batches
 from penni_hls.training.train import TrainConfig, evaluate, fit
 
@@ -77,7 +77,7 @@ def work(rank: int, folder: Path) -> None:
 
     own = plain_net()
     sampler = DistributedSampler(tensors(), shuffle=False)
-    shares = list(ranks.batches(DataLoader(tensors(), 4, sampler=sampler), torch.device("cpu")))
+    shares = list(processes.batches(DataLoader(tensors(), 4, sampler=sampler), torch.device("cpu")))
     fit(own, DataLoader(tensors(), 4, sampler=sampler), None, PLAIN)
     found["sampler"] = own.state_dict(), [(len(y), share) for _, y, share in shares]
 
@@ -87,7 +87,7 @@ def work(rank: int, folder: Path) -> None:
             shutil.copytree(folder / "straight", folder / "stopped")
 
     net = small_resnet(seed=rank)  # the leader's is taken
-    ranks.equalise(net)
+    processes.equalise(net)
     for name in ("straight", "stopped"):
         result = compress(
             net, batches(), few_small(), CONFIG, directory=folder / name, report=keep if not rank else None
@@ -157,7 +157,7 @@ def test_accuracy_counts_every_image_once(found):
         assert right == pytest.approx(round(right)) and found[1][f"{name} again"] == found[0][name][1]
 
 
-def test_an_interrupted_run_goes_on_on_all_processes(found):
+def test_an_interrupted_run_resumes_on_all_processes(found):
     assert same(found[0]["straight"][0], found[0]["stopped"][0])
     assert found[0]["straight"][1:] == found[0]["stopped"][1:]
     assert sorted(path.name for path in (found[0]["folder"] / "stopped").iterdir()) == [
@@ -168,16 +168,16 @@ def test_an_interrupted_run_goes_on_on_all_processes(found):
     ]
 
 
-def test_another_number_of_processes_does_not_go_on(found, tmp_path):
+def test_another_number_of_processes_is_refused(found, tmp_path):
     shutil.copytree(found[0]["folder"] / "straight", tmp_path / "run")
     with pytest.raises(UsageError, match="processes 2, now 1"):
         compress(small_resnet(), batches(), None, CONFIG, directory=tmp_path / "run")
 
 
-def test_an_error_of_the_leader_is_everyones():
+def test_an_error_of_the_leader_is_raised_by_all():
     def fail() -> None:
         raise UsageError("no")
 
     with pytest.raises(UsageError, match="no"):
-        ranks.from_leader(fail)
-    assert ranks.from_leader(lambda: 3) == 3 and ranks.world() == 1 and ranks.leader()
+        processes.from_leader(fail)
+    assert processes.from_leader(lambda: 3) == 3 and processes.world() == 1 and processes.leader()

@@ -8,21 +8,10 @@ import torch
 from penni_hls.errors import UsageError
 from penni_hls.training.train import Hooks, TrainConfig, evaluate, fit
 
+from ..compression.interrupt import Stopped, assert_same_bits, stop_after
 from ..compression.nets import batches, small_resnet
 
 CONFIG = TrainConfig(epochs=3, lr=0.05, seed=4)
-
-
-class Stopped(Exception):
-    pass
-
-
-def stop_after(epoch):
-    def report(metrics):
-        if metrics.epoch == epoch:
-            raise Stopped
-
-    return report
 
 
 def test_rates():
@@ -39,18 +28,17 @@ def test_interrupted_run_ends_with_the_same_bits(tmp_path, epoch):
     straight, broken = small_resnet(), small_resnet()
     metrics = fit(straight, batches(), batches(False), CONFIG)
     with pytest.raises(Stopped):
-        fit(broken, batches(), batches(False), CONFIG, directory=tmp_path, report=stop_after(epoch))
+        fit(broken, batches(), batches(False), CONFIG, directory=tmp_path, report=stop_after("train", epoch))
     fresh = small_resnet(seed=9)
     again = fit(fresh, batches(), batches(False), CONFIG, directory=tmp_path)
-    for (name, a), b in zip(straight.state_dict().items(), fresh.state_dict().values(), strict=True):
-        assert torch.equal(a, b), name
+    assert_same_bits(straight, fresh)
     assert [(m.epoch, m.loss, m.accuracy) for m in again] == [(m.epoch, m.loss, m.accuracy) for m in metrics]
     lines = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2, 3] and lines[2]["loss"] == metrics[2].loss
-    assert not list(tmp_path.glob("*.part"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["train.ckpt", "train.jsonl"]
 
 
-def test_run_of_other_settings_is_not_gone_on_with(tmp_path):
+def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
     fit(small_resnet(), batches(), None, TrainConfig(epochs=1), directory=tmp_path)
     with pytest.raises(UsageError, match="other settings"):
         fit(small_resnet(), batches(), None, TrainConfig(epochs=2), directory=tmp_path)

@@ -13,6 +13,6 @@ from .plain import Add, BatchNorm, GlobalAvgPool, Input, Linear, MaxPool, PadSho
 Layer = Input | Conv | PenniConv | Linear | BatchNorm | Relu | Add | MaxPool | GlobalAvgPool | PadShortcut
 
 __all__ = [
-    "Add", "BatchNorm", "Conv", "Count", "GlobalAvgPool", "Input", "Layer", "LayerCount", "Linear", "MapSpec", "MaxPool",
-    "PadShortcut", "PenniConv", "Relu", "columns",
+    "Add", "BatchNorm", "Conv", "Count", "GlobalAvgPool", "Input", "Layer", "LayerCount", "Linear", "MapSpec",
+    "MaxPool", "PadShortcut", "PenniConv", "Relu", "columns",
 ]  # fmt: skip
