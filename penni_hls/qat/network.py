@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import UsageError
+from ..ir import interpreter
 from ..ir.fixed import BIAS, EXACT_FLOAT32, EXACT_FLOAT64, MULTIPLIER
 from ..ir.graph import Graph, Node, verify
 from ..ir.ops import BasisConv, Fork, GlobalPool, Input, MaxPool, SparseMac, Subsample
@@ -66,7 +67,7 @@ class IntegerNetwork(nn.Module):
                 case MaxPool() | GlobalPool() | Subsample() | Fork():
                     units.append(_Fixed(node.op))
                 case _:
-                    raise UsageError(f"{node.name}: {node.op.stem} cannot be trained")
+                    raise UsageError(f"{node.name}: {node.op.kind} cannot be trained")
         self.units = nn.ModuleList(units)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -78,20 +79,10 @@ class IntegerNetwork(nn.Module):
     def maps(self, x: Tensor, keep: Collection[str] | None = None) -> dict[str, Tensor]:
         """The integers that the operators named in `keep` (None: all) give, and those of the output."""
         graph = self.start.graph
-        waiting = {name: len(readers) for name, readers in graph.readers.items()}
-        live: dict[str, Tensor | _Tiles] = {}
-        kept: dict[str, Tensor] = {}
+        unit_of = {node.name: unit for node, unit in zip(graph, self.units, strict=True)}
         with torch.autocast(x.device.type, enabled=False):
-            for node, unit in zip(graph, self.units, strict=True):
-                value = unit(*(live[name] for name in node.inputs)) if node.inputs else unit(x)
-                live[node.name] = value
-                if keep is None or node.name in keep or node.name == graph.output.name:
-                    kept[node.name] = value.z if isinstance(value, _Tiles) else value
-                for name in node.inputs:
-                    waiting[name] -= 1
-                    if not waiting[name]:
-                        live.pop(name, None)
-        return kept
+            values = interpreter.run(graph, x, keep, lambda node, inputs: unit_of[node.name](*inputs))
+        return {name: value.z if isinstance(value, _Tiles) else value for name, value in values.items()}
 
     @torch.no_grad()
     def clamp(self) -> None:

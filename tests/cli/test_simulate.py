@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 import penni_hls
-from penni_hls.recipes.images import random_images
 from penni_hls.backends.result import compare
 from penni_hls.backends.synthesis import Synthesis
 from penni_hls.ir import interpreter
+from penni_hls.recipes.images import random_images
 from penni_hls.target.resources import Resources
 
 KEYS = {"engine", "images", "bit_exact", "cycles_per_image", "latency_cycles", "first_mismatch"}
