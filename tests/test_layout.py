@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,6 +117,13 @@ def test_every_hardware_file_is_used() -> None:
 
 def test_every_room_has_a_floor() -> None:
     assert {part for part, _ in modules()} == set(FLOOR)
+
+
+def test_the_architecture_document_draws_the_rooms() -> None:
+    """Its table has a row for each floor, with the rooms that are on it."""
+    rows = re.findall(r"^\| (\d+) \| (.*?) \|", (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"), re.M)
+    drawn = {int(floor): {Path(room).stem for room in re.findall(r"`([^`]+)`", rooms)} for floor, rooms in rows}
+    assert drawn == {floor: set(rooms) for floor, rooms in enumerate(FLOORS)}
 
 
 def test_imports_point_one_way() -> None:

@@ -17,7 +17,7 @@ Stage = Callable[[str], None]
 
 
 def silent(stage: str) -> None:
-    """A Stage that tells nobody."""
+    """A Stage that reports nothing."""
 
 
 @dataclass(frozen=True)

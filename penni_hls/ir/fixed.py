@@ -1,4 +1,4 @@
-"""Fixed-point numbers: the only place of the project that rounds or saturates.
+"""Fixed-point numbers: rounding and saturation of integers, the one definition that every executor follows.
 
 The contract (docs/contract.md):
 

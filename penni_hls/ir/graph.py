@@ -15,7 +15,7 @@ class TensorSpec:
     """What an edge of the integer graph carries for one image.
 
     shape (H, W, C) is a map, streamed in raster order with channels within a pixel; shape (H, W, C, d) is the result of
-    a basis convolution, streamed as tiles (see ops/stream.py).
+    a basis convolution, streamed as tiles (see ir/streams.py).
     """
 
     shape: tuple[int, ...]
@@ -116,5 +116,5 @@ def verify(graph: Graph[T]) -> Graph[T]:
         seen[node.name] = node
     for name, readers in graph.readers.items():
         if not readers and name != graph.output.name:
-            raise GraphError(f"{name}: nobody reads it")
+            raise GraphError(f"{name}: nothing reads it")
     return graph

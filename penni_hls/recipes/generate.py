@@ -24,7 +24,7 @@ from .images import check_images
 if TYPE_CHECKING:
     from ..checkpoint import Loaded
 
-BITS = 8  # of bases and coefficients, where nobody says how many
+BITS = 8  # of bases and coefficients, where nothing else is asked for
 
 Stage = Callable[[str], None]
 

@@ -78,7 +78,7 @@ def test_an_add_without_a_convolution_is_named() -> None:
         fuse(net.head())
 
 
-def test_an_add_whose_residual_comes_first() -> None:
+def test_an_add_whose_skip_comes_first() -> None:
     net = Net()
     net.conv("conv1", 3)
     net.norm("bn1")

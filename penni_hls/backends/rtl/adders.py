@@ -1,8 +1,6 @@
 """An adder graph as the statements of a SystemVerilog module: which value is added to which, and where registers stand.
 
-Value n of the graph is the wire v<n> in the stage that computes it, and v<n>_<t> at the end of stage t. Inputs are
-values
-too, at the end of stage 0. Widths and sign bits are worked out here, so that the template only loops.
+Value n of the graph is the wire v<n> in the stage that computes it, and v<n>_<t> at the end of stage t. Inputs are values too, at the end of stage 0. Widths and sign bits are worked out here, so that the template only loops.
 """
 
 from __future__ import annotations
@@ -98,7 +96,7 @@ def _sum(graph: AdderGraph, index: int) -> Sum:
 
 
 def _last_times(graph: AdderGraph) -> list[int]:
-    """For each value the last stage at whose end somebody reads its register; -1: nobody does."""
+    """For each value the last stage at the end of which its register is read; -1: it is not."""
     last = [-1] * (graph.inputs + len(graph.adders))
     for index, adder in enumerate(graph.adders):
         stage = graph.stages[graph.inputs + index]

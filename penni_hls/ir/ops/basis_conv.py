@@ -1,8 +1,8 @@
 """basis_conv: z[c,b,p] = sat(rshift(sum_t B[b,t] * x[c, p*stride + t - pad], s_b), Z), the dense half of a PENNI layer.
 
-Hardware: row buffers hold the rows a group of q output pixels needs and those of the next; a walker reads one column of k
-values a cycle in tile order (group, channel, column), a window register shifts, a constant adder graph gives all d sums
-at once, and q neighbours of one (channel, basis) leave as one beat.
+Hardware: row buffers hold the rows that a group of q output pixels needs and those of the next; a walker reads one
+column of k values per cycle in tile order (group, channel, column), a window register shifts, a constant adder graph
+gives all d sums at once, and q neighbours of one (channel, basis) leave as one beat.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..windows import taps, window_map
 from . import adder_graph
 from .base import Folding, Memory, Operator
 
-GROUP_OVERHEAD = 1  # cycles to go to a group's first column
+GROUP_OVERHEAD = 1  # cycles before a group's first column
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class BasisConv(Operator):
         return Resources(lut=lut, ff=ff) + ram_cost(w * c, rows * x_bits, folding.rows)
 
     def held_pixels(self, folding: Folding) -> float:
-        """The row buffer, and a group on its way."""
+        """The row buffer, and a group in flight."""
         return self.rows(folding.q) * self.x.shape[1] * self.out_spec.pixels / self.x.pixels + folding.q
 
     def parameters(self, folding: BasisConvFolding) -> dict[str, int]:

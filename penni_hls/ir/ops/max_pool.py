@@ -90,7 +90,7 @@ class MaxPool(Operator):
 
     @property
     def burst(self) -> int:
-        """An output row comes at the pace of the input, then nothing while rows are dropped."""
+        """An output row comes at the rate of the input, then nothing while rows are dropped."""
         return self.out_spec.shape[1] * self.x.shape[2] if self.stride > 1 else 0
 
     def parameters(self, folding: MaxPoolFolding) -> dict[str, int]:

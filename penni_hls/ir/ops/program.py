@@ -1,6 +1,6 @@
 """The program of a sparse matrix product: which lane multiplies which non-zero in which cycle. Held by `sparse_mac`.
 
-All lanes walk in lockstep: one program word a cycle holds an entry for each lane, {coefficient, address, last}. An output
+All lanes walk in lockstep: one program word per cycle holds an entry for each lane, {coefficient, address, last}. An output
 channel belongs to one lane; its entries are consecutive and the final one carries `last`. A row without non-zeros is one
 entry with coefficient 0. Lanes that end early are filled up with entries of coefficient 0 without `last`.
 """

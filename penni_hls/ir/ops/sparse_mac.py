@@ -1,9 +1,9 @@
 """sparse_mac: y[o,p] = sat(rshift(acc*M[o] + skip*K + bias[o], S), Y), acc[o,p] = sum_a A[o,a] * z[a,p], A mostly zero.
 
 Hardware: a ping-pong z memory (one word is q pixels at one address), a program ROM that p lanes walk in lockstep, q*p
-multiply-accumulators that are cleared once a group and run on, a ping-pong memory of the running sums at each row's
-end, and one requantizer that reads it pixel by pixel in channel order, takes the difference to the row before in the same
-lane, and adds the residual where there is one.
+multiply-accumulators that are cleared once per group and accumulate over all rows, a ping-pong memory of the running
+sums at each row's end, and one requantizer that reads it pixel by pixel in channel order, takes the difference to the
+row before in the same lane, and adds the skip connection where there is one.
 Reads tiles of a basis convolution, or a map directly: 1x1 convolution, and with `flatten` a linear layer.
 """
 
@@ -40,7 +40,7 @@ class SparseMacFolding(Folding):
 
 @dataclass(frozen=True, eq=False)
 class SparseMac(Operator):
-    """z: tiles (H, W, C, d) or a map (H, W, C). coefs: int64 (C_out, C*d), address c*d + b. skip: the residual's map."""
+    """z: tiles (H, W, C, d) or a map (H, W, C). coefs: int64 (C_out, C*d), address c*d + b. skip: the map that is added."""
 
     z: TensorSpec
     coefs: np.ndarray
@@ -60,9 +60,9 @@ class SparseMac(Operator):
         if self.flatten and self.z.tiled:
             raise ValueError("sparse_mac: only a map can be flattened")
         if self.skip is not None and self.skip.shape != self.out_spec.shape:
-            raise ValueError(f"sparse_mac: the residual {self.skip} does not go with {self.out_spec}")
+            raise ValueError(f"sparse_mac: the skip connection {self.skip} does not match {self.out_spec}")
         if (self.skip is None) != (self.requant.skip_multiplier == 0):
-            raise ValueError("sparse_mac: a residual needs a multiplier, and nothing else does")
+            raise ValueError("sparse_mac: a skip connection needs a multiplier, and nothing else does")
 
     @property
     def pixels(self) -> int:
@@ -113,8 +113,8 @@ class SparseMac(Operator):
         for b in range(d):
             plane = z.values[..., b] if self.z.tiled else z.values
             acc += plane.reshape(n * self.pixels, -1).astype(dtype) @ by_basis[:, :, b].T.astype(dtype)
-        residual = None if skip is None else skip.values.reshape(acc.shape)
-        return IntTensor(self.requant.apply(acc, residual).reshape(n, *self.out_spec.shape), self.requant.out)
+        added = None if skip is None else skip.values.reshape(acc.shape)
+        return IntTensor(self.requant.apply(acc, added).reshape(n, *self.out_spec.shape), self.requant.out)
 
     def foldings(self) -> tuple[Folding, ...]:
         qs = [q for q in (1, 2, 4, 8, 16, 32) if q < 2 * self.pixels]
@@ -152,7 +152,7 @@ class SparseMac(Operator):
         return self._programs[lanes]
 
     def cycles(self, folding: Folding) -> int:
-        """The three stages hand halves of two memories on to each other: followed group by group until they are in step."""
+        """Load, walk and drain own the halves of two ping-pong memories in turn: followed until they are in step."""
         groups, q = -(-self.pixels // folding.q), folding.q
         counts = [q] * (min(groups, SETTLED) - 1) + [self.pixels - (groups - 1) * q]
         ends = self._drained(folding, counts * 8)
@@ -166,7 +166,7 @@ class SparseMac(Operator):
         """The cycle in which each group's last value leaves the sum memory; counts: pixels of each group."""
         program = len(self.program(folding.p).words)
         loaded = computed = drained = 0
-        computed_before, drained_before = [0, 0], [0, 0]  # of the last two groups: whose halves the next ones take
+        computed_before, drained_before = [0, 0], [0, 0]  # of the last two groups: the next ones take their halves
         ends = []
         for pixels in counts:
             loaded = max(loaded, computed_before[0]) + self.depth * (1 if self.z.tiled else pixels)
@@ -193,7 +193,7 @@ class SparseMac(Operator):
         return max(len(rows) for rows in self.program(lanes).rows)
 
     def cost(self, folding: SparseMacFolding) -> Resources:
-        """One DSP a multiply-accumulator, one for M, one for K; the rest was fitted to yosys (docs/benchmarks)."""
+        """One DSP per multiply-accumulator, one for M, one for K; the rest was fitted to yosys (docs/benchmarks)."""
         q, p = folding.q, folding.p
         acc, total, rows = self.acc_type.bits, self.total_type.bits, self._sums_depth(p)
         memories = rom_cost(len(self.program(p).words), p * self._entry_bits(), folding.program)

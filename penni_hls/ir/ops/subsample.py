@@ -50,7 +50,7 @@ class Subsample(Operator):
         return IntTensor(np.pad(kept, ((0, 0), (0, 0), (0, 0), (self.offset, after))), x.qtype)
 
     def cycles(self, folding: Folding) -> int:
-        """A kept pixel takes a cycle for each channel of the result, a dropped one for each channel of x."""
+        """A kept pixel takes one cycle for each channel of the result, a dropped one for each channel of x."""
         kept = self.out_spec.pixels
         return kept * self.channels + (self.x.pixels - kept) * self.x.shape[2]
 
@@ -60,7 +60,7 @@ class Subsample(Operator):
 
     @property
     def burst(self) -> int:
-        """An output row comes at the pace of the input, then nothing while rows are dropped."""
+        """An output row comes at the rate of the input, then nothing while rows are dropped."""
         return self.out_spec.shape[1] * self.channels if self.stride > 1 else 0
 
     def parameters(self, folding: Folding) -> dict[str, int]:

@@ -54,13 +54,13 @@ def test_bounded_build_equals_the_reference_and_reports_high_water_marks(project
 
 
 def shallow(depth: int):
-    """The schedule with the first residual's FIFO only `depth` words deep, and that FIFO."""
+    """The schedule with the first skip connection's FIFO only `depth` words deep, and that FIFO."""
     link = next(link for link in SCHEDULE.links if link.port == 1)
     changed = replace(link, depth=depth)
     return replace(SCHEDULE, links=tuple(changed if each is link else each for each in SCHEDULE.links)), changed
 
 
-def test_a_residual_fifo_that_is_too_shallow_deadlocks_by_name(tmp_path):
+def test_a_skip_fifo_that_is_too_shallow_deadlocks_by_name(tmp_path):
     schedule, link = shallow(8)
     write_changed(emit_hls(schedule), tmp_path)
     name = next(s.name for s in streams(schedule) if (s.dst, s.port) == (link.dst, link.port))

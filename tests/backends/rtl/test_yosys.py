@@ -18,7 +18,7 @@ from ...ir.ops.cases import U8, case
 CASES = {
     "basis": cases.basis_conv("synth_basis", (32, 32, 16), q=8, d=5),
     "mac": cases.sparse_mac("synth_mac", (32, 32, 16, 5), co=16, q=8, density=0.08),
-    "residual": cases.sparse_mac("synth_residual", (32, 32, 16, 5), co=16, q=8, density=0.08, skip=U8),
+    "skip": cases.sparse_mac("synth_residual", (32, 32, 16, 5), co=16, q=8, density=0.08, skip=U8),
     "lanes": cases.sparse_mac("synth_lanes", (8, 8, 8, 5), co=8, q=4, p=2),
     "map": case("mac_map_1x1"),
     "max_pool": case("max_3x3_s2_pad"),
@@ -50,7 +50,7 @@ def test_every_operator_is_taken(found) -> None:
     assert all(cost.lut > 0 and cost.ff > 0 for cost in found.values())
 
 
-@pytest.mark.parametrize("name, dsps", [("mac", 8 + 1), ("residual", 8 + 2), ("lanes", 4 * 2 + 1), ("basis", 0)])
+@pytest.mark.parametrize("name, dsps", [("mac", 8 + 1), ("skip", 8 + 2), ("lanes", 4 * 2 + 1), ("basis", 0)])
 def test_multipliers_and_accumulators_lie_in_dsps(found, name: str, dsps: int) -> None:
     assert found[name].dsp == dsps
 
@@ -59,7 +59,7 @@ def test_area_of_a_layer(found) -> None:
     """What r20's 19 layers can afford; the second also says that no accumulator fell into fabric."""
     assert found["basis"].lut <= 1300
     assert found["mac"].lut <= 450
-    assert found["residual"].lut <= 480
+    assert found["skip"].lut <= 480
 
 
 def test_memories_lie_where_they_are_meant_to(found) -> None:
@@ -70,7 +70,7 @@ def test_memories_lie_where_they_are_meant_to(found) -> None:
 
 
 def test_the_estimate_is_near(found) -> None:
-    for name in ("basis", "mac", "residual"):
+    for name in ("basis", "mac", "skip"):
         c = CASES[name]
         estimate = c.op.cost(c.folding)
         assert np.isclose(estimate.lut, found[name].lut, rtol=0.2), name
