@@ -22,10 +22,10 @@ def random_resnet(
     seed: int = 0,
 ) -> Graph:
     """A CIFAR-style ResNet of BasicBlocks: integer operators with random bases, coefficients and requantizers."""
-    return _Builder(np.random.default_rng(seed), bases, density).resnet(blocks, widths, size, classes, option_b)
+    return NetworkBuilder(np.random.default_rng(seed), bases, density).resnet(blocks, widths, size, classes, option_b)
 
 
-class _Builder:
+class NetworkBuilder:
     def __init__(self, rng: np.random.Generator, bases: int, density: float) -> None:
         self.rng, self.bases, self.density = rng, bases, density
         self.nodes: list[Node] = []
@@ -58,6 +58,10 @@ class _Builder:
         basis = self.rng.integers(-127, 128, (self.bases, 3, 3))
         op = BasisConv(spec, basis, (9,) * self.bases, S8, stride, 1, np.zeros(spec.shape[2], np.int64))
         return self.mac(f"{name}.mac", self.add(f"{name}.basis", op, source), channels, U8, skip)
+
+    def subsample(self, name: str, source: str, stride: int) -> str:
+        spec = self.spec(source)
+        return self.add(name, Subsample(spec, stride, spec.shape[2], 0), source)
 
     def resnet(self, blocks: int, widths: tuple[int, ...], size: int, classes: int, option_b: bool) -> Graph:
         x = self.add("input", Input(TensorSpec((size, size, 3), U8)))

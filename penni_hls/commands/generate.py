@@ -62,7 +62,7 @@ def generate(
 def _print(report: Reporter, project: api.Project, output: Path, allow_oversize: bool) -> None:
     schedule, board = project.schedule, project.schedule.board
     rows = [
-        (row["name"], "x".join(map(str, row["output"])), f"{row['q']}x{row['p']}", row["cycles"],
+        (row["name"], "x".join(map(str, row["output"])), _short(row["folding"]), row["cycles"],
          round(row["lut"]), round(row["ff"]), round(row["dsp"]), row["bram36"])
         for row in project.layers
     ]  # fmt: skip
@@ -72,7 +72,7 @@ def _print(report: Reporter, project: api.Project, output: Path, allow_oversize:
     )
     share = [percent(total.as_dict()[name], board.device.as_dict()[name]) for name in total.as_dict()]
     rows.append((f"of {board.name}", "", "", "", *share))
-    columns = ("operator", "output", "QxP", "cycles", "LUT", "FF", "DSP", "BRAM36")
+    columns = ("operator", "output", "folding", "cycles", "LUT", "FF", "DSP", "BRAM")
     report.table(table(columns, rows))
     report.say(
         f"{schedule.cycles_per_image:,} cycles per image, set by {schedule.slowest}: "
@@ -87,6 +87,13 @@ def _print(report: Reporter, project: api.Project, output: Path, allow_oversize:
     else:
         report.say(f"Estimated to fit {board.name} ('penni-hls synth {output}' gives yosys's figures).")
     report.say(f"Written: {output} (its README.md says what to do with it)")
+
+
+def _short(folding: dict[str, int | str]) -> str:
+    """`8x1 BLLB`: q x p, then the first letter of each further choice, as Block RAM or LUTs for a memory."""
+    q, p, *others = folding.values()
+    letters = "".join(str(choice)[0].upper() for choice in others)
+    return f"{q}x{p} {letters}".rstrip()
 
 
 def _print_shortfalls(report: Reporter, project: api.Project, allow_oversize: bool) -> None:

@@ -1,6 +1,7 @@
 """An adder graph as the statements of a SystemVerilog module: which value is added to which, and where registers stand.
 
-Value n of the graph is the wire v<n> in the stage that computes it, and v<n>_<t> at the end of stage t. Inputs are values too, at the end of stage 0. Widths and sign bits are worked out here, so that the template only loops.
+Value n of the graph is the wire v<n> in the stage that computes it, and v<n>_<t> at the end of stage t. Inputs are
+values too, at the end of stage 0. Widths and sign bits are worked out here, so that the template only loops.
 """
 
 from __future__ import annotations
