@@ -9,7 +9,7 @@ from ..ir.ops import Fork
 
 
 def insert_forks(graph: Graph) -> Graph:
-    """Each map with several readers gets a Fork right after it, named after the block that its readers share."""
+    """Each map that is read several times gets a Fork right after it, named after the block that its readers share."""
     fork_of: dict[str, str] = {}
     taken = set(graph.by_name)
     nodes: list[Node] = []
@@ -27,8 +27,9 @@ def insert_forks(graph: Graph) -> Graph:
 def _fork_name(source: str, readers: tuple[str, ...], taken: set[str]) -> str:
     shared = []
     for parts in zip(*(reader.split(".") for reader in readers)):
-        if len(set(parts)) > 1:
+        if len(set(parts)) > 1 or len(set(readers)) == 1:
             break
         shared.append(parts[0])
-    name = ".".join([*(shared or [source]), "fork"])
-    return name if name not in taken else f"{source}.fork"
+    own = f"{source}.fork"
+    wanted = (".".join([*shared, "fork"]) if shared else own, own, *(f"{own}{n}" for n in range(len(taken))))
+    return next(name for name in wanted if name not in taken)

@@ -180,10 +180,11 @@ def _copies_range(op: Operator) -> str:
     return f"[{op.readers - 1}:0] " if op.readers > 1 else ""
 
 
-def _stream(graph: Graph[Operator], src: str, dst: str) -> StreamView:
-    """The stream from node `src` to its reader `dst`."""
+def _stream(graph: Graph[Operator], src: str, dst: str, port: int) -> StreamView:
+    """The stream from node `src` into input number `port` of its reader `dst`."""
     name = identifier(src)
-    copy = f"[{graph.readers[src].index(dst)}]" if graph.by_name[src].op.readers > 1 else ""
+    number = graph.readers[src].index(dst) + graph.by_name[dst].inputs[:port].count(src)
+    copy = f"[{number}]" if graph.by_name[src].op.readers > 1 else ""
     return StreamView(f"{name}_valid{copy}", f"{name}_ready{copy}", f"{name}_data")
 
 
@@ -197,7 +198,7 @@ def _top(schedule: Schedule) -> str:
     for link in schedule.links:
         name = fifo_name(schedule, link)
         wires.append(Wires(name, "", link.width))
-        source = _stream(graph, link.src, link.dst)
+        source = _stream(graph, link.src, link.dst, link.port)
         fifos.append(FifoView(name, link.width, link.depth, int(link.memory == BLOCK), source))
     for node in schedule.instances:
         folding, sinks = schedule.foldings[node.name], []
@@ -205,7 +206,9 @@ def _top(schedule: Schedule) -> str:
             link = links.get((node.name, index))
             base = fifo_name(schedule, link) if link else None
             stream = (
-                StreamView(f"{base}_valid", f"{base}_ready", f"{base}_data") if base else _stream(graph, src, node.name)
+                StreamView(f"{base}_valid", f"{base}_ready", f"{base}_data")
+                if base
+                else _stream(graph, src, node.name, index)
             )
             sinks.append(Connection(port.name, stream.valid, stream.ready, stream.data))
         instances.append(
