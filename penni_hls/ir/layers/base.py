@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -30,7 +31,12 @@ class MapSpec:
 
 
 class FloatLayer(ABC):
-    """What every layer tells: the maps that it takes, the map that it gives, its parameters and MACs."""
+    """What every layer tells: the maps that it takes, the map that it gives, its parameters and MACs.
+
+    keeps_scale: its results are values that it reads (or 0), so that their integers mean what those of its inputs do.
+    """
+
+    keeps_scale: ClassVar[bool] = False
 
     @property
     @abstractmethod

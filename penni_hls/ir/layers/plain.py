@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -143,6 +144,8 @@ class Add(OneMap):
 class MaxPool(OneMap):
     """The maximum of each k x k window; what lies outside the image never wins."""
 
+    keeps_scale: ClassVar[bool] = True
+
     kernel: int
     stride: int
     pad: int = 0
@@ -170,6 +173,8 @@ class GlobalAvgPool(OneMap):
 @dataclass(frozen=True)
 class PadShortcut(OneMap):
     """The parameter-free shortcut ("option A"): every stride-th pixel, zero channels added on both sides."""
+
+    keeps_scale: ClassVar[bool] = True
 
     stride: int
     channels: int
