@@ -10,7 +10,20 @@ from onnx import TensorProto, helper, numpy_helper
 
 from .. import __version__
 from ..ir.graph import Graph, Node
-from ..ir.layers import Add, BatchNorm, Conv, GlobalAvgPool, Input, Layer, Linear, MaxPool, PadShortcut, PenniConv, Relu
+from ..ir.layers import (
+    Add,
+    BatchNorm,
+    Concat,
+    Conv,
+    GlobalAvgPool,
+    Input,
+    Layer,
+    Linear,
+    MaxPool,
+    PadShortcut,
+    PenniConv,
+    Relu,
+)
 from .torch_module import factors
 
 OPSET = 17
@@ -89,10 +102,11 @@ class _Builder:
                 self.values[name] = (result, sources[0][1])
             case Relu():
                 self.values[name] = (self._emit("Relu", name, [sources[0][0]]), sources[0][1])
-            case Add():
+            case Add() | Concat():
                 rank = max(axes for _, axes in sources)
                 maps = [self._map(name, source, i, op, rank) for i, source in enumerate(sources)]
-                self.values[name] = (self._emit("Add", name, maps), rank)
+                kind, attributes = ("Add", {}) if isinstance(op, Add) else ("Concat", {"axis": 1})
+                self.values[name] = (self._emit(kind, name, maps, **attributes), rank)
             case _:
                 self.values[name] = (self._on_map(name, op, self._map(name, sources[0], 0, op, 4)), 4)
 

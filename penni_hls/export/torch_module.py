@@ -12,7 +12,20 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from ..ir.graph import Graph, Node
-from ..ir.layers import Add, BatchNorm, Conv, GlobalAvgPool, Input, Layer, Linear, MaxPool, PadShortcut, PenniConv, Relu
+from ..ir.layers import (
+    Add,
+    BatchNorm,
+    Concat,
+    Conv,
+    GlobalAvgPool,
+    Input,
+    Layer,
+    Linear,
+    MaxPool,
+    PadShortcut,
+    PenniConv,
+    Relu,
+)
 
 
 def module_of(graph: Graph[Layer], penni: bool = False) -> fx.GraphModule:
@@ -69,7 +82,11 @@ class _Builder:
                 flat = self._call(torch.flatten, self.values[node.inputs[0]], 1)
                 return self._module(node.name, _linear(op), flat), 2
             case Add():
-                return self._add(node)
+                values, rank = self._alike(node)
+                return self._call(operator.add, *values), rank
+            case Concat():
+                values, rank = self._alike(node)
+                return self._call(torch.cat, values, 1), rank
             case Relu():
                 return self._call(F.relu, self.values[node.inputs[0]]), self.ranks[node.inputs[0]]
             case BatchNorm():
@@ -98,11 +115,12 @@ class _Builder:
         value = self.values[name]
         return value if self.ranks[name] == 4 else self._call(torch.reshape, value, (-1, channels, 1, 1))
 
-    def _add(self, node: Node[Layer]) -> tuple[fx.Node, int]:
+    def _alike(self, node: Node[Layer]) -> tuple[list[fx.Node], int]:
+        """What a node with two inputs reads, with as many axes each, and how many these are."""
         first, second = (self.ranks[name] for name in node.inputs)
-        channels = node.op.out_spec.shape[2]
-        values = [self.values[n] if first == second else self._map(n, channels) for n in node.inputs]
-        return self._call(operator.add, *values), max(first, second)
+        pairs = zip(node.inputs, node.op.in_specs)
+        values = [self.values[n] if first == second else self._map(n, spec.shape[2]) for n, spec in pairs]
+        return values, max(first, second)
 
     def _module(self, name: str, module: nn.Module, x: fx.Node) -> fx.Node:
         path = safe(name)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..ir.graph import Node
 from ..ir.layers import Conv, Linear, MapSpec, PenniConv
+from ..ir.layers.base import FloatLayer
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +21,7 @@ class Recorded:
 
 
 @dataclass(frozen=True, eq=False)
-class Fused:
+class Fused(FloatLayer):
     """A convolution or linear layer, then the skip addition where there is one, then ReLU where there is one."""
 
     linear: Conv | PenniConv | Linear

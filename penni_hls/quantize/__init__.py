@@ -9,14 +9,16 @@ from ..ir.blas import one_thread
 from ..ir.graph import Graph, verify
 from ..ir.layers import Layer
 from ..ir.quantized import Quantized
+from ..passes.align_concats import align_concats
 from ..passes.drop_bases import drop_bases
 from ..passes.fold_batchnorm import fold_batchnorm
 from ..passes.fuse import fuse
 from ..passes.insert_forks import insert_forks
 from .calibrate import calibration as choose_calibration
 from .lower import Bits, lower
+from .shared_scale import shared_steps
 
-FLOAT_PASSES = (fold_batchnorm, fuse, drop_bases)
+FLOAT_PASSES = (fold_batchnorm, fuse, drop_bases, align_concats)
 INTEGER_PASSES = (insert_forks,)
 WEIGHT_BITS = range(2, 9)
 
@@ -39,7 +41,7 @@ def quantize(
     for run_pass in FLOAT_PASSES:
         graph = verify(run_pass(graph))
     with one_thread():
-        graph, logit_scale = lower(graph, batch, Bits(basis_bits, coef_bits))
+        graph, logit_scale = lower(graph, batch, Bits(basis_bits, coef_bits), shared_steps(graph, batch))
     verify(graph)
     for run_pass in INTEGER_PASSES:
         graph = verify(run_pass(graph))

@@ -7,6 +7,7 @@ on the integers that the hardware will see.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,8 @@ import numpy as np
 from ..ir.fixed import BIAS, MULTIPLIER, QType, Requant
 from ..ir.graph import Graph, Node, TensorSpec
 from ..ir.interpreter import Step
-from ..ir.layers import GlobalAvgPool, Input, MaxPool, PadShortcut
+from ..ir.layers import Concat, GlobalAvgPool, Input, MaxPool, PadShortcut
+from ..ir.ops import Concat as IntConcat
 from ..ir.ops import GlobalPool, SparseMac, Subsample
 from ..ir.ops import Input as IntInput
 from ..ir.ops import MaxPool as IntMaxPool
@@ -49,31 +51,46 @@ class Lowered:
     edge: Edge
 
 
-def lower(graph: Graph, calibration: Calibration, bits: Bits) -> tuple[Graph, float]:
-    """-> (the integer graph without forks, the real value of one step of its logits)."""
+def lower(graph: Graph, calibration: Calibration, bits: Bits, steps: Mapping[str, float]) -> tuple[Graph, float]:
+    """-> (the integer graph without forks, the real value of one step of its logits).
+
+    steps: by node name, of the results whose step is given; every other one gets its own.
+    """
     edges: dict[str, Edge] = {}
     nodes: list[Node] = []
     for seen in observe(graph, calibration):
         reads = tuple(edges[name] for name in seen.node.inputs)
-        lowered = _lower_node(seen, reads, bits, calibration.headroom, last=seen.node is graph.output)
+        last, step = seen.node is graph.output, steps.get(seen.node.name)
+        lowered = _lower_node(seen, reads, bits, calibration.headroom, last, step)
         nodes += lowered.nodes
         edges[seen.node.name] = lowered.edge
     return Graph(tuple(nodes)), float(edges[graph.output.name].scale[0])
 
 
-def _lower_node(seen: Step, reads: tuple[Edge, ...], bits: Bits, headroom: float, last: bool) -> Lowered:
+def own_step(op: Fused, values: np.ndarray, headroom: float) -> float:
+    """The step that suits the result of `op` best, by its `values` on the batch."""
+    return steady(activation_scale(values, RECTIFIED if op.relu else SIGNED) * headroom)
+
+
+def _lower_node(
+    seen: Step, reads: tuple[Edge, ...], bits: Bits, headroom: float, last: bool, step: float | None
+) -> Lowered:
     op, name = seen.node.op, seen.node.name
     match op:
         case Input():
             return _lower_input(name, op)
         case Fused():
-            return _lower_fused(seen, reads, bits, headroom, last)
+            return _lower_fused(seen, reads, bits, headroom, last, step)
         case MaxPool():
             return _through(name, IntMaxPool(reads[0].spec, op.kernel, op.stride, op.pad), reads[0])
         case GlobalAvgPool():
             return _through(name, GlobalPool(reads[0].spec), reads[0], divide=reads[0].spec.pixels)
         case PadShortcut():
-            return _through(name, Subsample(reads[0].spec, op.stride, op.channels, op.offset), reads[0])
+            return _through(
+                name, Subsample(reads[0].spec, op.stride, op.channels, op.offset), reads[0], before=op.offset
+            )
+        case Concat():
+            return _lower_concat(name, reads)
     raise ValueError(f"{name}: there is no integer operator for {type(op).__name__}")
 
 
@@ -84,24 +101,37 @@ def _lower_input(name: str, op: Input) -> Lowered:
     return Lowered((Node(name, IntInput(spec)),), edge)
 
 
-def _through(name: str, op: IntMaxPool | GlobalPool | Subsample, read: Edge, divide: int = 1) -> Lowered:
-    """An operator that keeps the meaning of its integers, up to a divisor."""
-    channels = op.out_spec.shape[2]
-    edge = Edge(name, op.out_spec, np.full(channels, read.scale[0] / divide), np.zeros(channels))
-    return Lowered((Node(name, op, (read.name,)),), edge)
+def _through(
+    name: str, op: IntMaxPool | GlobalPool | Subsample, read: Edge, divide: int = 1, before: int = 0
+) -> Lowered:
+    """An operator that keeps the meaning of its integers, up to a divisor. before: zero channels that it adds first."""
+    around = (before, op.out_spec.shape[2] - before - len(read.scale))
+    scale, zero = np.pad(read.scale / divide, around, mode="edge"), np.pad(read.zero * divide, around)
+    return Lowered((Node(name, op, (read.name,)),), Edge(name, op.out_spec, scale, zero))
 
 
-def _lower_fused(seen: Step, reads: tuple[Edge, ...], bits: Bits, headroom: float, last: bool) -> Lowered:
+def _lower_concat(name: str, reads: tuple[Edge, ...]) -> Lowered:
+    first, second = reads
+    if first.spec.qtype != second.spec.qtype or len({*first.scale, *second.scale}) > 1:
+        raise ValueError(f"{name}: the maps that it concatenates do not have one type and one scale")
+    op = IntConcat(first.spec, second.spec)
+    scale, zero = (np.concatenate(parts) for parts in ((first.scale, second.scale), (first.zero, second.zero)))
+    return Lowered((Node(name, op, (first.name, second.name)),), Edge(name, op.out_spec, scale, zero))
+
+
+def _lower_fused(
+    seen: Step, reads: tuple[Edge, ...], bits: Bits, headroom: float, last: bool, step: float | None
+) -> Lowered:
     op, name = seen.node.op, seen.node.name
     front = front_of(name, op.linear, reads[0], seen.inputs[0], bits.basis, headroom)
     out_type = LOGIT if last else RECTIFIED if op.relu else SIGNED
     if last:
         step = steady(float(np.abs(seen.value).max()) * LOGIT_HEADROOM / LOGIT.hi or 1.0)
-    else:
-        step = steady(activation_scale(seen.value, out_type) * headroom)
+    elif step is None:
+        step = own_step(op, seen.value, headroom)
     coef_type = QType(bits.coefs, signed=True)
     skip = reads[1] if op.skip else None
-    coefs, requant = _fit(front, op, coef_type, out_type, step, 0.0 if skip is None else skip.scale[0])
+    coefs, requant = _fit(name, front, op, coef_type, out_type, step, 0.0 if skip is None else skip.scale[0])
     mac = SparseMac(front.spec, coefs, coef_type, requant, None if skip is None else skip.spec, front.flatten)
     node = Node(f"{name}.mac", mac, (front.read,) if skip is None else (front.read, skip.name))
     channels = mac.channels
@@ -109,7 +139,7 @@ def _lower_fused(seen: Step, reads: tuple[Edge, ...], bits: Bits, headroom: floa
 
 
 def _fit(
-    front: Front, op: Fused, coef_type: QType, out: QType, step: float, skip_step: float
+    name: str, front: Front, op: Fused, coef_type: QType, out: QType, step: float, skip_step: float
 ) -> tuple[np.ndarray, Requant]:
     """Coefficients and requantizer: y = (r*acc + skip + bias) / step with r = M * step / 2^S for each row.
 
@@ -119,7 +149,7 @@ def _fit(
     bias = np.zeros(len(front.start)) if op.linear.bias is None else op.linear.bias.astype(np.float64)
     wanted = row_scales(m, coef_type)
     estimate = bias + m.target_mean - m.start @ m.mean
-    shift = _shift(float(wanted.max()) / step, skip_step / step, 2 * float(np.abs(estimate).max()) / step)
+    shift = _shift(name, float(wanted.max()) / step, skip_step / step, 2 * float(np.abs(estimate).max()) / step)
     multiplier = np.ceil(wanted / step * 2.0**shift).clip(0, MULTIPLIER.hi)
     scale = multiplier * step / 2.0**shift
     coefs = fit(m, scale, coef_type)
@@ -130,12 +160,12 @@ def _fit(
     return coefs, Requant(multiplier.astype(np.int64), rounded_bias.astype(np.int64), shift, out, skip_multiplier)
 
 
-def _shift(multiplier: float, skip: float, bias: float) -> int:
+def _shift(name: str, multiplier: float, skip: float, bias: float) -> int:
     """The largest shift at which every constant still fits its width."""
     fits = MAX_SHIFT
     for value, limit in ((multiplier, MULTIPLIER.hi), (skip, MULTIPLIER.hi), (bias, BIAS.hi)):
         if value > 0:
             fits = min(fits, math.floor(math.log2(limit / value)))
     if fits < 1:
-        raise ValueError("the scales of its input and output are too far apart for the requantizer")
+        raise ValueError(f"{name}: the scales of its input and output are too far apart for the requantizer")
     return fits

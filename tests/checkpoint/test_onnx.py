@@ -243,11 +243,20 @@ def test_convolutions_that_are_not_supported(attributes: dict[str, Any], message
         ([("Transpose", ["x"], ["out"])], r"out \(Transpose\): this operation is not supported"),
         ([("Reshape", ["x", "shape"], ["out"])], r"out \(Reshape\): it mixes the images of a batch"),
         ([("Relu", ["x"], ["1"]), ("Relu", ["x"], ["out"]), ("Mul", ["1", "out"], ["2"])], None),  # 1, 2 are not needed
+        (
+            [("MaxPool", ["x"], ["1"], {"kernel_shape": [2, 2]}), ("Concat", ["x", "1"], ["out"], {"axis": 1})],
+            r"out \(Concat\): it concatenates values of shapes \[3, 8, 8\], \[3, 7, 7\]",
+        ),
+        (
+            [("Concat", ["x", "x"], ["out"], {"axis": -1})],
+            r"out \(Concat\): it concatenates along axis -1; only channels, axis 1, are supported",
+        ),
+        ([("Concat", ["x", "shape"], ["out"], {"axis": 1})], r"out \(Concat\): it concatenates a constant with maps"),
         ([("Identity", ["shape"], ["out"])], "its output out is not computed from the images"),
     ],
 )
 def test_operations_that_are_not_supported(nodes: list[tuple], message: str | None, tmp_path: Path) -> None:
-    model = model_of([helper.make_node(*node) for node in nodes], {"shape": ints(1, -1)})
+    model = model_of([helper.make_node(*node[:3], **dict(*node[3:])) for node in nodes], {"shape": ints(1, -1)})
     path = written(model, tmp_path / "net.onnx")
     if message is None:
         assert [node.name for node in read(path)] == ["input", "out"]

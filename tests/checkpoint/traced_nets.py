@@ -62,6 +62,25 @@ class Odd(nn.Module):
         return x @ self.weight + self.bias
 
 
+class Branches(nn.Module):
+    """Concatenations: of three maps, of one map with itself, of strided maps, of vectors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = nn.Conv2d(4, 3, 3, padding=1)
+        self.right = nn.Conv2d(4, 5, 1)
+        self.join = nn.Conv2d(12, 6, 3, stride=2, padding=1)
+        self.hidden = nn.ModuleList(nn.Linear(n, 4) for n in (24, 6))
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.cat((x, F.relu(self.left(x)), self.right(x)), 1)
+        y = F.relu(self.join(x))
+        z = torch.concat([x[:, :, ::2, ::2], y, F.max_pool2d(y, 1)[:, :, :, :]], dim=-3)
+        vectors = [layer(v.mean((2, 3))) for layer, v in zip(self.hidden, (z[:, :, ::3, ::3], y))]
+        return self.head(torch.relu(torch.cat(vectors, 1)))
+
+
 def custom(channels: int = 1) -> nn.Module:
     torch.manual_seed(4)
     return randomised(Custom(channels))
@@ -70,6 +89,11 @@ def custom(channels: int = 1) -> nn.Module:
 def odd() -> nn.Module:
     torch.manual_seed(5)
     return randomised(Odd())
+
+
+def branches() -> nn.Module:
+    torch.manual_seed(8)
+    return randomised(Branches())
 
 
 def resnet(option: str, d: int | None = 3) -> nn.Module:
@@ -96,6 +120,7 @@ def vgg(hidden: int = 6) -> nn.Module:
 NETS = {
     "custom": (custom, (1, 20, 28)),
     "odd": (odd, (4, 12, 12)),
+    "branches": (branches, (4, 12, 12)),
     "option A": (lambda: resnet("A"), (3, 16, 16)),
     "option B": (lambda: resnet("B"), (3, 16, 16)),
     "dense option A": (lambda: resnet("A", None), (3, 16, 16)),

@@ -8,6 +8,7 @@ from penni_hls.ir.graph import Graph, Node, verify
 from penni_hls.ir.layers import (
     Add,
     BatchNorm,
+    Concat,
     Conv,
     GlobalAvgPool,
     Input,
@@ -65,6 +66,15 @@ class Net:
     def relu(self, name: str) -> str:
         return self.add(name, Relu(self.spec(self.last)))
 
+    def concat(self, name: str, *inputs: str) -> str:
+        return self.add(name, Concat(*map(self.spec, inputs)), *inputs)
+
+    def unit(self, name: str, channels: int, source: str = "", relu: bool = True) -> str:
+        """conv, norm and, where asked for, relu; the name of its result."""
+        self.penni(f"{name}.conv", channels, source=source)
+        self.norm(f"{name}.norm")
+        return self.relu(f"{name}.relu") if relu else self.last
+
     def head(self, classes: int = 5) -> Graph[Layer]:
         self.add("pool", GlobalAvgPool(self.spec(self.last)))
         return self.linear("linear", classes)
@@ -115,6 +125,20 @@ def vgg(side: int = 8, seed: int = 0) -> Graph[Layer]:
     net.linear("classifier.0", 12)
     net.relu("classifier.0.relu")
     return net.linear("classifier.3", 5)
+
+
+def dense_net(side: int = 8, seed: int = 0) -> Graph[Layer]:
+    """Each unit's result is concatenated to what it read; max pooling between the second and the third; and the pixels."""
+    net = Net(side, seed)
+    x = net.unit("stem", 4)
+    for index, channels in enumerate((3, 5)):
+        x = net.concat(f"cat{index}", x, net.unit(f"unit{index}", channels, x))
+    x = net.add("pool0", MaxPool(net.spec(x), 2, 2), x)
+    x = net.concat("cat2", net.unit("unit2", 4, x, relu=False), x)
+    y = net.add("pool1", MaxPool(net.spec("input"), 2, 2), "input")
+    net.concat("cat3", y, x)
+    net.unit("last", 6)
+    return net.head()
 
 
 def pixels(n: int, side: int, seed: int = 1) -> np.ndarray:

@@ -83,6 +83,10 @@ def _binary(op: str) -> Callable[[Args], Translated]:
     return binary
 
 
+def _concat(args: Args) -> Translated:
+    return "concat", {"xs": args["tensors"], "axis": args.get("dim", 0)}
+
+
 def _max_pool(args: Args) -> Translated:
     return "max_pool", {
         "x": args["self"], "kernel": args["kernel_size"], "stride": args.get("stride"), "pad": args.get("padding", 0),
@@ -181,6 +185,8 @@ _KNOWN: dict[str, Callable[[Args], Translated]] = {
     "sub": _binary("sub"),
     "mul": _binary("mul"),
     "div": _binary("div"),
+    "cat": _concat,
+    "concat": _concat,
     "max_pool2d": _max_pool,
     "max_pool2d_with_indices": _max_pool,
     "avg_pool2d": _avg_pool,

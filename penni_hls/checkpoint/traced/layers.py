@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.layers import Add, BatchNorm, Conv, GlobalAvgPool, Linear, MaxPool, PenniConv, Relu
+from ...ir.layers import Add, BatchNorm, Concat, Conv, GlobalAvgPool, Linear, MaxPool, PenniConv, Relu
 from .fold import axes_of, integer, integers
 from .names import owner_of
 from .program import Call, Constant, check_finite
@@ -161,6 +161,26 @@ def _add_bias(walk: Walk, call: Call, x: Act, constant: Any) -> Value:
     return replace(result, shape=x.shape)
 
 
+def _concat(walk: Walk, call: Call, args: Args) -> Value:
+    """Two maps at a time. Of vectors, those that are the channels of one pixel."""
+    given = args["xs"]
+    if not given or not all(isinstance(x, Act) for x in given):
+        raise refuse(call, "it concatenates a constant with maps; only maps are supported")
+    parts = [walk.whole(x, call) for x in given]
+    rank = len(parts[0].shape)
+    if axes_of(args["axis"], rank + 1) != (1,):
+        raise refuse(call, f"it concatenates along axis {integer(args['axis'])}; only channels, axis 1, are supported")
+    specs = [walk.spec(x) for x in parts]
+    shapes = [x.shape for x in parts]
+    channels_first = all(shape in (chw(spec), chw(spec)[:1]) for shape, spec in zip(shapes, specs))
+    if not channels_first or any(shape[1:] != shapes[0][1:] for shape in shapes) or (rank == 1 and specs[0].pixels > 1):
+        raise refuse(call, f"it concatenates values of shapes {', '.join(map(str, map(list, shapes)))}")
+    result = parts[0]
+    for part in parts[1:]:
+        result = walk.add_layer(Concat(walk.spec(result), walk.spec(part)), (result, part), "concat", call)
+    return replace(result, shape=(sum(shape[0] for shape in shapes), *shapes[0][1:]))
+
+
 def _linear(walk: Walk, call: Call, args: Args) -> Value:
     x, spec = walk.flat(args["x"], call)
     weight = _weight(args["weight"], call, "weight", (None, math.prod(spec.shape)))
@@ -242,6 +262,7 @@ HANDLERS: Mapping[str, Callable[[Walk, Call, Args], Value]] = {
     "batch_norm": _batch_norm,
     "relu": _relu,
     "add": _add,
+    "concat": _concat,
     "linear": _linear,
     "matmul": _matmul,
     "max_pool": _max_pool,

@@ -9,6 +9,7 @@ Vocabulary (arguments by name; x, y and weights are values, all else numbers, tu
     batch_norm  x, gamma, beta, mean, var, eps
     relu        x
     add         x, y
+    concat      xs, axis
     linear      x, weight (O, F), bias
     matmul      x, y
     max_pool    x, kernel, stride, pad, dilation, ceil
@@ -24,8 +25,8 @@ Vocabulary (arguments by name; x, y and weights are values, all else numbers, tu
     identity    x
     shape       x, start, end
     size        x, axis
-    on constants only: transpose (x, perm), mul, sub, div (x, y), concat (xs, axis), gather (x, indices, axis),
-    cast (x, to), full (shape, value), expand (x, shape)
+    on constants only: transpose (x, perm), mul, sub, div (x, y), gather (x, indices, axis), cast (x, to),
+    full (shape, value), expand (x, shape)
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ from ...data import CIFAR10_MEAN, CIFAR10_STD
 from ...errors import CheckpointError
 
 SUPPORTED = (
-    "convolution, BatchNorm, ReLU, addition, max pooling, global average pooling, flatten, linear layers and the"
-    " shortcut of strided slice and zero channels"
+    "convolution, BatchNorm, ReLU, addition, concatenation of channels, max pooling, global average pooling, flatten,"
+    " linear layers and the shortcut of strided slice and zero channels"
 )
 PADDINGS = ("valid", "same", "same_lower")
 OPEN_BATCH = 9973  # stands for a batch size that the file leaves open: a prime, so that nothing else is mistaken for it

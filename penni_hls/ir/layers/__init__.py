@@ -6,13 +6,14 @@ and costs (`count`).
 """
 
 from .base import MapSpec, columns
+from .concat import Concat
 from .convolution import Conv, PenniConv
 from .count import Count, LayerCount
 from .plain import Add, BatchNorm, GlobalAvgPool, Input, Linear, MaxPool, PadShortcut, Relu
 
-Layer = Input | Conv | PenniConv | Linear | BatchNorm | Relu | Add | MaxPool | GlobalAvgPool | PadShortcut
+Layer = Input | Conv | PenniConv | Linear | BatchNorm | Relu | Add | MaxPool | GlobalAvgPool | PadShortcut | Concat
 
 __all__ = [
-    "Add", "BatchNorm", "Conv", "Count", "GlobalAvgPool", "Input", "Layer", "LayerCount", "Linear", "MapSpec",
+    "Add", "BatchNorm", "Concat", "Conv", "Count", "GlobalAvgPool", "Input", "Layer", "LayerCount", "Linear", "MapSpec",
     "MaxPool", "PadShortcut", "PenniConv", "Relu", "columns",
 ]  # fmt: skip

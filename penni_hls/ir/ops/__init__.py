@@ -2,6 +2,7 @@
 
 from .base import Folding
 from .basis_conv import BasisConv, BasisConvFolding
+from .concat import Concat
 from .fork import Fork
 from .global_pool import GlobalPool, GlobalPoolFolding
 from .input import Input
@@ -9,7 +10,18 @@ from .max_pool import MaxPool, MaxPoolFolding
 from .sparse_mac import SparseMac, SparseMacFolding
 from .subsample import Subsample
 
-OPERATORS = (BasisConv, SparseMac, MaxPool, GlobalPool, Subsample, Fork)
+OPERATORS = (BasisConv, SparseMac, MaxPool, GlobalPool, Subsample, Fork, Concat)
 FOLDINGS = (Folding, BasisConvFolding, SparseMacFolding, MaxPoolFolding, GlobalPoolFolding)
 
-__all__ = ["FOLDINGS", "OPERATORS", "BasisConv", "Fork", "GlobalPool", "Input", "MaxPool", "SparseMac", "Subsample"]
+__all__ = [
+    "FOLDINGS",
+    "OPERATORS",
+    "BasisConv",
+    "Concat",
+    "Fork",
+    "GlobalPool",
+    "Input",
+    "MaxPool",
+    "SparseMac",
+    "Subsample",
+]

@@ -25,6 +25,7 @@ CASES = {
     "global_pool": case("pool_4x4"),
     "subsample": case("sub_option_a"),
     "fork": case("fork_3"),
+    "concat": case("concat_3_5"),
 }
 
 

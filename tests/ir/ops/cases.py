@@ -13,7 +13,7 @@ import numpy as np
 
 from penni_hls.ir.fixed import IntTensor, QType, Requant
 from penni_hls.ir.graph import TensorSpec
-from penni_hls.ir.ops import BasisConv, Fork, GlobalPool, MaxPool, SparseMac, Subsample
+from penni_hls.ir.ops import BasisConv, Concat, Fork, GlobalPool, MaxPool, SparseMac, Subsample
 from penni_hls.ir.ops.base import Folding, Operator
 
 FRAMES = 4
@@ -220,6 +220,13 @@ CASES: dict[str, tuple[Case, ...]] = {
     "fork": (
         _plain("fork_2", Fork(_map(3, 4, 2))),
         _plain("fork_3", Fork(_map(2, 2, 3), 3)),
+    ),
+    "concat": (
+        _plain("concat_3_5", Concat(_map(4, 6, 3), _map(4, 6, 5))),
+        _plain("concat_signed", Concat(_map(5, 3, 4, S8), _map(5, 3, 2, S8))),
+        _plain("concat_one_channel", Concat(_map(3, 5, 1), _map(3, 5, 1))),
+        _plain("concat_uneven", Concat(_map(2, 3, 1, S4), _map(2, 3, 16, S4))),
+        _plain("concat_pixel", Concat(_map(1, 1, 7), _map(1, 1, 2))),
     ),
 }
 
