@@ -45,7 +45,7 @@ def test_a_map_read_twice_by_one_node() -> None:
         ),
         (
             graph(Node("a", Relu(SPEC), ("input",)), Node("b", Relu(SPEC), ("input",))),
-            "a: nobody reads it",
+            "a: nothing reads it",
         ),
     ],
 )
