@@ -23,6 +23,7 @@ from ..ir.layers import (
     PadShortcut,
     PenniConv,
     Relu,
+    Upsample,
 )
 from .torch_module import factors
 
@@ -119,6 +120,10 @@ class _Builder:
                 return self._emit("MaxPool", name, [x], **_window(op))
             case GlobalAvgPool():
                 return self._emit("GlobalAveragePool", name, [x])
+            case Upsample():
+                scales = self._weight(f"{name}.scales", np.array([1, 1, op.factor, op.factor], np.float32))
+                settings = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+                return self._emit("Resize", name, [x, "", scales], mode="nearest", **settings)
             case PadShortcut():
                 return self._shortcut(name, op, x)
         raise TypeError(f"{name}: {type(op).__name__}")

@@ -25,6 +25,7 @@ from ..ir.layers import (
     PadShortcut,
     PenniConv,
     Relu,
+    Upsample,
 )
 
 
@@ -103,6 +104,8 @@ class _Builder:
                 return self._call(F.max_pool2d, x, op.kernel, op.stride, op.pad), 4
             case GlobalAvgPool():
                 return self._call(F.adaptive_avg_pool2d, x, 1), 4
+            case Upsample():
+                return self._call(F.interpolate, x, None, op.factor), 4  # "nearest"
             case PadShortcut():
                 every = slice(None, None, op.stride)
                 part = self._call(operator.getitem, x, (slice(None), slice(None), every, every)) if op.stride > 1 else x

@@ -23,7 +23,7 @@ from ..errors import UsageError
 from ..ir import interpreter
 from ..ir.fixed import BIAS, EXACT_FLOAT32, EXACT_FLOAT64, MULTIPLIER
 from ..ir.graph import Graph, Node, verify
-from ..ir.ops import BasisConv, Concat, Fork, GlobalPool, Input, MaxPool, SparseMac, Subsample
+from ..ir.ops import BasisConv, Concat, Fork, GlobalPool, Input, MaxPool, SparseMac, Subsample, Upsample
 from ..ir.ops.base import Operator
 from ..ir.quantized import Quantized
 from .numbers import Requantized, Round, Row, reach_of, rshift, sums_of
@@ -64,7 +64,7 @@ class IntegerNetwork(nn.Module):
                     other = wide[node.name].op
                     assert isinstance(other, SparseMac)
                     units.append(_Mac(node.name, node.op, other))
-                case MaxPool() | GlobalPool() | Subsample() | Fork() | Concat():
+                case MaxPool() | GlobalPool() | Subsample() | Fork() | Concat() | Upsample():
                     units.append(_Fixed(node.op))
                 case _:
                     raise UsageError(f"{node.name}: {node.op.kind} cannot be trained")
@@ -249,7 +249,7 @@ class _Mac(nn.Module):
 class _Fixed(nn.Module):
     """The operators without weights."""
 
-    def __init__(self, op: MaxPool | GlobalPool | Subsample | Fork | Concat) -> None:
+    def __init__(self, op: MaxPool | GlobalPool | Subsample | Fork | Concat | Upsample) -> None:
         super().__init__()
         self.op = op
 
@@ -265,5 +265,7 @@ class _Fixed(nn.Module):
                 return F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, offset, after))
             case Concat():
                 return torch.cat([x, *others], 1)
+            case Upsample(factor=factor):
+                return x.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
             case _:
                 return x

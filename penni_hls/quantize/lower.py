@@ -15,11 +15,12 @@ import numpy as np
 from ..ir.fixed import BIAS, MULTIPLIER, QType, Requant
 from ..ir.graph import Graph, Node, TensorSpec
 from ..ir.interpreter import Step
-from ..ir.layers import Concat, GlobalAvgPool, Input, MaxPool, PadShortcut
+from ..ir.layers import Concat, GlobalAvgPool, Input, MaxPool, PadShortcut, Upsample
 from ..ir.ops import Concat as IntConcat
 from ..ir.ops import GlobalPool, SparseMac, Subsample
 from ..ir.ops import Input as IntInput
 from ..ir.ops import MaxPool as IntMaxPool
+from ..ir.ops import Upsample as IntUpsample
 from ..passes.fused import Fused
 from .activation_range import activation_scale, steady
 from .calibrate import Calibration, observe
@@ -89,6 +90,8 @@ def _lower_node(
             return _through(
                 name, Subsample(reads[0].spec, op.stride, op.channels, op.offset), reads[0], before=op.offset
             )
+        case Upsample():
+            return _through(name, IntUpsample(reads[0].spec, op.factor), reads[0])
         case Concat():
             return _lower_concat(name, reads)
     raise ValueError(f"{name}: there is no integer operator for {type(op).__name__}")
@@ -102,7 +105,7 @@ def _lower_input(name: str, op: Input) -> Lowered:
 
 
 def _through(
-    name: str, op: IntMaxPool | GlobalPool | Subsample, read: Edge, divide: int = 1, before: int = 0
+    name: str, op: IntMaxPool | GlobalPool | Subsample | IntUpsample, read: Edge, divide: int = 1, before: int = 0
 ) -> Lowered:
     """An operator that keeps the meaning of its integers, up to a divisor. before: zero channels that it adds first."""
     around = (before, op.out_spec.shape[2] - before - len(read.scale))

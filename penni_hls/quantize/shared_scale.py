@@ -1,6 +1,6 @@
 """The steps that several results share: those of the maps which a concatenation joins.
 
-A Concat has one type and one step, so the requantizers before it must give the same. Max pooling, zero channels and
+A Concat has one type and one step, so the requantizers before it must give the same. Max pooling, upsampling, zero channels and
 further concatenations keep the step, so a group reaches through them.
 """
 

@@ -63,19 +63,21 @@ class Odd(nn.Module):
 
 
 class Branches(nn.Module):
-    """Concatenations: of three maps, of one map with itself, of strided maps, of vectors."""
+    """Concatenations: of three maps, of one map with itself, of strided maps, of vectors. Upsampling by three factors."""
 
     def __init__(self) -> None:
         super().__init__()
         self.left = nn.Conv2d(4, 3, 3, padding=1)
         self.right = nn.Conv2d(4, 5, 1)
         self.join = nn.Conv2d(12, 6, 3, stride=2, padding=1)
+        self.wider = nn.Upsample(scale_factor=3)
         self.hidden = nn.ModuleList(nn.Linear(n, 4) for n in (24, 6))
         self.head = nn.Linear(8, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.cat((x, F.relu(self.left(x)), self.right(x)), 1)
         y = F.relu(self.join(x))
+        y = self.wider(F.interpolate(F.max_pool2d(y, 6), size=(2, 2)))
         z = torch.concat([x[:, :, ::2, ::2], y, F.max_pool2d(y, 1)[:, :, :, :]], dim=-3)
         vectors = [layer(v.mean((2, 3))) for layer, v in zip(self.hidden, (z[:, :, ::3, ::3], y))]
         return self.head(torch.relu(torch.cat(vectors, 1)))

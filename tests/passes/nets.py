@@ -19,6 +19,7 @@ from penni_hls.ir.layers import (
     PadShortcut,
     PenniConv,
     Relu,
+    Upsample,
 )
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -138,6 +139,20 @@ def dense_net(side: int = 8, seed: int = 0) -> Graph[Layer]:
     y = net.add("pool1", MaxPool(net.spec("input"), 2, 2), "input")
     net.concat("cat3", y, x)
     net.unit("last", 6)
+    return net.head()
+
+
+def unet(side: int = 8, seed: int = 0) -> Graph[Layer]:
+    """Max pooling, upsampling, the skip concatenated, and upsampling of both."""
+    net = Net(side, seed)
+    first = net.unit("down", 4)
+    net.add("pool0", MaxPool(net.spec(first), 2, 2), first)
+    net.unit("bottom", 6)
+    wide = net.add("wide", Upsample(net.spec(net.last), 2), net.last)
+    x = net.concat("cat", wide, first)
+    net.add("wider", Upsample(net.spec(x), 3), x)
+    net.conv("across", 6, stride=2)
+    net.relu("relu")
     return net.head()
 
 

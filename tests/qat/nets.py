@@ -15,7 +15,7 @@ from penni_hls.qat.train import QatConfig, prepare, qat
 from penni_hls.training.batches import Batches
 from penni_hls.training.train import TrainConfig
 
-from ..passes.nets import MEAN, STD, dense_net, pixels, resnet, vgg
+from ..passes.nets import MEAN, STD, dense_net, pixels, resnet, unet, vgg
 
 U8, S8 = QType(8, False), QType(8, True)
 FLOAT_NETS = {
@@ -24,6 +24,7 @@ FLOAT_NETS = {
     "dense": lambda: resnet(option_b=True, dense=True),
     "VGG": lambda: vgg(),
     "concatenations": lambda: dense_net(),
+    "upsampling": lambda: unet(),
 }
 TRAIN = TrainConfig(epochs=0, lr=0.03, weight_decay=0.0, seed=3)
 

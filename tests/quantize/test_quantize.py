@@ -17,7 +17,7 @@ from penni_hls.ir.graph import Graph, verify
 from penni_hls.ir.ops import BasisConv, Fork, Input, SparseMac, Subsample
 from penni_hls.quantize import quantize
 
-from ..passes.nets import Net, dense_net, pixels, resnet, vgg
+from ..passes.nets import Net, dense_net, pixels, resnet, unet, vgg
 
 NETS = {
     "option A": lambda: resnet(),
@@ -26,6 +26,7 @@ NETS = {
     "larger maps": lambda: resnet(side=16, seed=3),
     "vgg": vgg,
     "concatenations": dense_net,
+    "upsampling": unet,
 }
 CALIBRATION = pixels(64, 8)
 UNSEEN = pixels(64, 8, seed=2)

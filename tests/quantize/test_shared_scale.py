@@ -12,7 +12,7 @@ from penni_hls.accuracy import predict_float
 from penni_hls.ir.fixed import QType
 from penni_hls.ir.graph import Graph, Node, verify
 from penni_hls.ir.interpreter import run
-from penni_hls.ir.layers import Concat, GlobalAvgPool, Input, MapSpec, MaxPool, PadShortcut
+from penni_hls.ir.layers import Concat, GlobalAvgPool, Input, MapSpec, MaxPool, PadShortcut, Upsample
 from penni_hls.ir.ops import Concat as IntConcat
 from penni_hls.ir.ops import SparseMac
 from penni_hls.quantize import FLOAT_PASSES, quantize
@@ -61,14 +61,16 @@ def pools() -> Graph:
 
 
 def through() -> Graph:
-    """Max pooling, a strided shortcut with zero channels and another concatenation lie between."""
+    """Max pooling, upsampling, a strided shortcut with zero channels and another concatenation lie between."""
     net = Net()
     first, second = net.unit("a", 4), net.unit("b", 6, "input")
     inner = net.concat("inner", first, second)
     pooled = net.add("max", MaxPool(net.spec(inner), 2, 2), inner)
+    wide = net.add("wide", Upsample(net.spec(pooled), 2), pooled)
     third = net.unit("c", 3, "input")
     kept = net.add("kept", PadShortcut(net.spec(third), 2, 5, 1), third)
-    net.concat("outer", pooled, kept)
+    again = net.add("again", Upsample(net.spec(kept), 2), kept)
+    net.concat("outer", wide, again)
     net.unit("d", 5)
     return net.head()
 

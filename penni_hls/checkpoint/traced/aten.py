@@ -106,6 +106,14 @@ def _adaptive(args: Args) -> Translated:
     return "adaptive", {"x": args["self"], "size": args["output_size"]}
 
 
+def _upsample(args: Args) -> Translated:
+    """Both overloads; torch takes output pixel o from floor(o / factor)."""
+    scales = args.get("scale_factors")
+    sizes = args.get("output_size") if scales is None else None
+    settings = {"axes": None, "transformation": "asymmetric", "rounding": "floor"}
+    return "upsample", {"x": args.get("self", args.get("input")), "scales": scales, "sizes": sizes, **settings}
+
+
 def _mean(args: Args) -> Translated:
     axes = args.get("dim")
     return "mean", {"x": args["self"], "axes": axes if axes is not None else (0,), "keep": args.get("keepdim", False)}
@@ -193,6 +201,8 @@ _KNOWN: dict[str, Callable[[Args], Translated]] = {
     "adaptive_avg_pool2d": _adaptive,
     "_adaptive_avg_pool2d": _adaptive,
     "mean": _mean,
+    "upsample_nearest2d": _upsample,
+    "_upsample_nearest_exact2d": _upsample,
     "view": _reshape,
     "view_copy": _reshape,
     "reshape": _reshape,

@@ -13,6 +13,7 @@ from ...ir.layers import Add, BatchNorm, Concat, Conv, GlobalAvgPool, Linear, Ma
 from .fold import axes_of, integer, integers
 from .names import owner_of
 from .program import Call, Constant, check_finite
+from .resize import upsample
 from .views import VIEWS, is_view_of_map, strided
 from .walk import Act, Value, Walk, chw, refuse
 
@@ -269,5 +270,6 @@ HANDLERS: Mapping[str, Callable[[Walk, Call, Args], Value]] = {
     "avg_pool": _avg_pool,
     "adaptive": _adaptive,
     "mean": _mean,
+    "upsample": upsample,
     **VIEWS,
 }

@@ -125,6 +125,28 @@ def _mean(op: Operation) -> Translated:
     return "mean", {"x": op.needed(0), "axes": (0,) if axes is None else axes, "keep": keep}
 
 
+def _upsample(op: Operation) -> Translated:
+    op.require("mode", "nearest")
+    settings = {"axes": None, "transformation": "asymmetric", "rounding": "floor"}
+    return "upsample", {"x": op.needed(0), "scales": op.either(1, "scales"), "sizes": None, **settings}
+
+
+def _resize(op: Operation) -> Translated:
+    """Before opset 11 it had two inputs, and was what Upsample is."""
+    if len(op.inputs) == 2:
+        return _upsample(op)
+    op.require("mode", "nearest")
+    op.require("antialias", 0)
+    op.require("keep_aspect_ratio_policy", "stretch")
+    sizes = op.input(3)
+    return "upsample", {
+        "x": op.needed(0), "scales": op.input(2) if sizes is None else None, "sizes": sizes,
+        "axes": op.attributes.get("axes"),
+        "transformation": op.attributes.get("coordinate_transformation_mode", "half_pixel"),
+        "rounding": op.attributes.get("nearest_mode", "round_prefer_floor"),
+    }  # fmt: skip
+
+
 def _flatten(op: Operation) -> Translated:
     op.require("axis", 1)
     return "flatten", {"x": op.needed(0), "start": 1, "end": -1}
@@ -232,6 +254,8 @@ _KNOWN: dict[str, Callable[[Operation], Translated]] = {
     "AveragePool": _avg_pool,
     "GlobalAveragePool": _global_pool,
     "ReduceMean": _mean,
+    "Resize": _resize,
+    "Upsample": _upsample,
     "Flatten": _flatten,
     "Reshape": _reshape,
     "Squeeze": _squeeze,

@@ -10,10 +10,24 @@ from .concat import Concat
 from .convolution import Conv, PenniConv
 from .count import Count, LayerCount
 from .plain import Add, BatchNorm, GlobalAvgPool, Input, Linear, MaxPool, PadShortcut, Relu
+from .upsample import Upsample
 
-Layer = Input | Conv | PenniConv | Linear | BatchNorm | Relu | Add | MaxPool | GlobalAvgPool | PadShortcut | Concat
+Layer = (
+    Input
+    | Conv
+    | PenniConv
+    | Linear
+    | BatchNorm
+    | Relu
+    | Add
+    | MaxPool
+    | GlobalAvgPool
+    | PadShortcut
+    | Concat
+    | Upsample
+)
 
 __all__ = [
     "Add", "BatchNorm", "Concat", "Conv", "Count", "GlobalAvgPool", "Input", "Layer", "LayerCount", "Linear", "MapSpec",
-    "MaxPool", "PadShortcut", "PenniConv", "Relu", "columns",
+    "MaxPool", "PadShortcut", "PenniConv", "Relu", "Upsample", "columns",
 ]  # fmt: skip

@@ -9,9 +9,10 @@ from .input import Input
 from .max_pool import MaxPool, MaxPoolFolding
 from .sparse_mac import SparseMac, SparseMacFolding
 from .subsample import Subsample
+from .upsample import Upsample, UpsampleFolding
 
-OPERATORS = (BasisConv, SparseMac, MaxPool, GlobalPool, Subsample, Fork, Concat)
-FOLDINGS = (Folding, BasisConvFolding, SparseMacFolding, MaxPoolFolding, GlobalPoolFolding)
+OPERATORS = (BasisConv, SparseMac, MaxPool, GlobalPool, Subsample, Fork, Concat, Upsample)
+FOLDINGS = (Folding, BasisConvFolding, SparseMacFolding, MaxPoolFolding, GlobalPoolFolding, UpsampleFolding)
 
 __all__ = [
     "FOLDINGS",
@@ -24,4 +25,5 @@ __all__ = [
     "MaxPool",
     "SparseMac",
     "Subsample",
+    "Upsample",
 ]

@@ -26,6 +26,7 @@ CASES = {
     "subsample": case("sub_option_a"),
     "fork": case("fork_3"),
     "concat": case("concat_3_5"),
+    "upsample": case("up_block"),
 }
 
 

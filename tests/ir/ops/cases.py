@@ -13,7 +13,7 @@ import numpy as np
 
 from penni_hls.ir.fixed import IntTensor, QType, Requant
 from penni_hls.ir.graph import TensorSpec
-from penni_hls.ir.ops import BasisConv, Concat, Fork, GlobalPool, MaxPool, SparseMac, Subsample
+from penni_hls.ir.ops import BasisConv, Concat, Fork, GlobalPool, MaxPool, SparseMac, Subsample, Upsample
 from penni_hls.ir.ops.base import Folding, Operator
 
 FRAMES = 4
@@ -220,6 +220,16 @@ CASES: dict[str, tuple[Case, ...]] = {
     "fork": (
         _plain("fork_2", Fork(_map(3, 4, 2))),
         _plain("fork_3", Fork(_map(2, 2, 3), 3)),
+    ),
+    "upsample": (
+        _plain("up_2", Upsample(_map(4, 5, 3), 2)),
+        _plain("up_3_signed", Upsample(_map(3, 2, 4, S8), 3)),
+        _plain("up_one_channel", Upsample(_map(5, 3, 1, S4), 2)),
+        _plain("up_one_column", Upsample(_map(4, 1, 2), 2)),
+        _plain("up_row", Upsample(_map(1, 6, 5), 4)),
+        _plain("up_pixel", Upsample(_map(1, 1, 3), 2)),
+        _plain("up_pixel_one_channel", Upsample(_map(1, 1, 1), 2)),
+        _plain("up_block", Upsample(_map(3, 8, 40, S8), 2)),
     ),
     "concat": (
         _plain("concat_3_5", Concat(_map(4, 6, 3), _map(4, 6, 5))),
