@@ -65,7 +65,7 @@ def _layer(name: str, module: nn.Module, pixels: int) -> LayerCount:
     assert isinstance(weight, torch.Tensor)
     return LayerCount(
         name=name,
-        inputs=weight.shape[1],
+        inputs=weight.shape[1] * getattr(module, "groups", 1),
         outputs=weight.shape[0],
         kernel=weight.shape[-1] if weight.dim() == 4 else 1,
         pixels=pixels,

@@ -115,7 +115,8 @@ class _Builder:
         match op:
             case Conv() | PenniConv():
                 inputs = [x, self._conv_weight(name, op), *self._bias(name, op.bias)]
-                return self._emit("Conv", name, inputs, **_window(op))
+                in_groups: dict[str, Any] = {"group": op.groups} if op.groups > 1 else {}
+                return self._emit("Conv", name, inputs, **_window(op), **in_groups)
             case MaxPool():
                 return self._emit("MaxPool", name, [x], **_window(op))
             case GlobalAvgPool():

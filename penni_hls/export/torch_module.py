@@ -138,7 +138,8 @@ class _Builder:
             parts[part] = self.graph.get_attr(f"{path}.{part}")
         product = self._call(torch.matmul, parts["coefs"], parts["basis"])
         weight = self._call(torch.reshape, product, op.dense.shape)
-        return self._call(F.conv2d, x, weight, parts.get("bias"), op.stride, op.pad)
+        in_groups = (1, op.groups) if op.groups > 1 else ()
+        return self._call(F.conv2d, x, weight, parts.get("bias"), op.stride, op.pad, *in_groups)
 
 
 def factors(op: PenniConv) -> dict[str, np.ndarray]:
@@ -165,7 +166,9 @@ def _fill(module: nn.Module, **values: np.ndarray | None) -> nn.Module:
 
 
 def _conv(op: Conv | PenniConv) -> nn.Module:
-    conv = nn.Conv2d(op.x.shape[2], op.channels, op.kernel, op.stride, op.pad, bias=op.bias is not None)
+    conv = nn.Conv2d(
+        op.x.shape[2], op.channels, op.kernel, op.stride, op.pad, groups=op.groups, bias=op.bias is not None
+    )
     return _fill(conv, weight=op.dense, bias=op.bias)
 
 

@@ -60,10 +60,11 @@ def _linear(layer: Linear, read: Edge, x: np.ndarray) -> Front:
     return Front((), read.name, read.spec, True, z, x.reshape(len(x), -1) @ weight.T, start)
 
 
-def _dense(name: str, conv: Conv, read: Edge, x: np.ndarray) -> Front:
+def _dense(name: str, conv: Conv | PenniConv, read: Edge, x: np.ndarray) -> Front:
+    rows = conv.block_diagonal(conv.dense)
     if conv.kernel > 1:
         k = conv.kernel
-        taps = conv.weight.reshape(*conv.weight.shape[:2], k * k)
+        taps = rows.reshape(*rows.shape[:2], k * k)
         identity = np.eye(k * k).reshape(k * k, k, k)
         return _basis(name, conv, (identity, taps), identity_basis(k), read.spec.qtype, read, _windows(conv, x))
     if conv.pad:
@@ -74,7 +75,7 @@ def _dense(name: str, conv: Conv, read: Edge, x: np.ndarray) -> Front:
         subsample = Subsample(spec, conv.stride, spec.shape[2], 0)
         nodes = (Node(f"{name}.subsample", subsample, (source,)),)
         spec, source = subsample.out_spec, f"{name}.subsample"
-    weight = conv.weight[:, :, 0, 0].astype(np.float64)
+    weight = rows[:, :, 0, 0].astype(np.float64)
     pixels = x[:, :: conv.stride, :: conv.stride].reshape(-1, x.shape[3])
     pixels = pixels[_sample(len(pixels), x.shape[3])]
     return Front(nodes, source, spec, False, read.quantize(pixels), pixels @ weight.T, weight * read.scale)
@@ -82,12 +83,12 @@ def _dense(name: str, conv: Conv, read: Edge, x: np.ndarray) -> Front:
 
 def _penni(name: str, conv: PenniConv, read: Edge, x: np.ndarray, bits: int, headroom: float) -> Front:
     if conv.kernel == 1:
-        return _dense(name, Conv(conv.x, conv.dense, conv.stride, conv.pad, conv.bias), read, x)
+        return _dense(name, conv, read, x)
     windows = _windows(conv, x)
     # The windows are scaled up so that z, too, gets the headroom.
     seen = read.quantize(windows).transpose(0, 2, 1).reshape(-1, conv.kernel**2) * headroom
     ints = quantize_basis(conv.basis, seen, bits, Z_TYPE)
-    return _basis(name, conv, (conv.basis, conv.coefs), ints, Z_TYPE, read, windows)
+    return _basis(name, conv, (conv.basis, conv.block_diagonal(conv.coefs)), ints, Z_TYPE, read, windows)
 
 
 def _basis(

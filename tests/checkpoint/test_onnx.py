@@ -40,7 +40,7 @@ def test_files_of_the_old_exporter(net: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("net", ["custom", "odd"])
+@pytest.mark.parametrize("net", ["custom", "odd", "grouped"])
 def test_files_of_the_new_exporter(net: str, tmp_path: Path) -> None:
     make, shape = NETS[net]
     model = make()
@@ -217,8 +217,10 @@ def test_other_precisions_become_float32(dtype: str, raw: bool, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("attributes", "message"),
     [
-        ({"group": 3}, r"first \(Conv\): convolutions with groups or dilation are not supported"),
-        ({"dilations": [2, 2]}, r"first \(Conv\): convolutions with groups or dilation are not supported"),
+        ({"group": 3}, r"first \(Conv\): its 3 groups do not divide the 4 channels that it gives"),
+        ({"group": 2}, r"first \(Conv\): its 2 groups do not divide the 3 channels that it reads"),
+        ({"group": 0}, r"first \(Conv\): its 0 groups do not divide"),
+        ({"dilations": [2, 2]}, r"first \(Conv\): convolutions with dilation are not supported"),
         ({"strides": [1, 2]}, r"first \(Conv\): its stride is \[1, 2\]; only the same for rows and columns"),
         ({"pads": [0, 0, 1, 1]}, r"first \(Conv\): its padding is \[0, 0, 1, 1\]; only the same"),
         ({"auto_pad": "SAME_UPPER", "strides": [2, 2]}, r"first \(Conv\): its padding 'same' is not the same on all"),

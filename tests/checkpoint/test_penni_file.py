@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,8 @@ from penni_hls.ir.layers import (
     Add,
     BatchNorm,
     Conv,
+    GroupedConv,
+    GroupedPenniConv,
     Input,
     Layer,
     Linear,
@@ -27,6 +31,8 @@ from penni_hls.ir.layers import (
 from penni_hls.ir.quantized import Quantized
 
 from .penni_nets import MEAN, STD, assert_same
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def test_a_network_comes_back(graph: Graph[Layer], tmp_path: Path) -> None:
@@ -91,7 +97,13 @@ def test_a_network_of_no_family(tmp_path: Path) -> None:
             Node("sum", Add(y), ("norm", "skip")),
             Node("relu", Relu(y), ("sum",)),
             Node("pool", MaxPool(y, 2, 2, 1), ("relu",)),
-            Node("conv", Conv(MapSpec((3, 3, 5)), some(2, 5, 3, 3), bias=some(2)), ("pool",)),
+            Node("depthwise", GroupedConv(MapSpec((3, 3, 5)), some(10, 1, 3, 3), 1, 1, None, 5), ("pool",)),
+            Node(
+                "halves",
+                GroupedPenniConv(MapSpec((3, 3, 10)), some(2, 3, 3), some(6, 5, 2), 1, 1, some(6), 2),
+                ("depthwise",),
+            ),
+            Node("conv", Conv(MapSpec((3, 3, 6)), some(2, 6, 3, 3), bias=some(2)), ("halves",)),
             Node("last", Linear(MapSpec((1, 1, 2)), some(4, 2)), ("conv",)),
         )
     )
@@ -105,6 +117,25 @@ def test_the_same_bytes_each_time(graph: Graph[Layer], quantized: Quantized, tmp
     penni_file.write(tmp_path / "b.penni", loaded.graph, loaded.quantized)
     assert (tmp_path / "a.penni").read_bytes() == (tmp_path / "b.penni").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.penni", "b.penni"]
+
+
+def structure_of(data: bytes) -> dict:
+    length = int.from_bytes(data[12:16], "little")
+    return json.loads(zlib.decompress(data[48 : 48 + length]))
+
+
+def test_an_older_file_is_read_and_written_as_it_is() -> None:
+    """It was written before there were groups: a layer without them has the same fields and arrays as then."""
+    data = (EXAMPLES / "resnet18.penni").read_bytes()
+    stored = penni_file.stored(EXAMPLES / "resnet18.penni")
+    again = penni_file.to_bytes(stored.graph, stored.quantized, half=True)
+    old, new = structure_of(data), structure_of(again)
+    assert {"Conv", "PenniConv"} <= {node["op"]["$type"] for node in old["float"]["nodes"]}
+    assert (new["float"], new["integer"]) == (old["float"], old["integer"])
+    for one, other in zip(new["arrays"], old["arrays"], strict=True):
+        assert all(one[key] == other[key] for key in ("shape", "dtype", "coding", "count"))  # not zlib's lengths
+    if len(again) == len(data):  # by the same zlib
+        assert again == data
 
 
 def test_a_failed_write_leaves_nothing(graph: Graph[Layer], tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from penni_hls.checkpoint import penni_file, read
 from penni_hls.checkpoint.sparse import deflate
 from penni_hls.ir.graph import Graph, Node
-from penni_hls.ir.layers import Layer, Linear
+from penni_hls.ir.layers import GroupedConv, Input, Layer, Linear, MapSpec
 from penni_hls.ir.quantized import Quantized
 
 from .hostile import refusal
@@ -123,6 +123,14 @@ def test_a_structure_that_does_not_hold_together(
     forgery: str, graph: Graph[Layer], quantized: Quantized, tmp_path: Path
 ) -> None:
     assert refusal(tmp_path, forged(penni_file.to_bytes(graph, quantized), FORGERIES[forgery]), NAME)
+
+
+@pytest.mark.parametrize("groups", [0, -2, 3, 1, 1 << 70, "2"])
+def test_groups_that_do_not_go_with_the_weight(groups: object, tmp_path: Path) -> None:
+    spec = Input(MapSpec((4, 4, 4)), (0.0,) * 4, (1.0,) * 4)
+    conv = GroupedConv(spec.out_spec, np.ones((6, 2, 3, 3), np.float32), groups=2)
+    whole = penni_file.to_bytes(Graph((Node("input", spec), Node("conv", conv, ("input",)))))
+    assert "damaged: GroupedConv" in refusal(tmp_path, forged(whole, _set("float.nodes.1.op.groups", groups)), NAME)
 
 
 def test_a_forgery_without_change_is_read(graph: Graph[Layer], quantized: Quantized, tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from torch.nn import functional as F
 
 from penni_hls.checkpoint import CheckpointError, load, read
 from penni_hls.checkpoint.module import from_module
-from penni_hls.ir.layers import BatchNorm, Conv, MaxPool, PadShortcut, PenniConv
+from penni_hls.ir.layers import BatchNorm, Conv, GroupedConv, GroupedPenniConv, MaxPool, PadShortcut, PenniConv
 
-from .traced_nets import NETS, assert_computes, assert_factors, custom, normalised, numbers, pixels, resnet
+from .traced_nets import NETS, assert_computes, assert_factors, custom, grouped, normalised, numbers, pixels, resnet
 
 
 def saved(
@@ -90,6 +90,17 @@ def test_details_of_a_custom_network(tmp_path: Path) -> None:
     assert ops["input"].mean == (0.0,) and ops["input"].std == (1.0,)  # one channel: the pixels as they are
 
 
+def test_details_of_a_network_with_groups(tmp_path: Path) -> None:
+    model = grouped()
+    graph = read(saved(model, (3, 16, 16), tmp_path / "net.pt2"))
+    ops = [node.op for node in graph if isinstance(node.op, Conv | PenniConv)]
+    assert [(type(op), op.groups) for op in ops] == [
+        (Conv, 1), (GroupedConv, 6), (GroupedConv, 2), (GroupedConv, 4), (GroupedPenniConv, 2),
+    ]  # fmt: skip
+    np.testing.assert_array_equal(ops[1].weight, model.depthwise.weight.detach().numpy())
+    np.testing.assert_array_equal(ops[4].coefs.reshape(48, 3), model.coefs.detach().numpy())
+
+
 class Factored(nn.Module):
     """Weights as products; only `layer` is one of d bases of k x k kernels."""
 
@@ -122,7 +133,7 @@ class Unsupported(nn.Module):
     def __init__(self, what: str) -> None:
         super().__init__()
         self.what = what
-        self.conv = nn.Conv2d(4, 4, 3, padding=1, groups=4 if what == "groups" else 1)
+        self.conv = nn.Conv2d(4, 4, 3, padding=1, dilation=2 if what == "dilation" else 1)
         self.norm = nn.BatchNorm2d(4)
         self.head = nn.Linear(4, 2)
 
@@ -153,7 +164,7 @@ class Unsupported(nn.Module):
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("groups", r"conv2d \(aten.conv2d\): convolutions with groups or dilation"),
+        ("dilation", r"conv2d \(aten.conv2d\): convolutions with dilation"),
         ("sigmoid", r"sigmoid \(aten.sigmoid\): this operation is not supported here; supported are convolution, Bat"),
         ("in place", r"clamp_ \(aten.clamp_\): this operation is not supported"),
         ("constant", r"mul \(aten.mul.Tensor\): this operation is not supported"),

@@ -83,9 +83,35 @@ class Branches(nn.Module):
         return self.head(torch.relu(torch.cat(vectors, 1)))
 
 
+class Grouped(nn.Module):
+    """Convolutions in groups: depthwise with two results per channel, 3x3, 1x1, and one whose weight is a product."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 6, 3, padding=1)
+        self.depthwise = nn.Conv2d(6, 12, 3, stride=2, padding=1, groups=6, bias=False)
+        self.norm = nn.BatchNorm2d(12)
+        self.halves = nn.Conv2d(12, 8, 3, groups=2)
+        self.point = nn.Conv2d(8, 8, 1, groups=4)
+        self.coefs = nn.Parameter(torch.randn(12 * 4, 3))
+        self.basis = nn.Parameter(torch.randn(3, 9))
+        self.head = nn.Linear(12, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.norm(self.depthwise(F.relu(self.stem(x)))))
+        x = F.relu(self.point(F.relu(self.halves(x))))
+        x = F.conv2d(x, (self.coefs @ self.basis).view(12, 4, 3, 3), padding=1, groups=2)
+        return self.head(F.relu(x).mean((2, 3)))
+
+
 def custom(channels: int = 1) -> nn.Module:
     torch.manual_seed(4)
     return randomised(Custom(channels))
+
+
+def grouped() -> nn.Module:
+    torch.manual_seed(8)
+    return randomised(Grouped())
 
 
 def odd() -> nn.Module:
@@ -127,6 +153,7 @@ NETS = {
     "option B": (lambda: resnet("B"), (3, 16, 16)),
     "dense option A": (lambda: resnet("A", None), (3, 16, 16)),
     "vgg": (vgg, (3, 16, 16)),
+    "grouped": (grouped, (3, 16, 16)),
 }
 
 

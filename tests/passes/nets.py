@@ -11,6 +11,8 @@ from penni_hls.ir.layers import (
     Concat,
     Conv,
     GlobalAvgPool,
+    GroupedConv,
+    GroupedPenniConv,
     Input,
     Layer,
     Linear,
@@ -55,6 +57,20 @@ class Net:
         x = self.spec(source or self.last)
         weight = self.rng.standard_normal((channels, x.shape[2], kernel, kernel)).astype(np.float32)
         return self.add(name, Conv(x, weight, stride, kernel // 2), source or self.last)
+
+    def grouped(self, name: str, channels: int, groups: int, kernel: int = 3, stride: int = 1) -> str:
+        x = self.spec(self.last)
+        weight = self.rng.standard_normal((channels, x.shape[2] // groups, kernel, kernel)).astype(np.float32)
+        return self.add(name, GroupedConv(x, weight, stride, kernel // 2, None, groups))
+
+    def grouped_penni(self, name: str, channels: int, groups: int, d: int = 3) -> str:
+        """The last basis and half of the coefficients are 0."""
+        x = self.spec(self.last)
+        basis = self.rng.standard_normal((d, 3, 3)).astype(np.float32)
+        shape = (channels, x.shape[2] // groups, d)
+        coefs = self.rng.standard_normal(shape) * (self.rng.random(shape) < 0.5)
+        coefs[:, :, -1] = 0
+        return self.add(name, GroupedPenniConv(x, basis, coefs.astype(np.float32), 1, 1, None, groups))
 
     def norm(self, name: str) -> str:
         """A BatchNorm whose statistics are those of its input over random images, so that it does what it is for."""
@@ -153,6 +169,28 @@ def unet(side: int = 8, seed: int = 0) -> Graph[Layer]:
     net.add("wider", Upsample(net.spec(x), 3), x)
     net.conv("across", 6, stride=2)
     net.relu("relu")
+    return net.head()
+
+
+def grouped(side: int = 8, seed: int = 0) -> Graph[Layer]:
+    """Depthwise with two results per channel and stride 2, 3x3 in halves, a decomposed layer in halves, 1x1 in
+    thirds."""
+    net = Net(side, seed)
+    net.conv("conv1", 6)
+    net.norm("bn1")
+    net.relu("relu1")
+    net.grouped("depthwise", 12, 6, stride=2)
+    net.norm("bn2")
+    net.relu("relu2")
+    net.grouped("halves", 6, 2)
+    net.norm("bn3")
+    net.relu("relu3")
+    net.grouped_penni("penni", 6, 2)
+    net.norm("bn4")
+    net.relu("relu4")
+    net.grouped("point", 9, 3, kernel=1)
+    net.norm("bn5")
+    net.relu("relu5")
     return net.head()
 
 

@@ -16,9 +16,10 @@ from penni_hls.passes.fused import Fused
 from penni_hls.quantize import quantize
 from penni_hls.quantize.calibrate import calibration, noise, observe
 
-from .nets import Net, pixels, resnet, vgg
+from .nets import Net, grouped, pixels, resnet, vgg
 
-NETS = {"option A": resnet, "option B": lambda: resnet(option_b=True), "plain": lambda: resnet(dense=True), "vgg": vgg}
+NETS = {"option A": resnet, "option B": lambda: resnet(option_b=True), "plain": lambda: resnet(dense=True), "vgg": vgg,
+        "grouped": grouped}  # fmt: skip
 
 
 @pytest.mark.parametrize("net", NETS)

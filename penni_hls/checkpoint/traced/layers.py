@@ -9,7 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.layers import Add, BatchNorm, Concat, Conv, GlobalAvgPool, Linear, MaxPool, PenniConv, Relu
+from ...ir.layers import (
+    Add,
+    BatchNorm,
+    Concat,
+    Conv,
+    GlobalAvgPool,
+    GroupedConv,
+    GroupedPenniConv,
+    Linear,
+    MaxPool,
+    PenniConv,
+    Relu,
+)
 from .fold import axes_of, integer, integers
 from .names import owner_of
 from .program import Call, Constant, check_finite
@@ -68,22 +80,30 @@ def _fits(call: Call, kernel: int, stride: int, pad: int, side: tuple[int, int])
 def _conv(walk: Walk, call: Call, args: Args) -> Value:
     x, spec = walk.map_of(args["x"], call)
     side, channels = spec.shape[:2], spec.shape[2]
-    if integer(args.get("groups", 1)) != 1 or _same(call, "dilation", args.get("dilation", 1)) != 1:
-        raise refuse(call, "convolutions with groups or dilation are not supported")
+    if _same(call, "dilation", args.get("dilation", 1)) != 1:
+        raise refuse(call, "convolutions with dilation are not supported")
+    groups = integer(args.get("groups", 1))
+    if groups < 1 or channels % groups:
+        raise refuse(call, f"its {groups} groups do not divide the {channels} channels that it reads")
     given = args["weight"]
-    weight = _weight(given, call, "weight", (None, channels, None, None))
+    weight = _weight(given, call, "weight", (None, channels // groups, None, None))
+    if len(weight) % groups:
+        raise refuse(call, f"its {groups} groups do not divide the {len(weight)} channels that it gives")
     k = _same(call, "kernel", weight.shape[2:])
     stride = _same(call, "stride", args.get("stride", 1))
     pad = _pad(call, args.get("pad", 0), k, stride, side)
     _fits(call, k, stride, pad, side)
     bias = _bias(args, call, len(weight))
     factors = _factors(given, call, weight.shape)
+    op: Conv | PenniConv
     if factors is None:
-        op: Conv | PenniConv = Conv(spec, weight, stride, pad, bias)
+        dense = (spec, weight, stride, pad, bias)
+        op = Conv(*dense) if groups == 1 else GroupedConv(*dense, groups)
         owner = owner_of(given.name)
     else:
         coefs, basis = factors
-        op = PenniConv(spec, basis.reshape(-1, k, k), coefs.reshape(*weight.shape[:2], -1), stride, pad, bias)
+        parts = (spec, basis.reshape(-1, k, k), coefs.reshape(*weight.shape[:2], -1), stride, pad, bias)
+        op = PenniConv(*parts) if groups == 1 else GroupedPenniConv(*parts, groups)
         owner = owner_of(given.factors[0].name)
     return walk.add_layer(op, (x,), "conv", call, owner)
 

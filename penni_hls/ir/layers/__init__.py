@@ -7,7 +7,7 @@ and costs (`count`).
 
 from .base import MapSpec, columns
 from .concat import Concat
-from .convolution import Conv, PenniConv
+from .convolution import Conv, GroupedConv, GroupedPenniConv, PenniConv
 from .count import Count, LayerCount
 from .plain import Add, BatchNorm, GlobalAvgPool, Input, Linear, MaxPool, PadShortcut, Relu
 from .upsample import Upsample
@@ -15,7 +15,9 @@ from .upsample import Upsample
 Layer = (
     Input
     | Conv
+    | GroupedConv
     | PenniConv
+    | GroupedPenniConv
     | Linear
     | BatchNorm
     | Relu
@@ -28,6 +30,23 @@ Layer = (
 )
 
 __all__ = [
-    "Add", "BatchNorm", "Concat", "Conv", "Count", "GlobalAvgPool", "Input", "Layer", "LayerCount", "Linear", "MapSpec",
-    "MaxPool", "PadShortcut", "PenniConv", "Relu", "Upsample", "columns",
-]  # fmt: skip
+    "Add",
+    "BatchNorm",
+    "Concat",
+    "Conv",
+    "Count",
+    "GlobalAvgPool",
+    "GroupedConv",
+    "GroupedPenniConv",
+    "Input",
+    "Layer",
+    "LayerCount",
+    "Linear",
+    "MapSpec",
+    "MaxPool",
+    "PadShortcut",
+    "PenniConv",
+    "Relu",
+    "Upsample",
+    "columns",
+]

@@ -1,4 +1,4 @@
-"""The plain and the decomposed convolution."""
+"""The plain and the decomposed convolution, each also in groups of channels (depthwise: as many as channels)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,18 @@ from .count import Count, LayerCount
 
 
 class _Convolution(OneMap):
-    """What a plain and a decomposed convolution share: shapes, count and the float reference over the dense weight."""
+    """What a plain and a decomposed convolution share: shapes, count and the float reference over the dense weight.
+
+    Group g of the output channels reads group g of the input channels only; both are split evenly, in order.
+    """
 
     stride: int
     pad: int
     bias: np.ndarray | None
+
+    @property
+    def groups(self) -> int:
+        return 1
 
     @property
     @abstractmethod
@@ -30,16 +37,32 @@ class _Convolution(OneMap):
     @property
     @abstractmethod
     def dense(self) -> np.ndarray:
-        """The dense weight, float32 (C_out, C_in, k, k)."""
+        """The dense weight, float32 (C_out, C_in/groups, k, k)."""
 
     @property
     def out_spec(self) -> MapSpec:
         return windowed(self.x, self.kernel, self.stride, self.pad, self.channels)
 
+    def block_diagonal(self, rows: np.ndarray) -> np.ndarray:
+        """rows (C_out, C_in/groups, ...) -> (C_out, C_in, ...), zeros outside the group of each row; same dtype."""
+        if self.groups == 1:
+            return rows
+        channels, inputs = rows.shape[:2]
+        blocks = np.zeros((self.groups, channels // self.groups, self.groups, *rows.shape[1:]), rows.dtype)
+        for g, block in enumerate(rows.reshape(self.groups, -1, *rows.shape[1:])):
+            blocks[g, :, g] = block
+        return blocks.reshape(channels, self.groups * inputs, *rows.shape[2:])
+
+    def _check_groups(self, rows: np.ndarray) -> bool:
+        """Do rows (C_out, C_in/groups, ...) go with the map and the groups?"""
+        sound = self.groups >= 1 and len(rows) % self.groups == 0
+        return sound and rows.shape[1] * self.groups == self.x.shape[2]
+
     @cached_property
-    def _matrix(self) -> np.ndarray:
-        """(k*k*C_in, C_out), rows in the order of `columns`."""
-        return np.ascontiguousarray(self.dense.transpose(2, 3, 1, 0).reshape(-1, self.channels))
+    def _matrices(self) -> list[np.ndarray]:
+        """For each group (k*k*C_in/groups, C_out/groups), rows in the order of `columns`."""
+        blocks = np.split(self.dense, self.groups)
+        return [np.ascontiguousarray(b.transpose(2, 3, 1, 0).reshape(-1, len(b))) for b in blocks]
 
     def reference(self, x: np.ndarray) -> np.ndarray:
         """x (N, H, W, C_in) -> (N, Ho, Wo, C_out) float32."""
@@ -47,7 +70,9 @@ class _Convolution(OneMap):
             taps = x[:, :: self.stride, :: self.stride]
         else:
             taps = columns(x, self.kernel, self.stride, self.pad)
-        y = taps.reshape(-1, self._matrix.shape[0]) @ self._matrix
+        grouped = taps.reshape(-1, self.kernel**2, self.groups, self.x.shape[2] // self.groups)
+        parts = [grouped[:, :, g].reshape(len(grouped), -1) @ matrix for g, matrix in enumerate(self._matrices)]
+        y = np.concatenate(parts, axis=1)
         if self.bias is not None:
             y += self.bias
         return y.reshape(len(x), *self.out_spec.shape)
@@ -58,7 +83,7 @@ class _Convolution(OneMap):
             outputs=self.channels,
             kernel=self.kernel,
             pixels=self.out_spec.pixels,
-            dense=self.channels * self.x.shape[2] * self.kernel**2,
+            dense=self.channels * (self.x.shape[2] // self.groups) * self.kernel**2,
             nonzero=nonzero,
             bases=bases,
             read_maps=read_maps,
@@ -76,12 +101,9 @@ class Conv(_Convolution):
     bias: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        if (
-            self.weight.ndim != 4
-            or self.weight.shape[2] != self.weight.shape[3]
-            or self.weight.shape[1] != self.x.shape[2]
-        ):
-            raise ValueError(f"conv: weight {self.weight.shape} does not go with a {self.x} map")
+        shape = self.weight.shape
+        if len(shape) != 4 or shape[2] != shape[3] or not self._check_groups(self.weight):
+            raise ValueError(f"conv: weight {shape}, groups {self.groups} do not go with a {self.x} map")
 
     @property
     def dense(self) -> np.ndarray:
@@ -114,13 +136,15 @@ class PenniConv(_Convolution):
     bias: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        if self.coefs.shape[1:] != (self.x.shape[2], self.basis.shape[0]) or self.basis.shape[1] != self.basis.shape[2]:
+        d, k, k2 = self.basis.shape
+        if self.coefs.ndim != 3 or self.coefs.shape[2] != d or k != k2 or not self._check_groups(self.coefs):
             raise ValueError(
-                f"penni conv: basis {self.basis.shape}, coefs {self.coefs.shape} do not go with a {self.x} map"
+                f"penni conv: basis {self.basis.shape}, coefs {self.coefs.shape}, groups {self.groups} do not go with a"
+                f" {self.x} map"
             )
 
     def weight(self) -> np.ndarray:
-        """The dense weight, float32 (C_out, C_in, k, k)."""
+        """The dense weight, float32 (C_out, C_in/groups, k, k)."""
         return self.dense
 
     @cached_property
@@ -138,5 +162,20 @@ class PenniConv(_Convolution):
 
     @property
     def count(self) -> Count:
-        read_maps = int(np.count_nonzero(self.coefs.any(axis=0)))
+        by_group = self.coefs.reshape(self.groups, -1, *self.coefs.shape[1:])
+        read_maps = int(np.count_nonzero(by_group.any(axis=1)))
         return self._count(int(np.count_nonzero(self.coefs)), len(self.basis), read_maps)
+
+
+@dataclass(frozen=True, eq=False)
+class GroupedConv(Conv):
+    """A plain convolution in groups. weight: float32 (C_out, C_in/groups, k, k)."""
+
+    groups: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class GroupedPenniConv(PenniConv):
+    """A decomposed convolution in groups. coefs: float32 (C_out, C_in/groups, d); all groups share the bases."""
+
+    groups: int = 1

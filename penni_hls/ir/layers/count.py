@@ -39,7 +39,7 @@ class LayerCount:
     @property
     def stored(self) -> int:
         """Coefficients (decomposed) or weights, zeros included."""
-        return self.outputs * self.all_maps if self.bases else self.dense
+        return self.dense // self.kernel**2 * self.bases if self.bases else self.dense
 
     @property
     def basis(self) -> int:
