@@ -19,7 +19,7 @@ from ..errors import CheckpointError, ProjectError, UsageError
 from ..files import replace_file
 from ..ir import ops, vocabulary
 from ..ir.graph import Graph, GraphError, verify
-from ..ir.layers import BatchNorm, Conv, Input, Layer, Linear, MaxPool, PadShortcut, PenniConv
+from ..ir.layers import AvgPool, BatchNorm, Conv, Input, Layer, Linear, MaxPool, PadShortcut, PenniConv
 from ..ir.quantized import Quantized
 from ..ir.serialize import Codec
 from .files import check_size
@@ -176,7 +176,7 @@ def _check_layer(name: str, op: Layer) -> None:
     """What the layers do not check themselves: shapes of biases, windows, variances."""
     arrays = [value for value in vars(op).values() if isinstance(value, np.ndarray)]
     sound = all(array.dtype == np.float32 and array.size for array in arrays)
-    if isinstance(op, Conv | PenniConv | MaxPool):
+    if isinstance(op, Conv | PenniConv | MaxPool | AvgPool):
         sound &= fits(op.x, op.kernel, op.stride, op.pad) and op.pad < op.kernel
     if isinstance(op, PadShortcut):
         sound &= op.stride >= 1

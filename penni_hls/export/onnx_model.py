@@ -12,6 +12,7 @@ from .. import __version__
 from ..ir.graph import Graph, Node
 from ..ir.layers import (
     Add,
+    AvgPool,
     BatchNorm,
     Concat,
     Conv,
@@ -119,6 +120,8 @@ class _Builder:
                 return self._emit("Conv", name, inputs, **_window(op), **in_groups)
             case MaxPool():
                 return self._emit("MaxPool", name, [x], **_window(op))
+            case AvgPool():
+                return self._emit("AveragePool", name, [x], count_include_pad=1, **_window(op))
             case GlobalAvgPool():
                 return self._emit("GlobalAveragePool", name, [x])
             case Upsample():
@@ -167,5 +170,5 @@ class _Builder:
         )
 
 
-def _window(op: Conv | PenniConv | MaxPool) -> dict[str, Any]:
+def _window(op: Conv | PenniConv | MaxPool | AvgPool) -> dict[str, Any]:
     return {"kernel_shape": [op.kernel] * 2, "strides": [op.stride] * 2, "pads": [op.pad] * 4}

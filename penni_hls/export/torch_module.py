@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from ..ir.graph import Graph, Node
 from ..ir.layers import (
     Add,
+    AvgPool,
     BatchNorm,
     Concat,
     Conv,
@@ -102,6 +103,8 @@ class _Builder:
                 return self._module(node.name, _conv(op), x), 4
             case MaxPool():
                 return self._call(F.max_pool2d, x, op.kernel, op.stride, op.pad), 4
+            case AvgPool():
+                return self._call(F.avg_pool2d, x, op.kernel, op.stride, op.pad), 4
             case GlobalAvgPool():
                 return self._call(F.adaptive_avg_pool2d, x, 1), 4
             case Upsample():

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..ir.graph import Graph, Node
-from ..ir.layers import Concat, Conv, GlobalAvgPool, Input, MapSpec
+from ..ir.layers import AvgPool, Concat, Conv, GlobalAvgPool, Input, MapSpec
 from .fused import Fused
 
 
@@ -57,7 +57,7 @@ def _never_negative(graph: Graph) -> dict[str, bool]:
             case Fused(relu=relu):
                 positive[node.name] = relu
             case op:
-                keeps = op.keeps_scale or isinstance(op, GlobalAvgPool)
+                keeps = op.keeps_scale or isinstance(op, AvgPool | GlobalAvgPool)
                 positive[node.name] = keeps and all(positive[name] for name in node.inputs)
     return positive
 

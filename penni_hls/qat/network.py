@@ -23,7 +23,7 @@ from ..errors import UsageError
 from ..ir import interpreter
 from ..ir.fixed import BIAS, EXACT_FLOAT32, EXACT_FLOAT64, MULTIPLIER
 from ..ir.graph import Graph, Node, verify
-from ..ir.ops import BasisConv, Concat, Fork, GlobalPool, Input, MaxPool, SparseMac, Subsample, Upsample
+from ..ir.ops import AvgPool, BasisConv, Concat, Fork, GlobalPool, Input, MaxPool, SparseMac, Subsample, Upsample
 from ..ir.ops.base import Operator
 from ..ir.quantized import Quantized
 from .numbers import Requantized, Round, Row, reach_of, rshift, sums_of
@@ -64,7 +64,7 @@ class IntegerNetwork(nn.Module):
                     other = wide[node.name].op
                     assert isinstance(other, SparseMac)
                     units.append(_Mac(node.name, node.op, other))
-                case MaxPool() | GlobalPool() | Subsample() | Fork() | Concat() | Upsample():
+                case MaxPool() | AvgPool() | GlobalPool() | Subsample() | Fork() | Concat() | Upsample():
                     units.append(_Fixed(node.op))
                 case _:
                     raise UsageError(f"{node.name}: {node.op.kind} cannot be trained")
@@ -249,17 +249,19 @@ class _Mac(nn.Module):
 class _Fixed(nn.Module):
     """The operators without weights."""
 
-    def __init__(self, op: MaxPool | GlobalPool | Subsample | Fork | Concat | Upsample) -> None:
+    def __init__(self, op: Operator) -> None:
         super().__init__()
         self.op = op
 
     def forward(self, x: Tensor, *others: Tensor) -> Tensor:
+        exact = torch.float32 if reach_of(self.op.out_spec.qtype) < EXACT_FLOAT32 else torch.float64
         match self.op:
             case MaxPool(kernel=kernel, stride=stride, pad=pad):
                 return F.max_pool2d(F.pad(x, (pad,) * 4, value=self.op.x.qtype.lo), kernel, stride)
+            case AvgPool(kernel=kernel, stride=stride, pad=pad):
+                return F.avg_pool2d(x.to(exact), kernel, stride, pad, divisor_override=1)
             case GlobalPool():
-                exact = reach_of(self.op.out_spec.qtype) < EXACT_FLOAT32
-                return x.sum((2, 3), keepdim=True, dtype=torch.float32 if exact else torch.float64)
+                return x.sum((2, 3), keepdim=True, dtype=exact)
             case Subsample(stride=stride, channels=channels, offset=offset):
                 after = channels - offset - x.shape[1]
                 return F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, offset, after))

@@ -13,7 +13,7 @@ from ..ir.graph import TensorSpec
 class Edge:
     """The integers of node `name` represent real = (integer - zero) * scale; scale, zero float64 (C,).
 
-    zero is 0 everywhere but at the input, whose pixels contain the mean that training subtracted.
+    zero is 0 behind every convolution and linear layer; pixels contain the mean that training subtracted.
     """
 
     name: str

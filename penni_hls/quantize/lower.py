@@ -15,12 +15,14 @@ import numpy as np
 from ..ir.fixed import BIAS, MULTIPLIER, QType, Requant
 from ..ir.graph import Graph, Node, TensorSpec
 from ..ir.interpreter import Step
-from ..ir.layers import Concat, GlobalAvgPool, Input, MaxPool, PadShortcut, Upsample
+from ..ir.layers import AvgPool, Concat, GlobalAvgPool, Input, MaxPool, PadShortcut, Upsample
+from ..ir.ops import AvgPool as IntAvgPool
 from ..ir.ops import Concat as IntConcat
 from ..ir.ops import GlobalPool, SparseMac, Subsample
 from ..ir.ops import Input as IntInput
 from ..ir.ops import MaxPool as IntMaxPool
 from ..ir.ops import Upsample as IntUpsample
+from ..ir.ops.base import Operator
 from ..passes.fused import Fused
 from .activation_range import activation_scale, steady
 from .calibrate import Calibration, observe
@@ -84,6 +86,8 @@ def _lower_node(
             return _lower_fused(seen, reads, bits, headroom, last, step)
         case MaxPool():
             return _through(name, IntMaxPool(reads[0].spec, op.kernel, op.stride, op.pad), reads[0])
+        case AvgPool():
+            return _lower_avg_pool(name, op, reads[0])
         case GlobalAvgPool():
             return _through(name, GlobalPool(reads[0].spec), reads[0], divide=reads[0].spec.pixels)
         case PadShortcut():
@@ -104,13 +108,17 @@ def _lower_input(name: str, op: Input) -> Lowered:
     return Lowered((Node(name, IntInput(spec)),), edge)
 
 
-def _through(
-    name: str, op: IntMaxPool | GlobalPool | Subsample | IntUpsample, read: Edge, divide: int = 1, before: int = 0
-) -> Lowered:
+def _through(name: str, op: Operator, read: Edge, divide: int = 1, before: int = 0) -> Lowered:
     """An operator that keeps the meaning of its integers, up to a divisor. before: zero channels that it adds first."""
     around = (before, op.out_spec.shape[2] - before - len(read.scale))
     scale, zero = np.pad(read.scale / divide, around, mode="edge"), np.pad(read.zero * divide, around)
     return Lowered((Node(name, op, (read.name,)),), Edge(name, op.out_spec, scale, zero))
+
+
+def _lower_avg_pool(name: str, op: AvgPool, read: Edge) -> Lowered:
+    if op.pad and read.zero.any():
+        raise ValueError(f"{name}: average pooling of the images themselves with padding is not supported")
+    return _through(name, IntAvgPool(read.spec, op.kernel, op.stride, op.pad), read, divide=op.kernel**2)
 
 
 def _lower_concat(name: str, reads: tuple[Edge, ...]) -> Lowered:

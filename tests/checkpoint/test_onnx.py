@@ -16,7 +16,7 @@ from torch import nn
 
 from penni_hls.accuracy import predict_float
 from penni_hls.checkpoint import CheckpointError, load, read
-from penni_hls.ir.layers import BatchNorm, Conv, Linear, MaxPool, PadShortcut, PenniConv
+from penni_hls.ir.layers import AvgPool, BatchNorm, Conv, Linear, MaxPool, PadShortcut, PenniConv
 
 from .traced_nets import NETS, assert_computes, assert_factors, custom, numbers, resnet
 
@@ -40,7 +40,7 @@ def test_files_of_the_old_exporter(net: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("net", ["custom", "odd", "grouped"])
+@pytest.mark.parametrize("net", ["custom", "odd", "grouped", "averages"])
 def test_files_of_the_new_exporter(net: str, tmp_path: Path) -> None:
     make, shape = NETS[net]
     model = make()
@@ -192,6 +192,26 @@ def test_max_pool_and_flatten(tmp_path: Path) -> None:
     assert [type(node.op) for node in graph][1:] == [MaxPool, Linear]
 
 
+def test_average_pooling(tmp_path: Path) -> None:
+    """With zeros that count, of its own or written before it; without padding; over the whole map."""
+    nodes = [
+        helper.make_node("AveragePool", ["x"], ["1"], kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4,
+                         count_include_pad=1),
+        helper.make_node("AveragePool", ["1"], ["2"], kernel_shape=[3, 3], auto_pad="SAME_UPPER", count_include_pad=1),
+        helper.make_node("Pad", ["2", "pads"], ["3"]),
+        helper.make_node("AveragePool", ["3"], ["4"], kernel_shape=[2, 2], strides=[1, 1]),
+        helper.make_node("AveragePool", ["4"], ["5"], kernel_shape=[2, 2], strides=[2, 2], auto_pad="VALID"),
+        helper.make_node("AveragePool", ["5"], ["6"], kernel_shape=[2, 2], ceil_mode=1),
+        helper.make_node("Flatten", ["6"], ["7"]),
+        helper.make_node("Gemm", ["7", "e.weight"], ["out"], transB=1),
+    ]  # fmt: skip
+    weights = {"pads": ints(0, 0, 1, 1, 0, 0, 1, 1), "e.weight": normal(5, 3)}
+    graph, logits, wanted = run(model_of(nodes, weights), tmp_path / "net.onnx")
+    np.testing.assert_allclose(logits, wanted, rtol=1e-5, atol=1e-5)
+    pools = [(node.op.kernel, node.op.stride, node.op.pad) for node in graph if isinstance(node.op, AvgPool)]
+    assert pools == [(3, 2, 1), (3, 1, 1), (2, 1, 1), (2, 2, 0)]
+
+
 def lone_conv(weight: np.ndarray | TensorProto, **attributes: Any) -> onnx.ModelProto:
     return model_of([helper.make_node("Conv", ["x", "c.weight"], ["out"], "first", **attributes)], {"c.weight": weight})
 
@@ -254,6 +274,10 @@ def test_convolutions_that_are_not_supported(attributes: dict[str, Any], message
             r"out \(Concat\): it concatenates along axis -1; only channels, axis 1, are supported",
         ),
         ([("Concat", ["x", "shape"], ["out"], {"axis": 1})], r"out \(Concat\): it concatenates a constant with maps"),
+        (
+            [("AveragePool", ["x"], ["out"], {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]})],
+            r"out \(AveragePool\): its mean leaves padding out \(count_include_pad=False\)",
+        ),
         ([("Identity", ["shape"], ["out"])], "its output out is not computed from the images"),
     ],
 )

@@ -33,7 +33,13 @@ def saved(
 
 @pytest.mark.parametrize(
     ("net", "how"),
-    [*((net, "any batch") for net in NETS), ("odd", "batch of 1"), ("custom", "core"), ("odd", "core")],
+    [
+        *((net, "any batch") for net in NETS),
+        ("odd", "batch of 1"),
+        ("custom", "core"),
+        ("odd", "core"),
+        ("averages", "core"),
+    ],
 )
 def test_a_network_computes_what_torch_computes(net: str, how: str, tmp_path: Path) -> None:
     make, shape = NETS[net]
@@ -146,7 +152,15 @@ class Unsupported(nn.Module):
         elif self.what == "constant":
             x = x * 2
         elif self.what == "average":
-            x = F.avg_pool2d(x, 2)
+            x = F.avg_pool2d(x, 3, 2, 1, count_include_pad=False)
+        elif self.what == "uneven":
+            x = F.avg_pool2d(x, (3, 1))
+        elif self.what == "ceiled mean":
+            x = F.avg_pool2d(x, 2, ceil_mode=True)
+        elif self.what == "size":
+            x = F.adaptive_avg_pool2d(x, 2)
+        elif self.what == "zeros":
+            x = F.max_pool2d(F.pad(x, (1, 1, 1, 1)), 3)
         elif self.what == "broadcast":
             x = x + x.mean((2, 3), keepdim=True)
         elif self.what == "slice":
@@ -168,7 +182,14 @@ class Unsupported(nn.Module):
         ("sigmoid", r"sigmoid \(aten.sigmoid\): this operation is not supported here; supported are convolution, Bat"),
         ("in place", r"clamp_ \(aten.clamp_\): this operation is not supported"),
         ("constant", r"mul \(aten.mul.Tensor\): this operation is not supported"),
-        ("average", r"avg_pool2d \(aten.avg_pool2d\): average pooling of 2x2 windows on a 9x9x4 map"),
+        ("average", r"avg_pool2d \(aten.avg_pool2d\): its mean leaves padding out \(count_include_pad=False\)"),
+        ("uneven", r"avg_pool2d \(aten.avg_pool2d\): its kernel is \[3, 1\]; only the same"),
+        ("ceiled mean", r"avg_pool2d \(aten.avg_pool2d\): ceil_mode makes a difference here"),
+        (
+            "size",
+            r"adaptive_avg_pool2d \(aten.adaptive_avg_pool2d\): average pooling of a 9x9x4 map to 2x2: only windows",
+        ),
+        ("zeros", r"pad \(aten.pad\): zeros around a map are supported before average pooling only"),
         ("broadcast", r"add \(aten.add.Tensor\): it adds maps of shapes \[4, 9, 9\] and \[4, 1, 1\]"),
         ("slice", r"slice_\d \(aten.slice.Tensor\): the slice 1:\d+:2 of axis 2"),
         ("transpose", r"transpose \(aten.transpose.int\): this operation is not supported"),

@@ -104,6 +104,25 @@ class Grouped(nn.Module):
         return self.head(F.relu(x).mean((2, 3)))
 
 
+class Averages(nn.Module):
+    """Average pooling as it is written: windows with and without padding, sizes that the stride does not divide, a map of
+    a given size, one whole map that is not square."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(4, 6, 3, padding=1), nn.ReLU(), nn.AvgPool2d(3, 2, 1))
+        self.left = nn.Conv2d(6, 8, 3, padding=1)
+        self.right = nn.Conv2d(6, 8, 1)
+        self.six = nn.AdaptiveAvgPool2d((3, 2))
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        x = F.relu(self.left(F.avg_pool2d(x, 3, 1, 1, ceil_mode=True)) + self.right(x))
+        x = F.avg_pool2d(self.six(x), (3, 2))
+        return self.head(torch.flatten(x, 1))
+
+
 def custom(channels: int = 1) -> nn.Module:
     torch.manual_seed(4)
     return randomised(Custom(channels))
@@ -122,6 +141,11 @@ def odd() -> nn.Module:
 def branches() -> nn.Module:
     torch.manual_seed(8)
     return randomised(Branches())
+
+
+def averages() -> nn.Module:
+    torch.manual_seed(9)
+    return randomised(Averages())
 
 
 def resnet(option: str, d: int | None = 3) -> nn.Module:
@@ -149,6 +173,7 @@ NETS = {
     "custom": (custom, (1, 20, 28)),
     "odd": (odd, (4, 12, 12)),
     "branches": (branches, (4, 12, 12)),
+    "averages": (averages, (4, 24, 17)),
     "option A": (lambda: resnet("A"), (3, 16, 16)),
     "option B": (lambda: resnet("B"), (3, 16, 16)),
     "dense option A": (lambda: resnet("A", None), (3, 16, 16)),

@@ -7,6 +7,7 @@ import numpy as np
 from penni_hls.ir.graph import Graph, Node, verify
 from penni_hls.ir.layers import (
     Add,
+    AvgPool,
     BatchNorm,
     Concat,
     Conv,
@@ -192,6 +193,20 @@ def grouped(side: int = 8, seed: int = 0) -> Graph[Layer]:
     net.norm("bn5")
     net.relu("relu5")
     return net.head()
+
+
+def averages(side: int = 8, seed: int = 0) -> Graph[Layer]:
+    """Average pooling of the pixels, of maps behind a ReLU and of a signed one, with padding, before a skip."""
+    net = Net(side, seed)
+    net.add("pool0", AvgPool(net.spec("input"), 3, 1))
+    x = net.unit("a", 5)
+    y = net.add("pool1", AvgPool(net.spec(x), 3, 2, 1), x)
+    net.add("pool2", AvgPool(net.spec(net.unit("b", 5, x, relu=False)), 2, 2))
+    net.penni("c.conv", 5)
+    z = net.norm("c.norm")
+    net.add("add", Add(net.spec(z)), z, y)
+    net.relu("relu")
+    return net.linear("linear", 5)
 
 
 def pixels(n: int, side: int, seed: int = 1) -> np.ndarray:

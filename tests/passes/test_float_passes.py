@@ -16,10 +16,16 @@ from penni_hls.passes.fused import Fused
 from penni_hls.quantize import quantize
 from penni_hls.quantize.calibrate import calibration, noise, observe
 
-from .nets import Net, grouped, pixels, resnet, vgg
+from .nets import Net, averages, grouped, pixels, resnet, vgg
 
-NETS = {"option A": resnet, "option B": lambda: resnet(option_b=True), "plain": lambda: resnet(dense=True), "vgg": vgg,
-        "grouped": grouped}  # fmt: skip
+NETS = {
+    "option A": resnet,
+    "option B": lambda: resnet(option_b=True),
+    "plain": lambda: resnet(dense=True),
+    "vgg": vgg,
+    "grouped": grouped,
+    "averages": averages,
+}
 
 
 @pytest.mark.parametrize("net", NETS)

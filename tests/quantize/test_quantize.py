@@ -14,11 +14,11 @@ from penni_hls.checkpoint import read
 from penni_hls.errors import DataError, UsageError
 from penni_hls.ir.fixed import QType
 from penni_hls.ir.graph import Graph, verify
-from penni_hls.ir.layers import Conv, PenniConv
+from penni_hls.ir.layers import AvgPool, Conv, PenniConv
 from penni_hls.ir.ops import BasisConv, Fork, Input, SparseMac, Subsample
 from penni_hls.quantize import quantize
 
-from ..passes.nets import Net, dense_net, grouped, pixels, resnet, unet, vgg
+from ..passes.nets import Net, averages, dense_net, grouped, pixels, resnet, unet, vgg
 
 NETS = {
     "option A": lambda: resnet(),
@@ -28,6 +28,7 @@ NETS = {
     "vgg": vgg,
     "concatenations": dense_net,
     "upsampling": unet,
+    "averages": averages,
 }
 CALIBRATION = pixels(64, 8)
 UNSEEN = pixels(64, 8, seed=2)
@@ -112,6 +113,14 @@ def test_pad_values_stand_for_zero() -> None:
     for node in graph:
         if isinstance(node.op, BasisConv) and node.name != "conv1.basis":
             assert not node.op.pad_value.any()
+
+
+def test_average_pooling_counts_zeros_that_no_pixel_is() -> None:
+    net = Net()
+    net.add("pool0", AvgPool(net.spec("input"), 3, 1, 1))
+    net.unit("a", 4)
+    with pytest.raises(ValueError, match="pool0: average pooling of the images themselves with padding"):
+        quantize(net.head(), calibration=CALIBRATION)
 
 
 def test_a_mean_outside_the_pixels_is_clipped() -> None:

@@ -99,6 +99,7 @@ def _avg_pool(args: Args) -> Translated:
         raise CheckpointError("average pooling with a divisor of its own is not supported")
     return "avg_pool", {
         "x": args["self"], "kernel": args["kernel_size"], "stride": args.get("stride"), "pad": args.get("padding", 0),
+        "ceil": args.get("ceil_mode", False), "include": args.get("count_include_pad", True),
     }  # fmt: skip
 
 

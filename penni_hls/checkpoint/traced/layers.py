@@ -11,6 +11,7 @@ import numpy as np
 
 from ...ir.layers import (
     Add,
+    AvgPool,
     BatchNorm,
     Concat,
     Conv,
@@ -18,6 +19,7 @@ from ...ir.layers import (
     GroupedConv,
     GroupedPenniConv,
     Linear,
+    MapSpec,
     MaxPool,
     PenniConv,
     Relu,
@@ -217,11 +219,15 @@ def _matmul(walk: Walk, call: Call, args: Args) -> Value:
     return _linear(walk, call, {"x": args["x"], "weight": weight, "bias": args.get("bias")})
 
 
-def _max_pool(walk: Walk, call: Call, args: Args) -> Value:
+def _unpadded(args: Args) -> bool:
+    pad = args.get("pad", 0)
+    return pad == "valid" if isinstance(pad, str) else set(integers(pad)) == {0}
+
+
+def _windows(walk: Walk, call: Call, args: Args) -> tuple[Act, tuple[MapSpec, int, int, int]]:
+    """What a pooling reads, and (its map, kernel, stride, padding)."""
     k = _same(call, "kernel", args["kernel"])
     stride = k if args.get("stride") in (None, ()) else _same(call, "stride", args["stride"])
-    if k == 1 and stride > 0 and is_view_of_map(walk, args["x"]) and set(integers(args.get("pad", 0))) == {0}:
-        return strided(args["x"], (stride, stride), call)
     x, spec = walk.map_of(args["x"], call)
     side = spec.shape[:2]
     pad = _pad(call, args.get("pad", 0), k, stride, side)
@@ -232,7 +238,16 @@ def _max_pool(walk: Walk, call: Call, args: Args) -> Value:
         raise refuse(call, f"its padding {pad} is more than half of its {k}x{k} window")
     if args.get("ceil") and any((n + 2 * pad - k) % stride for n in side):
         raise refuse(call, "ceil_mode makes a difference here; only windows entirely within the map are supported")
-    return walk.add_layer(MaxPool(spec, k, stride, pad), (x,), "maxpool", call)
+    return x, (spec, k, stride, pad)
+
+
+def _max_pool(walk: Walk, call: Call, args: Args) -> Value:
+    k = _same(call, "kernel", args["kernel"])
+    stride = k if args.get("stride") in (None, ()) else _same(call, "stride", args["stride"])
+    if k == 1 and stride > 0 and is_view_of_map(walk, args["x"]) and _unpadded(args):
+        return strided(args["x"], (stride, stride), call)
+    x, windows = _windows(walk, call, args)
+    return walk.add_layer(MaxPool(*windows), (x,), "maxpool", call)
 
 
 def _pool(walk: Walk, call: Call, value: Act) -> Act:
@@ -243,18 +258,23 @@ def _pool(walk: Walk, call: Call, value: Act) -> Act:
 def _avg_pool(walk: Walk, call: Call, args: Args) -> Value:
     kernel = integers(args["kernel"])
     kernel = kernel * 2 if len(kernel) == 1 else kernel
-    pad = set(integers(args.get("pad", 0)))
     act = args["x"]
-    if kernel == (1, 1) and pad == {0} and is_view_of_map(walk, act):
+    if kernel == (1, 1) and _unpadded(args) and is_view_of_map(walk, act):
         stride = integers(args["stride"]) if args.get("stride") not in (None, ()) else (1, 1)
         if min(stride) > 0:
             return strided(act, (stride[0], stride[-1]), call)
+    if act.margin and _unpadded(args):  # so some exporters write zeros that are counted
+        c, h, w = act.shape
+        inner = replace(act, shape=(c, h - 2 * act.margin, w - 2 * act.margin), margin=0)
+        return _avg_pool(walk, call, {**args, "x": inner, "pad": act.margin, "include": True})
     x, spec = walk.map_of(act, call)
-    if kernel != spec.shape[:2] or pad != {0}:
-        window = "x".join(map(str, kernel))
-        text = f"average pooling of {window} windows on a {spec} map: only over the whole map is supported"
+    if kernel == spec.shape[:2] and _unpadded(args):
+        return _pool(walk, call, x)
+    x, windows = _windows(walk, call, args)
+    if windows[-1] and not args.get("include"):
+        text = "its mean leaves padding out (count_include_pad=False); only a mean with the zeros counted is supported"
         raise refuse(call, text)
-    return _pool(walk, call, x)
+    return walk.add_layer(AvgPool(*windows), (x,), "avgpool", call)
 
 
 def _adaptive(walk: Walk, call: Call, args: Args) -> Value:
@@ -263,9 +283,14 @@ def _adaptive(walk: Walk, call: Call, args: Args) -> Value:
     size = size * 2 if len(size) == 1 else size
     if size == spec.shape[:2]:
         return x
-    if size != (1, 1):
-        raise refuse(call, f"average pooling of a {spec} map to {size[0]}x{size[1]}: only to 1x1 is supported")
-    return _pool(walk, call, x)
+    if size == (1, 1):
+        return _pool(walk, call, x)
+    kernels = {have // want if want > 0 and have % want == 0 else 0 for have, want in zip(spec.shape, size)}
+    if len(kernels) > 1 or 0 in kernels:
+        text = f"average pooling of a {spec} map to {size[0]}x{size[1]}: only windows of one square size are supported"
+        raise refuse(call, text)
+    (k,) = kernels
+    return walk.add_layer(AvgPool(spec, k, k), (x,), "avgpool", call)
 
 
 def _mean(walk: Walk, call: Call, args: Args) -> Value:

@@ -105,11 +105,10 @@ def _max_pool(op: Operation) -> Translated:
 
 
 def _avg_pool(op: Operation) -> Translated:
-    op.require("auto_pad", "NOTSET", "VALID", "")
-    op.require("dilations", (1, 1))
     return "avg_pool", {
         "x": op.needed(0), "kernel": op.attributes["kernel_shape"], "stride": op.attributes.get("strides", 1),
-        "pad": op.attributes.get("pads", 0),
+        "pad": _padding(op), "dilation": op.attributes.get("dilations", 1), "ceil": op.attributes.get("ceil_mode", 0),
+        "include": op.attributes.get("count_include_pad", 0),
     }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ Vocabulary (arguments by name; x, y and weights are values, all else numbers, tu
     linear      x, weight (O, F), bias
     matmul      x, y
     max_pool    x, kernel, stride, pad, dilation, ceil
-    avg_pool    x, kernel, stride, pad, ceil
+    avg_pool    x, kernel, stride, pad, ceil, include              include: zeros outside the map are counted
     adaptive    x, size                                            average pooling to a map of this size
     upsample    x, scales, sizes, axes, transformation, rounding   scales or sizes None; the last two: see resize
     mean        x, axes, keep                                      axes None: all but batch and channels
@@ -42,8 +42,8 @@ from ...data import CIFAR10_MEAN, CIFAR10_STD
 from ...errors import CheckpointError
 
 SUPPORTED = (
-    "convolution, BatchNorm, ReLU, addition, concatenation of channels, max pooling, global average pooling,"
-    " nearest-neighbour upsampling, flatten, linear layers and the shortcut of strided slice and zero channels"
+    "convolution, BatchNorm, ReLU, addition, concatenation of channels, max and average pooling, nearest-neighbour"
+    " upsampling, flatten, linear layers and the shortcut of strided slice and zero channels"
 )
 PADDINGS = ("valid", "same", "same_lower")
 OPEN_BATCH = 9973  # stands for a batch size that the file leaves open: a prime, so that nothing else is mistaken for it

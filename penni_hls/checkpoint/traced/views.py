@@ -94,8 +94,8 @@ def _slice(walk: Walk, call: Call, args: Args) -> Value:
     return act
 
 
-def _pad_channels(walk: Walk, call: Call, args: Args) -> Value:
-    """Zero channels, as in the option-A shortcut."""
+def _pad(walk: Walk, call: Call, args: Args) -> Value:
+    """Zero channels, as in the option-A shortcut, and as many zeros on all four sides of a map."""
     act = args["x"]
     rank = len(act.shape) + 1
     pads = integers(args["pads"])
@@ -105,13 +105,17 @@ def _pad_channels(walk: Walk, call: Call, args: Args) -> Value:
     value = args.get("value")
     fill = 0.0 if value is None else float(np.asarray(value.array if isinstance(value, Constant) else value).item())
     before, after = (dict(zip(axes, part)) for part in (pads[: len(axes)], pads[len(axes) :]))
-    others = any(n for part in (before, after) for axis, n in part.items() if axis != 1)
-    if others or fill != 0 or not is_view_of_map(walk, act) or min(pads, default=0) < 0:
-        raise refuse(call, "only zero channels before and after those of a map are supported")
+    margins = {part.get(axis, 0) for part in (before, after) for axis in (2, 3)}
+    images = before.get(0, 0) or after.get(0, 0)
+    if images or len(margins) > 1 or fill != 0 or not is_view_of_map(walk, act) or min(pads, default=0) < 0:
+        text = "only zero channels before and after those of a map, or the same zeros on all its sides, are supported"
+        raise refuse(call, text)
+    (margin,) = margins
     c, h, w = act.shape
     new = (before.get(1, 0), after.get(1, 0))
     zeros = (act.zeros[0] + new[0], act.zeros[1] + new[1])
-    return replace(act, shape=(c + sum(new), h, w), zeros=zeros, origin=call)
+    shape = (c + sum(new), h + 2 * margin, w + 2 * margin)
+    return replace(act, shape=shape, zeros=zeros, margin=margin, origin=call)
 
 
 def _identity(walk: Walk, call: Call, args: Args) -> Value:
@@ -141,7 +145,7 @@ VIEWS: Mapping[str, Callable[[Walk, Call, Args], Value]] = {
     "squeeze": _squeeze,
     "unsqueeze": _unsqueeze,
     "slice": _slice,
-    "pad": _pad_channels,
+    "pad": _pad,
     "identity": _identity,
     "cast": _cast,
     "shape": _shape,

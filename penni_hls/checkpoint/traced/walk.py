@@ -25,18 +25,20 @@ UNSUPPORTED = f"this operation is not supported here; supported are {SUPPORTED}"
 class Act:
     """The map of layer `node`, without its batch axis, seen as `shape`.
 
-    stride: every stride-th row and column of it; zeros: channels added before and after; origin: the call that did so.
+    stride: every stride-th row and column of it; zeros: channels added before and after; margin: zeros then added on
+    all four sides; origin: the call that did so.
     """
 
     node: int
     shape: tuple[int, ...]
     stride: tuple[int, int] = (1, 1)
     zeros: tuple[int, int] = (0, 0)
+    margin: int = 0
     origin: Call | None = None
 
     @property
     def plain(self) -> bool:
-        return self.stride == (1, 1) and self.zeros == (0, 0)
+        return self.stride == (1, 1) and self.zeros == (0, 0) and self.margin == 0
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,8 @@ class Walk:
         """The same view of a map that needs no striding or zeros: where it did, of a PadShortcut."""
         if act.plain:
             return act
+        if act.margin:
+            raise refuse(act.origin or call, "zeros around a map are supported before average pooling only")
         key = (act.node, act.stride, act.zeros)
         if key not in self._shortcuts:
             if act.stride[0] != act.stride[1]:

@@ -5,6 +5,7 @@ Every layer says what it takes (`in_specs`), what it gives (`out_spec`), how it 
 and costs (`count`).
 """
 
+from .avg_pool import AvgPool
 from .base import MapSpec, columns
 from .concat import Concat
 from .convolution import Conv, GroupedConv, GroupedPenniConv, PenniConv
@@ -23,6 +24,7 @@ Layer = (
     | Relu
     | Add
     | MaxPool
+    | AvgPool
     | GlobalAvgPool
     | PadShortcut
     | Concat
@@ -31,6 +33,7 @@ Layer = (
 
 __all__ = [
     "Add",
+    "AvgPool",
     "BatchNorm",
     "Concat",
     "Conv",

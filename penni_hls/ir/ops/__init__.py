@@ -1,22 +1,25 @@
 """The integer vocabulary: one file per hardware operator."""
 
+from .avg_pool import AvgPool
 from .base import Folding
 from .basis_conv import BasisConv, BasisConvFolding
 from .concat import Concat
 from .fork import Fork
 from .global_pool import GlobalPool, GlobalPoolFolding
 from .input import Input
-from .max_pool import MaxPool, MaxPoolFolding
+from .max_pool import MaxPool
 from .sparse_mac import SparseMac, SparseMacFolding
 from .subsample import Subsample
 from .upsample import Upsample, UpsampleFolding
+from .window_pool import WindowPoolFolding
 
-OPERATORS = (BasisConv, SparseMac, MaxPool, GlobalPool, Subsample, Fork, Concat, Upsample)
-FOLDINGS = (Folding, BasisConvFolding, SparseMacFolding, MaxPoolFolding, GlobalPoolFolding, UpsampleFolding)
+OPERATORS = (BasisConv, SparseMac, MaxPool, AvgPool, GlobalPool, Subsample, Fork, Concat, Upsample)
+FOLDINGS = (Folding, BasisConvFolding, SparseMacFolding, WindowPoolFolding, GlobalPoolFolding, UpsampleFolding)
 
 __all__ = [
     "FOLDINGS",
     "OPERATORS",
+    "AvgPool",
     "BasisConv",
     "Concat",
     "Fork",

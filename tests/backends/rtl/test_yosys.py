@@ -22,6 +22,7 @@ CASES = {
     "lanes": cases.sparse_mac("synth_lanes", (8, 8, 8, 5), co=8, q=4, p=2),
     "map": case("mac_map_1x1"),
     "max_pool": case("max_3x3_s2_pad"),
+    "avg_pool": case("avg_3x3_s2_pad"),
     "global_pool": case("pool_4x4"),
     "subsample": case("sub_option_a"),
     "fork": case("fork_3"),

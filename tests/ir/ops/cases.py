@@ -13,7 +13,7 @@ import numpy as np
 
 from penni_hls.ir.fixed import IntTensor, QType, Requant
 from penni_hls.ir.graph import TensorSpec
-from penni_hls.ir.ops import BasisConv, Concat, Fork, GlobalPool, MaxPool, SparseMac, Subsample, Upsample
+from penni_hls.ir.ops import AvgPool, BasisConv, Concat, Fork, GlobalPool, MaxPool, SparseMac, Subsample, Upsample
 from penni_hls.ir.ops.base import Folding, Operator
 
 FRAMES = 4
@@ -126,8 +126,8 @@ def sparse_mac(
     return Case(name, op, op.folding(q, p), _inputs(rng, op, extreme))
 
 
-def _plain(name: str, op: Operator) -> Case:
-    return Case(name, op, op.folding(), _inputs(_rng(name), op))
+def _plain(name: str, op: Operator, extreme: bool = False) -> Case:
+    return Case(name, op, op.folding(), _inputs(_rng(name), op, extreme))
 
 
 def _map(h: int, w: int, c: int, qtype: QType = U8) -> TensorSpec:
@@ -200,6 +200,22 @@ CASES: dict[str, tuple[Case, ...]] = {
         _plain("max_1x1", MaxPool(_map(3, 4, 2), 1, 1)),
         _plain("max_1x1_s2", MaxPool(_map(5, 4, 2), 1, 2)),
         _plain("max_pixel_pad", MaxPool(_map(1, 1, 3, S8), 3, 2, 1)),
+    ),
+    "avg_pool": (
+        _plain("avg_2x2", AvgPool(_map(6, 6, 3), 2, 2)),
+        _plain("avg_2x2_odd", AvgPool(_map(5, 7, 2, S8), 2, 2)),
+        _plain("avg_3x3_s2_pad", AvgPool(_map(8, 8, 3), 3, 2, 1)),
+        _plain("avg_3x3_s2_pad_odd", AvgPool(_map(7, 5, 2, S8), 3, 2, 1)),
+        _plain("avg_3x3_s1_pad", AvgPool(_map(4, 5, 1, S8), 3, 1, 1)),
+        _plain("avg_3x3_s3", AvgPool(_map(7, 9, 4, S4), 3, 3)),
+        _plain("avg_5x5_s2_pad", AvgPool(_map(6, 9, 2), 5, 2, 2)),
+        _plain("avg_whole", AvgPool(_map(4, 4, 5, S8), 4, 4)),
+        _plain("avg_1x1", AvgPool(_map(3, 4, 2, S8), 1, 1)),
+        _plain("avg_pixel_pad", AvgPool(_map(1, 1, 3, S8), 3, 2, 1)),
+        _plain("avg_saturated", AvgPool(_map(6, 6, 2), 3, 1, 1), extreme=True),
+        _plain("avg_saturated_signed", AvgPool(_map(6, 6, 2, S8), 2, 1, 1), extreme=True),
+        _plain("avg_of_sums", AvgPool(_map(6, 4, 3, QType(12, False)), 2, 2)),
+        _plain("avg_block", AvgPool(_map(4, 40, 80), 2, 2)),
     ),
     "global_pool": (
         _plain("pool_4x4", GlobalPool(_map(4, 4, 6))),

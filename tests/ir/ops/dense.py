@@ -63,3 +63,14 @@ def max_pool(x, kernel, stride, pad) -> np.ndarray:
         columns = range(max(0, ox * stride - pad), min(w, ox * stride - pad + kernel))
         out[image, oy, ox, c] = max(int(x[image, i, j, c]) for i in rows for j in columns)
     return out
+
+
+def avg_pool(x, kernel, stride, pad) -> np.ndarray:
+    """The sums, not yet divided."""
+    n, h, w, channels = x.shape
+    ho, wo = (h + 2 * pad - kernel) // stride + 1, (w + 2 * pad - kernel) // stride + 1
+    out = np.zeros((n, ho, wo, channels), np.int64)
+    for image, oy, ox, c in np.ndindex(out.shape):
+        rows, columns = (range(o * stride - pad, o * stride - pad + kernel) for o in (oy, ox))
+        out[image, oy, ox, c] = sum(window(x, image, i, j, c, 0) for i in rows for j in columns)
+    return out

@@ -1,0 +1,38 @@
+/// y[p, c] = sum over the K x K window at p*STRIDE - PAD of x[., c], exact; positions outside the map count as 0.
+///
+/// Beats, latency and handshake: see penni_window_pool.
+module penni_avg_pool #(
+    parameter int unsigned H = 4,
+    parameter int unsigned W = 4,
+    parameter int unsigned C = 2,
+    parameter int unsigned HO = 2,
+    parameter int unsigned WO = 2,
+    parameter int unsigned K = 2,
+    parameter int unsigned STRIDE = 2,
+    parameter int unsigned PAD = 0,
+    parameter int unsigned ROWS = 4,
+    parameter int unsigned COLUMNS = 4,
+    parameter int unsigned XW = 8,
+    parameter bit X_SIGNED = 1'b0,
+    parameter bit ROW_BLOCK = 1'b0,
+    parameter bit COLUMN_BLOCK = 1'b0,
+    parameter int unsigned RW = 9,
+    parameter int unsigned YW = 10
+) (
+    input  logic          clk_i,
+    input  logic          rst_ni,
+    input  logic          in_valid_i,
+    output logic          in_ready_o,
+    input  logic [XW-1:0] in_data_i,
+    output logic          out_valid_o,
+    input  logic          out_ready_i,
+    output logic [YW-1:0] out_data_o
+);
+  penni_window_pool #(
+      .H(H), .W(W), .C(C), .HO(HO), .WO(WO), .K(K), .STRIDE(STRIDE), .PAD(PAD), .ROWS(ROWS), .COLUMNS(COLUMNS),
+      .XW(XW), .X_SIGNED(X_SIGNED), .ROW_BLOCK(ROW_BLOCK), .COLUMN_BLOCK(COLUMN_BLOCK),
+      .SUM(1'b1), .RW(RW), .YW(YW)
+  ) u_pool (
+      .clk_i, .rst_ni, .in_valid_i, .in_ready_o, .in_data_i, .out_valid_o, .out_ready_i, .out_data_o
+  );
+endmodule
