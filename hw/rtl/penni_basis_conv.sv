@@ -1,6 +1,6 @@
-/// z[c,b,p] = sat(rshift(sum_t B[b,t] * x[c, p*STRIDE + t - PAD], s_b)). This module buffers rows and forms windows;
-/// the arithmetic is in a generated adder graph beside it, which takes win_o (K*K values, row by row, the first lowest)
-/// and returns z_i (D rounded, saturated values) LATENCY cycles of en_o later.
+/// z[c,b,p] = sat(rshift(sum_t B[b,t] * x[c, p*STRIDE + t - PAD], s_b)). penni_columns buffers rows; this module forms
+/// windows of its columns. The arithmetic is in a generated adder graph beside it, which takes win_o (K*K values, row
+/// by row, the first lowest) and returns z_i (D rounded, saturated values) LATENCY cycles of en_o later.
 ///
 /// In: one value per beat, NHWC. Out: one word of Q values for each group of Q output pixels, each channel, each basis.
 /// Cycles: one per group, plus one per column read for each channel of the group; a short last group repeats its last
@@ -40,106 +40,27 @@ module penni_basis_conv #(
     output logic [K*K*XW-1:0] win_o,
     input  logic [D*ZW-1:0]   z_i
 );
-  localparam int unsigned WORDS = W * C;
-  localparam int unsigned AW = (WORDS > 1) ? $clog2(WORDS) : 1;
-  localparam int unsigned BW = (ROWS > 1) ? $clog2(ROWS) : 1;
-  localparam int unsigned NW = $clog2(ROWS + 1);
-  localparam int unsigned CW = (C > 1) ? $clog2(C) : 1;
-
   logic en;
   assign en   = !out_valid_o || out_ready_i;
   assign en_o = en;
 
-  // ---- Row buffer and its writer ------------------------------------------------------------------------------------
-  logic            write, row_written, read;
-  logic [AW-1:0]   write_address_q, read_address;
-  logic [ROWS-1:0] write_bank_q;  // one-hot
-  logic [NW-1:0]   held_q;        // rows written and not yet freed
-  logic [NW-1:0]   freed;         // rows freed in this cycle
-  logic [ROWS*XW-1:0] words;
+  logic            read_s1, take_s1, last_s1;
+  logic [K*XW-1:0] column;
 
-  assign in_ready_o  = held_q != NW'(ROWS);
-  assign write       = in_valid_i && in_ready_o;
-  assign row_written = write && write_address_q == AW'(WORDS - 1);
-
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      write_address_q <= '0;
-      write_bank_q    <= ROWS'(1);
-      held_q          <= '0;
-    end else begin
-      if (write) write_address_q <= row_written ? '0 : write_address_q + 1'b1;
-      if (row_written) write_bank_q <= {write_bank_q[ROWS-2:0], write_bank_q[ROWS-1]};
-      held_q <= held_q + NW'(row_written) - freed;
-    end
-  end
-
-  penni_ram #(
-      .WIDTH(XW), .LANES(ROWS), .DEPTH(WORDS), .AW(AW), .BLOCK(BLOCK)
-  ) u_rows (
-      .clk_i, .we_i(write_bank_q & {ROWS{write}}), .waddr_i(write_address_q), .wdata_i({ROWS{in_data_i}}),
-      .re_i(en && read), .raddr_i(read_address), .rdata_o(words)
+  penni_columns #(
+      .H(H), .W(W), .C(C), .HO(HO), .WO(WO), .K(K), .STRIDE(STRIDE), .PAD(PAD), .D(D), .Q(Q), .ROWS(ROWS), .XW(XW),
+      .PAD_ZERO(PAD_ZERO), .BLOCK(BLOCK), .PAD_FILE(PAD_FILE)
+  ) u_columns (
+      .clk_i, .rst_ni, .in_valid_i, .in_ready_o, .in_data_i,
+      .en_i(en), .read_o(read_s1), .column_o(column), .take_o(take_s1), .last_o(last_s1)
   );
-
-  // ---- Walker -------------------------------------------------------------------------------------------------------
-  logic [K-1:0]    row_inside;
-  logic [K*BW-1:0] row_bank;
-  logic [CW-1:0]   channel;
-  logic            column_inside, window_ends, window_is_last;
-
-  penni_basis_walker #(
-      .H(H), .W(W), .C(C), .HO(HO), .WO(WO), .K(K), .STRIDE(STRIDE), .PAD(PAD), .D(D), .Q(Q), .ROWS(ROWS),
-      .AW(AW), .BW(BW), .NW(NW), .CW(CW)
-  ) u_walker (
-      .clk_i, .rst_ni, .en_i(en), .row_written_i(row_written), .freed_o(freed),
-      .read_o(read), .address_o(read_address), .channel_o(channel), .column_inside_o(column_inside),
-      .row_inside_o(row_inside), .row_bank_o(row_bank), .window_ends_o(window_ends), .window_is_last_o(window_is_last)
-  );
-
-  // ---- Column: K of the ROWS values, or the padding value outside the map -------------------------------------------
-  logic            read_s1_q, take_s1_q, last_s1_q;
-  logic [K-1:0]    inside_s1_q;
-  logic [K*BW-1:0] bank_s1_q;
-  logic [XW-1:0]   outside;
-
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      take_s1_q <= 1'b0;
-    end else if (en) begin
-      take_s1_q <= window_ends;
-    end
-  end
-  always_ff @(posedge clk_i) begin
-    if (en) begin
-      read_s1_q   <= read;
-      last_s1_q   <= window_is_last;
-      inside_s1_q <= row_inside & {K{column_inside}};
-      bank_s1_q   <= row_bank;
-    end
-  end
-
-  if (PAD_ZERO) begin : gen_zero
-    assign outside = '0;
-    logic unused;
-    assign unused = ^channel;
-  end else begin : gen_pad
-    penni_rom #(
-        .WIDTH(XW), .DEPTH(C), .AW(CW), .FILE(PAD_FILE)
-    ) u_pad (
-        .clk_i, .re_i(en), .raddr_i(channel), .rdata_o(outside)
-    );
-  end
 
   // ---- Window -------------------------------------------------------------------------------------------------------
   for (genvar i = 0; i < K; i++) begin : gen_row
-    logic [BW-1:0]   bank;
-    logic [XW-1:0]   value;
     logic [K*XW-1:0] line_q;
-    assign bank  = bank_s1_q[i*BW+:BW];
-    assign value = words[32'(bank)*XW+:XW];
     always_ff @(posedge clk_i) begin
-      if (en && read_s1_q) begin
-        line_q[(K-1)*XW+:XW] <= inside_s1_q[i] ? value : outside;
+      if (en && read_s1) begin
+        line_q[(K-1)*XW+:XW] <= column[i*XW+:XW];
         for (int unsigned j = 0; j + 1 < K; j++) line_q[j*XW+:XW] <= line_q[(j+1)*XW+:XW];
       end
     end
@@ -159,8 +80,8 @@ module penni_basis_conv #(
       take_q <= '0;
       done_q <= '0;
     end else if (en) begin
-      take_q <= {take_q[LATENCY+D-2:0], take_s1_q};
-      done_q <= {done_q[LATENCY+D-1:0], take_s1_q && last_s1_q};
+      take_q <= {take_q[LATENCY+D-2:0], take_s1};
+      done_q <= {done_q[LATENCY+D-1:0], take_s1 && last_s1};
     end
   end
 

@@ -23,7 +23,19 @@ from ..errors import UsageError
 from ..ir import interpreter
 from ..ir.fixed import BIAS, EXACT_FLOAT32, EXACT_FLOAT64, MULTIPLIER
 from ..ir.graph import Graph, Node, verify
-from ..ir.ops import AvgPool, BasisConv, Concat, Fork, GlobalPool, Input, MaxPool, SparseMac, Subsample, Upsample
+from ..ir.ops import (
+    AvgPool,
+    BasisConv,
+    Concat,
+    DepthwiseConv,
+    Fork,
+    GlobalPool,
+    Input,
+    MaxPool,
+    SparseMac,
+    Subsample,
+    Upsample,
+)
 from ..ir.ops.base import Operator
 from ..ir.quantized import Quantized
 from .numbers import Requantized, Round, Row, reach_of, rshift, sums_of
@@ -60,10 +72,11 @@ class IntegerNetwork(nn.Module):
                     units.append(_Pixels(mean, std))
                 case BasisConv():
                     units.append(_Basis(node.op, basis_bits, bases))
-                case SparseMac():
+                case SparseMac() | DepthwiseConv():
                     other = wide[node.name].op
-                    assert isinstance(other, SparseMac)
-                    units.append(_Mac(node.name, node.op, other))
+                    assert isinstance(other, type(node.op))
+                    kind = _Mac if isinstance(node.op, SparseMac) else _Depthwise
+                    units.append(kind(node.name, node.op, other))
                 case MaxPool() | AvgPool() | GlobalPool() | Subsample() | Fork() | Concat() | Upsample():
                     units.append(_Fixed(node.op))
                 case _:
@@ -183,35 +196,37 @@ class _Mac(nn.Module):
     has no weight; `gain` (C_out,), the logarithm of what the row's multiplier is multiplied by, from 0; `offset`
     (C_out,), what is added to the bias, in units of BIAS_UNIT, from 0."""
 
-    def __init__(self, name: str, op: SparseMac, like: SparseMac) -> None:
+    def __init__(self, name: str, op: SparseMac | DepthwiseConv, like: SparseMac | DepthwiseConv) -> None:
         super().__init__()
         self.op, self.top = op, op.coef_type.hi
         self.size = self.top * SLOW
         requant = op.requant
         per_step = 2.0**requant.shift
         alive = (op.coefs != 0) | (like.coefs != 0)
+        row = (-1, *(1,) * (alive.ndim - 1))  # how one value per output channel goes with the coefficients
         wanted = like.requant.multiplier / 2.0**like.requant.shift
         own = requant.multiplier / per_step
         # A row that narrow coefficients left empty can be revived, at the scale it would have.
-        revived = np.abs(like.coefs).max(axis=1) * wanted / self.top
+        revived = np.abs(like.coefs).reshape(len(alive), -1).max(axis=1) * wanted / self.top
         own = np.where(own > 0, own, revived)
-        exact = like.coefs * (wanted / np.where(own > 0, own, 1.0))[:, None]
+        exact = like.coefs * (wanted / np.where(own > 0, own, 1.0)).reshape(row)
         latent = np.clip(exact, op.coefs - LEANING, op.coefs + LEANING) * alive / self.size
         self.coefs = nn.Parameter(torch.from_numpy(latent).float())
-        self.gain = nn.Parameter(torch.zeros(op.channels))
-        self.offset = nn.Parameter(torch.zeros(op.channels))
+        self.gain = nn.Parameter(torch.zeros(len(alive)))
+        self.offset = nn.Parameter(torch.zeros(len(alive)))
         self.unit = requant.out.hi * BIAS_UNIT
         start = np.where(requant.multiplier > 0, requant.multiplier, np.rint(own * per_step).clip(0, MULTIPLIER.hi))
         self.register_buffer("alive", torch.from_numpy(alive), persistent=False)
         self.register_buffer("multiplier", torch.from_numpy(start).double(), persistent=False)
         self.register_buffer("bias", torch.from_numpy(requant.bias).double(), persistent=False)
-        most = int(alive.sum(1).max()) * self.top * reach_of(op.z.qtype) * MULTIPLIER.hi
-        skip = 0 if op.skip is None else reach_of(op.skip.qtype) * requant.skip_multiplier
+        reach, *skips = (reach_of(spec.qtype) for spec in op.in_specs)
+        most = int(alive.reshape(len(alive), -1).sum(1).max()) * self.top * reach * MULTIPLIER.hi
+        skip = sum(skips) * requant.skip_multiplier
         if most + skip + BIAS.hi + (1 << requant.shift) >= EXACT_FLOAT64:
             raise UsageError(f"{name}: sums of more than 53 bits cannot be trained; use fewer coefficient bits")
 
     def weights(self) -> Tensor:
-        """The integer coefficients (C_out, J) float32."""
+        """The integer coefficients, float32, in the shape that the operator has them in."""
         return Round.apply(self.coefs * self.size) * self.alive
 
     def constants(self) -> tuple[Tensor, Tensor]:
@@ -235,15 +250,40 @@ class _Mac(nn.Module):
         row = Row(sums, multiplier, bias, self.unit, self.op, stride, pad)
         return Requantized.apply(read, weight, skip, self.gain, self.offset, row)
 
-    def operator(self) -> SparseMac:
+    def operator(self) -> SparseMac | DepthwiseConv:
         """The operator with the weights as they are now."""
         coefs = self.weights().cpu().numpy().astype(np.int64)
         multiplier, bias = (values.cpu().numpy().astype(np.int64) for values in self.constants())
-        requant = replace(self.op.requant, multiplier=multiplier * coefs.any(axis=1), bias=bias)
+        multiplier *= coefs.reshape(len(coefs), -1).any(axis=1)
+        requant = replace(self.op.requant, multiplier=multiplier, bias=bias)
         return replace(self.op, coefs=coefs, requant=requant)
 
     def clamp(self) -> None:
         self.coefs.clamp_(-self.top / self.size, self.top / self.size)
+
+
+class _Depthwise(_Mac):
+    """depthwise_conv: the weights of `_Mac`, `coefs` (C, k, k), on windows of each channel alone."""
+
+    def __init__(self, name: str, op: DepthwiseConv, like: DepthwiseConv) -> None:
+        super().__init__(name, op, like)
+        self.register_buffer("pad_value", torch.from_numpy(op.pad_value).float().view(-1, 1, 1), persistent=False)
+        if self.top * op.kernel**2 * reach_of(op.x.qtype) >= EXACT_FLOAT32:
+            raise UsageError(
+                f"{name}: a {op.kernel}x{op.kernel} depthwise convolution on {op.x.qtype} is too wide to train"
+            )
+
+    def forward(self, x: Tensor, skip: Tensor | None = None) -> Tensor:
+        op, pad = self.op, self.op.pad
+        read = (F.pad(x - self.pad_value, (pad,) * 4) + self.pad_value).contiguous(memory_format=torch.channels_last)
+        weight = self.weights().unsqueeze(1)
+        with torch.no_grad():
+            sums = F.conv2d(read, weight, stride=op.stride, groups=len(weight))
+            if sums.is_cuda:
+                sums.round_()  # as in `_Basis`
+            multiplier, bias = self.constants()
+        row = Row(sums, multiplier, bias, self.unit, op, op.stride, 0, len(weight))
+        return Requantized.apply(read, weight, skip, self.gain, self.offset, row)
 
 
 class _Fixed(nn.Module):

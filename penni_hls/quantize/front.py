@@ -1,5 +1,7 @@
 """The operators in front of a sparse MAC, a basis convolution or subsampling, and samples of their output.
 
+A convolution in groups has block-diagonal coefficients; `depthwise` has the one case with an operator of its own.
+
 Every choice is made on integers as the hardware sees them: sampled windows of the float map, quantized by the edge from
 which they are read.
 """
@@ -7,14 +9,16 @@ which they are read.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from ..ir.fixed import IntTensor, QType
+from ..ir.fixed import IntTensor, QType, Requant
 from ..ir.graph import Node, TensorSpec
 from ..ir.layers import Conv, Linear, PenniConv
-from ..ir.ops import BasisConv, Subsample
+from ..ir.ops import BasisConv, SparseMac, Subsample
 from .basis_range import IntBasis, identity_basis, quantize_basis
+from .coefficients import Moments, moments
 from .edge import Edge
 
 Z_TYPE = QType(8, signed=True)
@@ -37,6 +41,16 @@ class Front:
     z: np.ndarray
     target: np.ndarray
     start: np.ndarray
+
+    part: ClassVar[str] = "mac"  # of the operator's name, behind the layer's
+
+    def moments(self) -> tuple[Moments, ...]:
+        """What the coefficients are fitted to, block by block of their rows: here one block."""
+        return (moments(self.start, self.z, self.target),)
+
+    def operator(self, coefs: np.ndarray, coef_type: QType, requant: Requant, skip: TensorSpec | None) -> SparseMac:
+        """coefs: int64 (C_out, J)."""
+        return SparseMac(self.spec, coefs, coef_type, requant, skip, self.flatten)
 
 
 def front_of(
@@ -66,7 +80,7 @@ def _dense(name: str, conv: Conv | PenniConv, read: Edge, x: np.ndarray) -> Fron
         k = conv.kernel
         taps = rows.reshape(*rows.shape[:2], k * k)
         identity = np.eye(k * k).reshape(k * k, k, k)
-        return _basis(name, conv, (identity, taps), identity_basis(k), read.spec.qtype, read, _windows(conv, x))
+        return _basis(name, conv, (identity, taps), identity_basis(k), read.spec.qtype, read, windows_of(conv, x))
     if conv.pad:
         raise ValueError(f"{name}: a 1x1 convolution with padding is not supported")
     nodes: tuple[Node, ...] = ()
@@ -84,7 +98,7 @@ def _dense(name: str, conv: Conv | PenniConv, read: Edge, x: np.ndarray) -> Fron
 def _penni(name: str, conv: PenniConv, read: Edge, x: np.ndarray, bits: int, headroom: float) -> Front:
     if conv.kernel == 1:
         return _dense(name, conv, read, x)
-    windows = _windows(conv, x)
+    windows = windows_of(conv, x)
     # The windows are scaled up so that z, too, gets the headroom.
     seen = read.quantize(windows).transpose(0, 2, 1).reshape(-1, conv.kernel**2) * headroom
     ints = quantize_basis(conv.basis, seen, bits, Z_TYPE)
@@ -116,7 +130,7 @@ def _basis(
     return Front((node,), node.name, op.out_spec, False, z, windows.reshape(len(windows), -1) @ dense, start)
 
 
-def _windows(conv: Conv | PenniConv, x: np.ndarray) -> np.ndarray:
+def windows_of(conv: Conv | PenniConv, x: np.ndarray) -> np.ndarray:
     """Sampled windows of x, float32 (P, k*k, C), 0 outside the image."""
     k, s, p = conv.kernel, conv.stride, conv.pad
     ho, wo, _ = conv.out_spec.shape

@@ -18,7 +18,7 @@ from ..ir.interpreter import Step
 from ..ir.layers import AvgPool, Concat, GlobalAvgPool, Input, MaxPool, PadShortcut, Upsample
 from ..ir.ops import AvgPool as IntAvgPool
 from ..ir.ops import Concat as IntConcat
-from ..ir.ops import GlobalPool, SparseMac, Subsample
+from ..ir.ops import GlobalPool, Subsample
 from ..ir.ops import Input as IntInput
 from ..ir.ops import MaxPool as IntMaxPool
 from ..ir.ops import Upsample as IntUpsample
@@ -26,7 +26,8 @@ from ..ir.ops.base import Operator
 from ..passes.fused import Fused
 from .activation_range import activation_scale, steady
 from .calibrate import Calibration, observe
-from .coefficients import fit, moments, row_scales
+from .coefficients import fit, row_scales
+from .depthwise import Depthwise, depthwise_of, is_depthwise
 from .edge import Edge
 from .front import Front, front_of
 
@@ -134,7 +135,10 @@ def _lower_fused(
     seen: Step, reads: tuple[Edge, ...], bits: Bits, headroom: float, last: bool, step: float | None
 ) -> Lowered:
     op, name = seen.node.op, seen.node.name
-    front = front_of(name, op.linear, reads[0], seen.inputs[0], bits.basis, headroom)
+    if is_depthwise(op):
+        front: Front | Depthwise = depthwise_of(op.linear, reads[0], seen.inputs[0])
+    else:
+        front = front_of(name, op.linear, reads[0], seen.inputs[0], bits.basis, headroom)
     out_type = LOGIT if last else RECTIFIED if op.relu else SIGNED
     if last:
         step = steady(float(np.abs(seen.value).max()) * LOGIT_HEADROOM / LOGIT.hi or 1.0)
@@ -143,29 +147,32 @@ def _lower_fused(
     coef_type = QType(bits.coefs, signed=True)
     skip = reads[1] if op.skip else None
     coefs, requant = _fit(name, front, op, coef_type, out_type, step, 0.0 if skip is None else skip.scale[0])
-    mac = SparseMac(front.spec, coefs, coef_type, requant, None if skip is None else skip.spec, front.flatten)
-    node = Node(f"{name}.mac", mac, (front.read,) if skip is None else (front.read, skip.name))
-    channels = mac.channels
+    mac = front.operator(coefs, coef_type, requant, None if skip is None else skip.spec)
+    node = Node(f"{name}.{front.part}", mac, (front.read,) if skip is None else (front.read, skip.name))
+    channels = len(coefs)
     return Lowered((*front.nodes, node), Edge(node.name, mac.out_spec, np.full(channels, step), np.zeros(channels)))
 
 
 def _fit(
-    name: str, front: Front, op: Fused, coef_type: QType, out: QType, step: float, skip_step: float
+    name: str, front: Front | Depthwise, op: Fused, coef_type: QType, out: QType, step: float, skip_step: float
 ) -> tuple[np.ndarray, Requant]:
     """Coefficients and requantizer: y = (r*acc + skip + bias) / step with r = M * step / 2^S for each row.
 
     M is rounded first and the coefficients are fitted to the resulting scale, so M adds no error of its own.
     """
-    m = moments(front.start, front.z, front.target)
+    blocks = front.moments()
     bias = np.zeros(len(front.start)) if op.linear.bias is None else op.linear.bias.astype(np.float64)
-    wanted = row_scales(m, coef_type)
-    estimate = bias + m.target_mean - m.start @ m.mean
+    wanted = np.concatenate([row_scales(m, coef_type) for m in blocks])
+    target_mean = np.concatenate([m.target_mean for m in blocks])
+    estimate = bias + target_mean - np.concatenate([m.start @ m.mean for m in blocks])
     shift = _shift(name, float(wanted.max()) / step, skip_step / step, 2 * float(np.abs(estimate).max()) / step)
     multiplier = np.ceil(wanted / step * 2.0**shift).clip(0, MULTIPLIER.hi)
     scale = multiplier * step / 2.0**shift
-    coefs = fit(m, scale, coef_type)
+    ends = np.cumsum([len(m.start) for m in blocks])[:-1]
+    parts = [fit(m, unit, coef_type) for m, unit in zip(blocks, np.split(scale, ends))]
+    coefs = np.concatenate(parts)
     multiplier *= coefs.any(axis=1)
-    offset = bias + m.target_mean - (coefs @ m.mean) * scale
+    offset = bias + target_mean - np.concatenate([part @ m.mean for m, part in zip(blocks, parts)]) * scale
     rounded_bias = np.rint(offset / step * 2.0**shift).clip(BIAS.lo, BIAS.hi)
     skip_multiplier = round(skip_step / step * 2.0**shift)
     return coefs, Requant(multiplier.astype(np.int64), rounded_bias.astype(np.int64), shift, out, skip_multiplier)

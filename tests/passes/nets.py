@@ -209,6 +209,27 @@ def averages(side: int = 8, seed: int = 0) -> Graph[Layer]:
     return net.linear("linear", 5)
 
 
+def depthwise(side: int = 8, seed: int = 0) -> Graph[Layer]:
+    """Depthwise on the pixels, whose zero is no integer 0; decomposed; 5x5 with stride 2 and without a ReLU; 1x1 layers
+    between them."""
+    net = Net(side, seed)
+    net.grouped("pixels", 3, 3)
+    net.norm("bn1")
+    net.relu("relu1")
+    net.conv("wide", 12, kernel=1)
+    net.norm("bn2")
+    net.relu("relu2")
+    net.grouped_penni("bases", 12, 12)
+    net.norm("bn3")
+    net.relu("relu3")
+    net.conv("point", 8, kernel=1)
+    net.norm("bn4")
+    net.relu("relu4")
+    net.grouped("last", 8, 8, kernel=5, stride=2)
+    net.norm("bn5")
+    return net.head()
+
+
 def pixels(n: int, side: int, seed: int = 1) -> np.ndarray:
     """Smooth random images, uint8 (n, side, side, 3): quantization errors behave on them as on photographs."""
     rng = np.random.default_rng(seed)

@@ -10,10 +10,10 @@ from penni_hls.data import Images
 from penni_hls.ir import interpreter
 from penni_hls.ir.fixed import QType, Requant
 from penni_hls.ir.graph import Graph, Node, TensorSpec, verify
-from penni_hls.ir.ops import BasisConv, GlobalPool, Input, SparseMac
+from penni_hls.ir.ops import BasisConv, DepthwiseConv, GlobalPool, Input, SparseMac
 from penni_hls.ir.quantized import Quantized
 from penni_hls.qat import network as qat_network
-from penni_hls.qat.network import IntegerNetwork, _Basis, _Mac
+from penni_hls.qat.network import IntegerNetwork, _Basis, _Depthwise, _Mac
 from penni_hls.qat.numbers import sums_of
 from penni_hls.qat.train import QatConfig, prepare
 from penni_hls.quantize import quantize
@@ -39,6 +39,37 @@ def test_odd_operators_give_the_reference_s_integers(seed):
     assert differing(network_of(graph), graph, images) == []
     for name, tensor in interpreter.run(graph, images).items():  # else saturation would hide what differs
         assert len(np.unique(tensor.values)) > 8, name
+
+
+def depthwise(rng: np.random.Generator, spec: TensorSpec, out: QType, shift: int, stride: int) -> DepthwiseConv:
+    """Random kernels, those of channel 1 empty; pads of every value."""
+    c = spec.shape[2]
+    coefs = rng.integers(-127, 128, (c, 3, 3))
+    coefs[1] = 0
+    requant = Requant(rng.integers(20000, 65536, c), rng.integers(-(1 << 24), 1 << 24, c), shift, out)
+    return DepthwiseConv(spec, coefs, S8, requant, stride, 1, rng.integers(spec.qtype.lo, spec.qtype.hi + 1, c))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_depthwise_layers_give_the_reference_s_integers_before_and_after_a_step(seed):
+    rng = np.random.default_rng(seed)
+    first = depthwise(rng, TensorSpec((9, 7, 3), U8), S8, 23, 1)
+    second = depthwise(rng, first.out_spec, QType(16, True), 16, 2)
+    nodes = (Node("input", Input(first.x)), Node("one", first, ("input",)), Node("two", second, ("one",)))
+    graph = verify(Graph(nodes))
+    images = rng.integers(0, 256, (5, 9, 7, 3), dtype=np.uint8)
+    network = network_of(graph)
+    assert differing(network, graph, images) == []
+    for name, tensor in interpreter.run(graph, images).items():
+        assert len(np.unique(tensor.values)) > 20, name
+    network(torch.from_numpy(images).permute(0, 3, 1, 2)).square().mean().backward()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter -= 0.02 * parameter.grad.sign()
+        network.clamp()
+    after = network.quantized().graph
+    assert (after.by_name["one"].op.coefs != first.coefs).any() and not after.by_name["one"].op.coefs[1].any()
+    assert differing(network, after, images) == []
 
 
 def half_even(v, half, step):
@@ -125,7 +156,11 @@ def test_training_starts_at_the_integer_network_and_ends_at_one_the_reference_co
     assert np.array_equal(
         logits, predict_integer(after.graph, images).astype(np.float32) * np.float32(after.logit_scale)
     )
-    pairs = [(a.op, b.op) for a, b in zip(before.graph, after.graph, strict=True) if isinstance(a.op, SparseMac)]
+    pairs = [
+        (a.op, b.op)
+        for a, b in zip(before.graph, after.graph, strict=True)
+        if isinstance(a.op, SparseMac | DepthwiseConv)
+    ]
     for old, new in pairs:
         assert (old.requant.bias != new.requant.bias).any() and (old.requant.multiplier != new.requant.multiplier).any()
     assert sum((old.coefs != new.coefs).sum() for old, new in pairs) > 3
@@ -185,6 +220,28 @@ def test_gradient_is_that_of_the_layer_without_rounding():
     sums = F.conv2d(z, (unit.coefs * unit.size * alive)[:, :, None, None]) * row.view(-1, 1, 1)
     plain = sums + skip * (3 / 2.0**shift) + (unit.offset * unit.unit).view(-1, 1, 1)
     wanted = torch.autograd.grad((plain * direction * inside).sum(), leaves)
+    for one, other in zip(given, wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_gradient_of_a_depthwise_layer_is_that_of_the_layer_without_rounding():
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    op = depthwise(rng, TensorSpec((6, 5, 3), U8), QType(16, True), 20, 2)
+    unit = _Depthwise("own", op, op)
+    x = torch.randint(0, 256, (2, 3, 6, 5)).float().requires_grad_()
+    direction = torch.randn(2, 3, 3, 3)
+    leaves = [x, unit.coefs, unit.gain, unit.offset]
+    y = unit(x)
+    assert y.abs().max() < op.requant.out.hi
+    given = torch.autograd.grad((y * direction).sum(), leaves)
+
+    pad = torch.from_numpy(op.pad_value).float().view(-1, 1, 1)
+    kernels = unit.coefs * unit.size * torch.from_numpy(op.coefs != 0)
+    sums = F.conv2d(F.pad(x - pad, (1,) * 4) + pad, kernels.unsqueeze(1), stride=2, groups=3)
+    row = torch.from_numpy(op.requant.multiplier).float() * unit.gain.exp() / 2.0**op.requant.shift
+    plain = sums * row.view(-1, 1, 1) + (unit.offset * unit.unit).view(-1, 1, 1)
+    wanted = torch.autograd.grad((plain * direction).sum(), leaves)
     for one, other in zip(given, wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 

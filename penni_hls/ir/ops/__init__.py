@@ -4,6 +4,7 @@ from .avg_pool import AvgPool
 from .base import Folding
 from .basis_conv import BasisConv, BasisConvFolding
 from .concat import Concat
+from .depthwise_conv import DepthwiseConv, DepthwiseConvFolding
 from .fork import Fork
 from .global_pool import GlobalPool, GlobalPoolFolding
 from .input import Input
@@ -13,8 +14,10 @@ from .subsample import Subsample
 from .upsample import Upsample, UpsampleFolding
 from .window_pool import WindowPoolFolding
 
-OPERATORS = (BasisConv, SparseMac, MaxPool, AvgPool, GlobalPool, Subsample, Fork, Concat, Upsample)
-FOLDINGS = (Folding, BasisConvFolding, SparseMacFolding, WindowPoolFolding, GlobalPoolFolding, UpsampleFolding)
+OPERATORS = (BasisConv, SparseMac, MaxPool, AvgPool, GlobalPool, Subsample, Fork, Concat, Upsample, DepthwiseConv)
+FOLDINGS = (
+    Folding, BasisConvFolding, SparseMacFolding, WindowPoolFolding, GlobalPoolFolding, UpsampleFolding, DepthwiseConvFolding,
+)  # fmt: skip
 
 __all__ = [
     "FOLDINGS",
@@ -22,6 +25,7 @@ __all__ = [
     "AvgPool",
     "BasisConv",
     "Concat",
+    "DepthwiseConv",
     "Fork",
     "GlobalPool",
     "Input",

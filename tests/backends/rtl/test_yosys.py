@@ -20,6 +20,7 @@ CASES = {
     "mac": cases.sparse_mac("synth_mac", (32, 32, 16, 5), co=16, q=8, density=0.08),
     "skip": cases.sparse_mac("synth_residual", (32, 32, 16, 5), co=16, q=8, density=0.08, skip=U8),
     "lanes": cases.sparse_mac("synth_lanes", (8, 8, 8, 5), co=8, q=4, p=2),
+    "depthwise": cases.depthwise_conv("synth_depthwise", (16, 16, 32)),
     "map": case("mac_map_1x1"),
     "max_pool": case("max_3x3_s2_pad"),
     "avg_pool": case("avg_3x3_s2_pad"),
@@ -53,7 +54,9 @@ def test_every_operator_is_taken(found) -> None:
     assert all(cost.lut > 0 and cost.ff > 0 for cost in found.values())
 
 
-@pytest.mark.parametrize("name, dsps", [("mac", 8 + 1), ("skip", 8 + 2), ("lanes", 4 * 2 + 1), ("basis", 0)])
+@pytest.mark.parametrize(
+    "name, dsps", [("mac", 8 + 1), ("skip", 8 + 2), ("lanes", 4 * 2 + 1), ("basis", 0), ("depthwise", 3 + 1)]
+)
 def test_multipliers_and_accumulators_lie_in_dsps(found, name: str, dsps: int) -> None:
     assert found[name].dsp == dsps
 
@@ -63,17 +66,19 @@ def test_area_of_a_layer(found) -> None:
     assert found["basis"].lut <= 1300
     assert found["mac"].lut <= 450
     assert found["skip"].lut <= 480
+    assert found["depthwise"].lut <= 300
 
 
 def test_memories_lie_where_they_are_meant_to(found) -> None:
     assert found["basis"].bram36 == 0.5  # four rows of 512 bytes in one RAMB18, by byte-wide write enables
     assert found["mac"].bram36 == 1.5  # z: 256 words of 64 bits; the program
+    assert found["depthwise"].bram36 == 1.0  # four rows of 512 bytes; 96 words of three coefficients
     assert found["fifo"].bram36 == 0 and found["fifo"].lut <= 40
     assert found["deep_fifo"].bram36 == 1.0
 
 
 def test_the_estimate_is_near(found) -> None:
-    for name in ("basis", "mac", "skip"):
+    for name in ("basis", "mac", "skip", "depthwise"):
         c = CASES[name]
         estimate = c.op.cost(c.folding)
         assert np.isclose(estimate.lut, found[name].lut, rtol=0.2), name

@@ -13,7 +13,18 @@ import numpy as np
 
 from penni_hls.ir.fixed import IntTensor, QType, Requant
 from penni_hls.ir.graph import TensorSpec
-from penni_hls.ir.ops import AvgPool, BasisConv, Concat, Fork, GlobalPool, MaxPool, SparseMac, Subsample, Upsample
+from penni_hls.ir.ops import (
+    AvgPool,
+    BasisConv,
+    Concat,
+    DepthwiseConv,
+    Fork,
+    GlobalPool,
+    MaxPool,
+    SparseMac,
+    Subsample,
+    Upsample,
+)
 from penni_hls.ir.ops.base import Folding, Operator
 
 FRAMES = 4
@@ -126,6 +137,38 @@ def sparse_mac(
     return Case(name, op, op.folding(q, p), _inputs(rng, op, extreme))
 
 
+def depthwise_conv(
+    name: str,
+    shape: tuple[int, int, int],
+    k: int = 3,
+    stride: int = 1,
+    pad: int = 1,
+    x: QType = U8,
+    coef: QType = S8,
+    y: QType = U8,
+    pad_value: int | None = 0,
+    shift: int | None = None,
+    extreme: bool = False,
+    empty: tuple[int, ...] = (),
+) -> Case:
+    """A random depthwise convolution; `pad_value`, `shift`, `extreme` as above; `empty`: channels of coefficients 0."""
+    rng = _rng(name)
+    c = shape[2]
+    coefs = rng.integers(coef.lo, coef.hi + 1, (c, k, k)).astype(np.int64)
+    if extreme:
+        coefs = rng.choice([coef.lo, coef.hi], (c, 1, 1)) * np.ones((c, k, k), np.int64)
+    coefs[list(empty)] = 0
+    spread = max(1.0, float(np.sqrt((coefs**2).sum((1, 2)).mean()))) * max(-x.lo, x.hi) / 2
+    if shift is None:
+        shift = max(1, int(np.ceil(np.log2(spread * 40000 / (y.hi + 1)))))
+    limit = min(1 << 31, max(2, (y.hi + 1) << shift)) // 2
+    bias, multiplier = rng.integers(-limit, limit, c), rng.integers(1 << 12, 1 << 16, c)
+    pads = np.full(c, pad_value) if pad_value is not None else rng.integers(x.lo, x.hi + 1, c)
+    requant = Requant(multiplier.astype(np.int64), bias.astype(np.int64), shift, y)
+    op = DepthwiseConv(TensorSpec(shape, x), coefs, coef, requant, stride, pad, pads.astype(np.int64))
+    return Case(name, op, op.folding(), _inputs(rng, op, extreme))
+
+
 def _plain(name: str, op: Operator, extreme: bool = False) -> Case:
     return Case(name, op, op.folding(), _inputs(_rng(name), op, extreme))
 
@@ -188,6 +231,29 @@ CASES: dict[str, tuple[Case, ...]] = {
         sparse_mac("mac_flatten", (3, 3, 4), co=5, q=1, z=U8, y=S24, flatten=True, density=0.7),
         sparse_mac("mac_one_channel", (3, 4, 1, 1), co=1, q=4, density=1.0),
         sparse_mac("mac_short_drain", (4, 4, 16, 5), co=1, q=4, density=0.05),
+    ),
+    "depthwise_conv": (
+        depthwise_conv("depthwise_8x8", (8, 8, 4)),
+        depthwise_conv("depthwise_pads", (5, 7, 3), pad_value=None),
+        depthwise_conv("depthwise_signed", (6, 5, 2), x=S8, y=S8, pad_value=None),
+        depthwise_conv("depthwise_one_channel", (7, 4, 1)),
+        depthwise_conv("depthwise_pixel", (1, 1, 5)),
+        depthwise_conv("depthwise_stride2_even", (8, 8, 3), stride=2),
+        depthwise_conv("depthwise_stride2_odd", (7, 9, 2), stride=2, empty=(1,)),
+        depthwise_conv("depthwise_stride3", (10, 7, 2), stride=3, pad=0),
+        depthwise_conv("depthwise_valid", (6, 7, 2), pad=0),
+        depthwise_conv("depthwise_5x5", (7, 6, 3), k=5, pad=2, pad_value=None),
+        depthwise_conv("depthwise_7x7_stride2", (12, 11, 2), k=7, stride=2, pad=3),
+        depthwise_conv("depthwise_2x2", (5, 6, 3), k=2, pad=1),
+        depthwise_conv("depthwise_1x1_kernel", (4, 5, 3), k=1, pad=0),
+        depthwise_conv("depthwise_1x1_pixel", (1, 1, 1), k=1, pad=0),
+        depthwise_conv("depthwise_1_by_n", (1, 9, 2)),
+        depthwise_conv("depthwise_n_by_1", (9, 1, 2)),
+        depthwise_conv("depthwise_saturate", (4, 5, 3), extreme=True, shift=4),
+        depthwise_conv("depthwise_saturate_signed", (4, 5, 3), x=S8, y=S8, extreme=True, shift=3),
+        depthwise_conv("depthwise_narrow", (5, 5, 4), x=QType(5, False), coef=S2, y=U4),
+        depthwise_conv("depthwise_wide", (4, 4, 3), x=QType(12, False), y=QType(16, True)),
+        depthwise_conv("depthwise_many_channels", (3, 4, 70)),
     ),
     "max_pool": (
         _plain("max_2x2", MaxPool(_map(6, 6, 3), 2, 2)),

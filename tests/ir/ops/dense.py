@@ -54,6 +54,21 @@ def sparse_mac(z, coefs, requant, flatten, skip=None) -> np.ndarray:
     return clipped(rounded(total, requant.shift), requant.out.bits, requant.out.signed)
 
 
+def depthwise_conv(x, coefs, requant, stride, pad, pad_value) -> np.ndarray:
+    """x (N, H, W, C), coefs (C, k, k) -> (N, Ho, Wo, C)."""
+    n, h, w, channels = x.shape
+    k = coefs.shape[1]
+    ho, wo = (h + 2 * pad - k) // stride + 1, (w + 2 * pad - k) // stride + 1
+    total = np.zeros((n, ho, wo, channels), np.int64)
+    for image, oy, ox, c in np.ndindex(total.shape):
+        acc = sum(
+            int(coefs[c, i, j]) * window(x, image, oy * stride - pad + i, ox * stride - pad + j, c, int(pad_value[c]))
+            for i, j in np.ndindex(k, k)
+        )
+        total[image, oy, ox, c] = acc * int(requant.multiplier[c]) + int(requant.bias[c])
+    return clipped(rounded(total, requant.shift), requant.out.bits, requant.out.signed)
+
+
 def max_pool(x, kernel, stride, pad) -> np.ndarray:
     n, h, w, channels = x.shape
     ho, wo = (h + 2 * pad - kernel) // stride + 1, (w + 2 * pad - kernel) // stride + 1
