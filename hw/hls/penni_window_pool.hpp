@@ -3,7 +3,8 @@
 ///
 /// Walks ROWS x COLUMNS pixels from the first real one; those beyond H x W are walked without input, as F::OUTSIDE.
 /// `recent` keeps the K-1 pixels before this one, `above` the K-1 row results above it, for each position where a
-/// window can end. F: `join` reduces two values to one, `OUTSIDE` changes no result; RW bits hold a row's, YW a window's.
+/// window can end. F: `join` reduces two values to one, `OUTSIDE` changes no result; RW bits hold that of a row, YW bits
+/// that of a window.
 #ifndef PENNI_WINDOW_POOL_HPP
 #define PENNI_WINDOW_POOL_HPP
 

@@ -14,6 +14,7 @@ from ..ir.layers import (
     Add,
     AvgPool,
     BatchNorm,
+    Clip,
     Concat,
     Conv,
     GlobalAvgPool,
@@ -104,6 +105,12 @@ class _Builder:
                 self.values[name] = (result, sources[0][1])
             case Relu():
                 self.values[name] = (self._emit("Relu", name, [sources[0][0]]), sources[0][1])
+            case Clip():
+                bounds = (("min", op.lo), ("max", op.hi))
+                given = [
+                    "" if v is None else self._weight(f"{name}.{part}", np.array(v, np.float32)) for part, v in bounds
+                ]
+                self.values[name] = (self._emit("Clip", name, [sources[0][0], *given]), sources[0][1])
             case Add() | Concat():
                 rank = max(axes for _, axes in sources)
                 maps = [self._map(name, source, i, op, rank) for i, source in enumerate(sources)]

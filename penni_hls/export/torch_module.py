@@ -16,6 +16,7 @@ from ..ir.layers import (
     Add,
     AvgPool,
     BatchNorm,
+    Clip,
     Concat,
     Conv,
     GlobalAvgPool,
@@ -91,6 +92,8 @@ class _Builder:
                 return self._call(torch.cat, values, 1), rank
             case Relu():
                 return self._call(F.relu, self.values[node.inputs[0]]), self.ranks[node.inputs[0]]
+            case Clip():
+                return self._call(torch.clamp, self.values[node.inputs[0]], op.lo, op.hi), self.ranks[node.inputs[0]]
             case BatchNorm():
                 rank = self.ranks[node.inputs[0]]
                 kind = nn.BatchNorm2d if rank == 4 else nn.BatchNorm1d

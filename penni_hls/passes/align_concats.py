@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..ir.graph import Graph, Node
-from ..ir.layers import AvgPool, Concat, Conv, GlobalAvgPool, Input, MapSpec
+from ..ir.layers import AvgPool, Clip, Concat, Conv, GlobalAvgPool, Input, MapSpec
 from .fused import Fused
 
 
@@ -56,6 +56,8 @@ def _never_negative(graph: Graph) -> dict[str, bool]:
                 positive[node.name] = max(mean) <= 0
             case Fused(relu=relu):
                 positive[node.name] = relu
+            case Clip(lo=lo):
+                positive[node.name] = lo is not None and lo >= 0
             case op:
                 keeps = op.keeps_scale or isinstance(op, AvgPool | GlobalAvgPool)
                 positive[node.name] = keeps and all(positive[name] for name in node.inputs)
@@ -64,4 +66,4 @@ def _never_negative(graph: Graph) -> dict[str, bool]:
 
 def _identity(spec: MapSpec, relu: bool) -> Fused:
     eye = np.eye(spec.shape[2], dtype=np.float32)
-    return Fused(Conv(spec, eye[:, :, None, None]), relu=relu)
+    return Fused(Conv(spec, eye[:, :, None, None]), lo=0.0 if relu else None)

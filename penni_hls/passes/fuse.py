@@ -1,21 +1,22 @@
-"""fuse: merge the skip addition and the ReLU after a convolution into it; the requantizer computes them."""
+"""fuse: merge the skip addition and the ReLU or clip after a convolution into it; the requantizer computes them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from ..ir.graph import Graph, Node
-from ..ir.layers import Add, Conv, Linear, PenniConv, Relu
+from ..ir.layers import Add, Clip, Conv, Linear, PenniConv, Relu
 from .fused import Fused
 
 
 def fuse(graph: Graph) -> Graph:
-    """Wrap bare convolutions and linear layers, then merge Add and Relu into the only node that feeds them.
+    """Wrap bare convolutions and linear layers, then merge Add, Relu and Clip into the only node that feeds them.
 
     An add goes into the first of its two inputs that ends in a bare convolution; that node moves to the add's
-    place, since it now waits for the skip connection too.
+    place, since it now waits for the skip connection too. A Relu or Clip that reads anything else, or a map that others
+    read too, stays: as a Clip.
     """
-    return _merge_relus(_merge_adds(_wrap(graph)))
+    return _merge_clips(_merge_adds(_wrap(graph)))
 
 
 def _wrap(graph: Graph) -> Graph:
@@ -47,22 +48,19 @@ def _merge_adds(graph: Graph) -> Graph:
     return Graph(tuple(nodes))
 
 
-def _merge_relus(graph: Graph) -> Graph:
+def _merge_clips(graph: Graph) -> Graph:
     renamed: dict[str, str] = {}
-    rectified: set[str] = set()
+    nodes: dict[str, Node] = {}
     for node in graph:
-        if isinstance(node.op, Relu):
-            source = node.inputs[0]
-            if not isinstance(graph.by_name[source].op, Fused) or len(graph.readers[source]) != 1:
-                raise ValueError(
-                    f"{node.name}: a ReLU must follow a convolution, linear layer or add that nothing else reads"
-                )
-            renamed[node.name] = source
-            rectified.add(source)
-    nodes = []
-    for node in graph:
-        if node.name in renamed:
-            continue
-        op = replace(node.op, relu=True) if node.name in rectified else node.op
-        nodes.append(Node(node.name, op, tuple(renamed.get(i, i) for i in node.inputs)))
-    return Graph(tuple(nodes))
+        op = Clip(node.op.x, 0.0) if isinstance(node.op, Relu) else node.op
+        inputs = tuple(renamed.get(i, i) for i in node.inputs)
+        host = nodes[inputs[0]] if isinstance(op, Clip) and len(graph.readers[node.inputs[0]]) == 1 else None
+        if host is not None and isinstance(host.op, Fused | Clip):
+            lo, hi = op.after(host.op.lo, host.op.hi)
+            if lo is not None and lo == hi:
+                raise ValueError(f"{node.name}: it clips what {host.name} gives to one value, {lo:g}")
+            nodes[host.name] = replace(host, op=replace(host.op, lo=lo, hi=hi))
+            renamed[node.name] = host.name
+        else:
+            nodes[node.name] = Node(node.name, op, inputs)
+    return Graph(tuple(nodes.values()))

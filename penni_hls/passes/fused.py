@@ -22,12 +22,21 @@ class Recorded:
 
 @dataclass(frozen=True, eq=False)
 class Fused(FloatLayer):
-    """A convolution or linear layer, then the skip addition where there is one, then ReLU where there is one."""
+    """A convolution or linear layer, then the skip addition where there is one, then the bounds that are given.
+
+    ReLU is the lower bound 0, ReLU6 has 6 as its upper bound too.
+    """
 
     linear: Conv | PenniConv | Linear
     skip: bool = False
-    relu: bool = False
+    lo: float | None = None
+    hi: float | None = None
     recorded: Recorded | None = None
+
+    @property
+    def relu(self) -> bool:
+        """No result is negative."""
+        return self.lo is not None and self.lo >= 0
 
     @property
     def in_specs(self) -> tuple[MapSpec, ...]:
@@ -53,7 +62,7 @@ class Fused(FloatLayer):
     def _finish(self, y: np.ndarray, skip: np.ndarray | None) -> np.ndarray:
         if skip is not None:
             y = y + skip
-        return np.maximum(y, np.float32(0)) if self.relu else y
+        return y if self.lo is None and self.hi is None else np.clip(y, self.lo, self.hi)
 
 
 def as_recorded(node: Node, inputs: tuple[Any, ...]) -> np.ndarray:

@@ -26,6 +26,7 @@ from ..ir.graph import Graph, Node, verify
 from ..ir.ops import (
     AvgPool,
     BasisConv,
+    Clip,
     Concat,
     DepthwiseConv,
     Fork,
@@ -77,7 +78,7 @@ class IntegerNetwork(nn.Module):
                     assert isinstance(other, type(node.op))
                     kind = _Mac if isinstance(node.op, SparseMac) else _Depthwise
                     units.append(kind(node.name, node.op, other))
-                case MaxPool() | AvgPool() | GlobalPool() | Subsample() | Fork() | Concat() | Upsample():
+                case MaxPool() | AvgPool() | GlobalPool() | Subsample() | Fork() | Concat() | Upsample() | Clip():
                     units.append(_Fixed(node.op))
                 case _:
                     raise UsageError(f"{node.name}: {node.op.kind} cannot be trained")
@@ -309,5 +310,7 @@ class _Fixed(nn.Module):
                 return torch.cat([x, *others], 1)
             case Upsample(factor=factor):
                 return x.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+            case Clip(lo=lo, hi=hi):
+                return x.clamp(lo, hi)
             case _:
                 return x

@@ -15,8 +15,9 @@ import numpy as np
 from ..ir.fixed import BIAS, MULTIPLIER, QType, Requant
 from ..ir.graph import Graph, Node, TensorSpec
 from ..ir.interpreter import Step
-from ..ir.layers import AvgPool, Concat, GlobalAvgPool, Input, MaxPool, PadShortcut, Upsample
+from ..ir.layers import AvgPool, Clip, Concat, GlobalAvgPool, Input, MaxPool, PadShortcut, Upsample
 from ..ir.ops import AvgPool as IntAvgPool
+from ..ir.ops import Clip as IntClip
 from ..ir.ops import Concat as IntConcat
 from ..ir.ops import GlobalPool, Subsample
 from ..ir.ops import Input as IntInput
@@ -72,8 +73,15 @@ def lower(graph: Graph, calibration: Calibration, bits: Bits, steps: Mapping[str
 
 
 def own_step(op: Fused, values: np.ndarray, headroom: float) -> float:
-    """The step that suits the result of `op` best, by its `values` on the batch."""
-    return steady(activation_scale(values, RECTIFIED if op.relu else SIGNED) * headroom)
+    """The step that suits the result of `op` best, by its `values` on the batch.
+
+    At most the one with which the integer type ends where the bounds of `op` lie: its saturation is the clip.
+    """
+    qtype = RECTIFIED if op.relu else SIGNED
+    step = steady(activation_scale(values, qtype) * headroom)
+    if op.lo is None or op.hi is None:
+        return step
+    return min(step, max(op.hi / qtype.hi, op.lo / qtype.lo if qtype.lo else 0.0))
 
 
 def _lower_node(
@@ -99,6 +107,8 @@ def _lower_node(
             return _through(name, IntUpsample(reads[0].spec, op.factor), reads[0])
         case Concat():
             return _lower_concat(name, reads)
+        case Clip():
+            return _lower_clip(name, op.lo, op.hi, reads[0])
     raise ValueError(f"{name}: there is no integer operator for {type(op).__name__}")
 
 
@@ -120,6 +130,21 @@ def _lower_avg_pool(name: str, op: AvgPool, read: Edge) -> Lowered:
     if op.pad and read.zero.any():
         raise ValueError(f"{name}: average pooling of the images themselves with padding is not supported")
     return _through(name, IntAvgPool(read.spec, op.kernel, op.stride, op.pad), read, divide=op.kernel**2)
+
+
+def _lower_clip(name: str, lo: float | None, hi: float | None, read: Edge) -> Lowered:
+    """The nearest integers as bounds; no operator where the type of what is read has the same."""
+    ends = []
+    for bound, end in ((lo, read.spec.qtype.lo), (hi, read.spec.qtype.hi)):
+        integers = {end} if bound is None else set(read.quantize(np.full(len(read.scale), bound)).tolist())
+        if len(integers) > 1:
+            raise ValueError(f"{name}: clipping of images whose channels are normalised differently is not supported")
+        ends += integers
+    if ends == [read.spec.qtype.lo, read.spec.qtype.hi]:
+        return Lowered((), read)
+    if ends[0] == ends[1]:
+        raise ValueError(f"{name}: of the integers that it reads, its bounds leave one")
+    return _through(name, IntClip(read.spec, *ends), read)
 
 
 def _lower_concat(name: str, reads: tuple[Edge, ...]) -> Lowered:
@@ -150,7 +175,9 @@ def _lower_fused(
     mac = front.operator(coefs, coef_type, requant, None if skip is None else skip.spec)
     node = Node(f"{name}.{front.part}", mac, (front.read,) if skip is None else (front.read, skip.name))
     channels = len(coefs)
-    return Lowered((*front.nodes, node), Edge(node.name, mac.out_spec, np.full(channels, step), np.zeros(channels)))
+    edge = Edge(node.name, mac.out_spec, np.full(channels, step), np.zeros(channels))
+    clipped = _lower_clip(f"{name}.clip", op.lo, op.hi, edge)  # where saturation is not what the bounds ask for
+    return Lowered((*front.nodes, node, *clipped.nodes), clipped.edge)
 
 
 def _fit(

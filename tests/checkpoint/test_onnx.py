@@ -16,7 +16,7 @@ from torch import nn
 
 from penni_hls.accuracy import predict_float
 from penni_hls.checkpoint import CheckpointError, load, read
-from penni_hls.ir.layers import AvgPool, BatchNorm, Conv, Linear, MaxPool, PadShortcut, PenniConv
+from penni_hls.ir.layers import AvgPool, BatchNorm, Clip, Conv, Linear, MaxPool, PadShortcut, PenniConv
 
 from .traced_nets import NETS, assert_computes, assert_factors, custom, numbers, resnet
 
@@ -40,7 +40,7 @@ def test_files_of_the_old_exporter(net: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("net", ["custom", "odd", "grouped", "averages"])
+@pytest.mark.parametrize("net", ["custom", "odd", "grouped", "averages", "bounded"])
 def test_files_of_the_new_exporter(net: str, tmp_path: Path) -> None:
     make, shape = NETS[net]
     model = make()
@@ -212,6 +212,39 @@ def test_average_pooling(tmp_path: Path) -> None:
     assert pools == [(3, 2, 1), (3, 1, 1), (2, 1, 1), (2, 2, 0)]
 
 
+def test_bounds(tmp_path: Path) -> None:
+    """As inputs, one of them absent; as the largest float, which is no bound; as a minimum and a maximum."""
+    nodes = [
+        helper.make_node("Clip", ["x", "low"], ["1"]),
+        helper.make_node("Clip", ["1", "", "high"], ["2"]),
+        helper.make_node("Clip", ["2", "lowest", "highest"], ["3"]),
+        helper.make_node("Max", ["zero", "3"], ["4"]),
+        helper.make_node("Min", ["4", "six"], ["5"]),
+        helper.make_node("Clip", ["5", "zero", "six"], ["6"]),
+        helper.make_node("Flatten", ["6"], ["7"]),
+        helper.make_node("Gemm", ["7", "e.weight"], ["out"], transB=1),
+    ]
+    largest = np.finfo(np.float32).max
+    bounds = {"low": 0.125, "high": 0.75, "lowest": -largest, "highest": largest, "zero": 0, "six": 6}
+    weights = {name: np.array(value, np.float32) for name, value in bounds.items()} | {"e.weight": normal(5, 192)}
+    graph, logits, wanted = run(model_of(nodes, weights), tmp_path / "net.onnx")
+    np.testing.assert_allclose(logits, wanted, rtol=1e-5, atol=1e-5)
+    found = [(node.op.lo, node.op.hi) for node in graph if isinstance(node.op, Clip)]
+    assert found == [(0.125, None), (None, 0.75), (None, 6.0), (0.0, 6.0)]  # between them a ReLU
+
+
+def test_bounds_that_were_attributes_once(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Clip", ["x"], ["1"], min=0.0, max=6.0),
+        helper.make_node("Clip", ["1"], ["2"], max=0.5),
+        helper.make_node("Flatten", ["2"], ["3"]),
+        helper.make_node("Gemm", ["3", "e.weight", "e.bias"], ["out"], transB=1),
+    ]
+    weights = {"e.weight": normal(5, 192), "e.bias": normal(5)}
+    _, logits, wanted = run(model_of(nodes, weights, opset=7), tmp_path / "net.onnx")
+    np.testing.assert_allclose(logits, wanted, rtol=1e-5, atol=1e-5)
+
+
 def lone_conv(weight: np.ndarray | TensorProto, **attributes: Any) -> onnx.ModelProto:
     return model_of([helper.make_node("Conv", ["x", "c.weight"], ["out"], "first", **attributes)], {"c.weight": weight})
 
@@ -278,6 +311,7 @@ def test_convolutions_that_are_not_supported(attributes: dict[str, Any], message
             [("AveragePool", ["x"], ["out"], {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]})],
             r"out \(AveragePool\): its mean leaves padding out \(count_include_pad=False\)",
         ),
+        ([("Max", ["x", "shape"], ["out"])], r"out \(Max\): only a minimum or maximum of a map and one number"),
         ([("Identity", ["shape"], ["out"])], "its output out is not computed from the images"),
     ],
 )

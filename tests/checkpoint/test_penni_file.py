@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,9 @@ from penni_hls.ir.layers import (
     Relu,
 )
 from penni_hls.ir.quantized import Quantized
+from penni_hls.quantize import quantize
 
+from ..passes.nets import averages, bounded
 from .penni_nets import MEAN, STD, assert_same
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -109,6 +112,17 @@ def test_a_network_of_no_family(tmp_path: Path) -> None:
     )
     penni_file.write(tmp_path / "net.penni", graph)
     assert_same(read(tmp_path / "net.penni"), graph)
+
+
+@pytest.mark.parametrize("make", [averages, bounded])
+def test_pooling_and_bounds_come_back(make: Callable[[], Graph[Layer]], tmp_path: Path) -> None:
+    graph = make()
+    given = quantize(graph)
+    penni_file.write(tmp_path / "net.penni", graph, given)
+    loaded = load(tmp_path / "net.penni")
+    assert_same(loaded.graph, graph)
+    assert loaded.quantized is not None
+    assert_same(loaded.quantized.graph, given.graph)
 
 
 def test_the_same_bytes_each_time(graph: Graph[Layer], quantized: Quantized, tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ def saved(
         ("custom", "core"),
         ("odd", "core"),
         ("averages", "core"),
+        ("bounded", "core"),
     ],
 )
 def test_a_network_computes_what_torch_computes(net: str, how: str, tmp_path: Path) -> None:
@@ -148,7 +149,7 @@ class Unsupported(nn.Module):
         if self.what == "sigmoid":
             x = torch.sigmoid(x)
         elif self.what == "in place":
-            x.clamp_(0, 6)
+            x.tanh_()
         elif self.what == "constant":
             x = x * 2
         elif self.what == "average":
@@ -161,6 +162,10 @@ class Unsupported(nn.Module):
             x = F.adaptive_avg_pool2d(x, 2)
         elif self.what == "zeros":
             x = F.max_pool2d(F.pad(x, (1, 1, 1, 1)), 3)
+        elif self.what == "one value":
+            x = x.clamp(3, 3)
+        elif self.what == "bounds of images":
+            x = torch.clamp(x, x.mean((2, 3), keepdim=True))
         elif self.what == "broadcast":
             x = x + x.mean((2, 3), keepdim=True)
         elif self.what == "slice":
@@ -180,7 +185,7 @@ class Unsupported(nn.Module):
     [
         ("dilation", r"conv2d \(aten.conv2d\): convolutions with dilation"),
         ("sigmoid", r"sigmoid \(aten.sigmoid\): this operation is not supported here; supported are convolution, Bat"),
-        ("in place", r"clamp_ \(aten.clamp_\): this operation is not supported"),
+        ("in place", r"tanh_ \(aten.tanh_\): this operation is not supported"),
         ("constant", r"mul \(aten.mul.Tensor\): this operation is not supported"),
         ("average", r"avg_pool2d \(aten.avg_pool2d\): its mean leaves padding out \(count_include_pad=False\)"),
         ("uneven", r"avg_pool2d \(aten.avg_pool2d\): its kernel is \[3, 1\]; only the same"),
@@ -190,6 +195,8 @@ class Unsupported(nn.Module):
             r"adaptive_avg_pool2d \(aten.adaptive_avg_pool2d\): average pooling of a 9x9x4 map to 2x2: only windows",
         ),
         ("zeros", r"pad \(aten.pad\): zeros around a map are supported before average pooling only"),
+        ("one value", r"clamp \(aten.clamp\): it clips to 3 and 3; the first must be lower"),
+        ("bounds of images", r"clamp \(aten.clamp.Tensor\): its bounds are computed from the images"),
         ("broadcast", r"add \(aten.add.Tensor\): it adds maps of shapes \[4, 9, 9\] and \[4, 1, 1\]"),
         ("slice", r"slice_\d \(aten.slice.Tensor\): the slice 1:\d+:2 of axis 2"),
         ("transpose", r"transpose \(aten.transpose.int\): this operation is not supported"),

@@ -123,6 +123,25 @@ class Averages(nn.Module):
         return self.head(torch.flatten(x, 1))
 
 
+class Bounded(nn.Module):
+    """Bounds as they are written: ReLU6, hardtanh, clamp with one bound or two, in place, a ReLU behind a pooling."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(4, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU6(inplace=True))
+        self.left = nn.Sequential(nn.Conv2d(6, 8, 3, padding=1), nn.Hardtanh())
+        self.right = nn.Sequential(nn.Conv2d(6, 8, 1), nn.MaxPool2d(1), nn.ReLU())
+        self.hidden = nn.Linear(8, 6)
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        x = torch.clamp(self.left(x) + torch.clamp(self.right(x), max=1.5), -0.5, 2.5)
+        x = F.relu6(F.max_pool2d(x, 2)).clamp_min(0.25)
+        x = F.hardtanh(self.hidden(x.mean((2, 3))), 0, 4)
+        return self.head(x)
+
+
 def custom(channels: int = 1) -> nn.Module:
     torch.manual_seed(4)
     return randomised(Custom(channels))
@@ -146,6 +165,11 @@ def branches() -> nn.Module:
 def averages() -> nn.Module:
     torch.manual_seed(9)
     return randomised(Averages())
+
+
+def bounded() -> nn.Module:
+    torch.manual_seed(10)
+    return randomised(Bounded())
 
 
 def resnet(option: str, d: int | None = 3) -> nn.Module:
@@ -174,6 +198,7 @@ NETS = {
     "odd": (odd, (4, 12, 12)),
     "branches": (branches, (4, 12, 12)),
     "averages": (averages, (4, 24, 17)),
+    "bounded": (bounded, (4, 12, 12)),
     "option A": (lambda: resnet("A"), (3, 16, 16)),
     "option B": (lambda: resnet("B"), (3, 16, 16)),
     "dense option A": (lambda: resnet("A", None), (3, 16, 16)),

@@ -9,6 +9,7 @@ from penni_hls.ir.layers import (
     Add,
     AvgPool,
     BatchNorm,
+    Clip,
     Concat,
     Conv,
     GlobalAvgPool,
@@ -83,6 +84,9 @@ class Net:
 
     def relu(self, name: str) -> str:
         return self.add(name, Relu(self.spec(self.last)))
+
+    def clip(self, name: str, lo: float | None, hi: float | None, source: str = "") -> str:
+        return self.add(name, Clip(self.spec(source or self.last), lo, hi), source or self.last)
 
     def concat(self, name: str, *inputs: str) -> str:
         return self.add(name, Concat(*map(self.spec, inputs)), *inputs)
@@ -228,6 +232,24 @@ def depthwise(side: int = 8, seed: int = 0) -> Graph[Layer]:
     net.grouped("last", 8, 8, kernel=5, stride=2)
     net.norm("bn5")
     return net.head()
+
+
+def bounded(side: int = 8, seed: int = 0) -> Graph[Layer]:
+    """Bounds that a requantizer takes, and bounds behind pooling and of a map that another layer reads too."""
+    net = Net(side, seed)
+    x = net.clip("six", 0.0, 1.5, net.unit("a", 5, relu=False))
+    y = net.clip("tanh", -1.0, 1.0, net.unit("b", 5, x, relu=False))
+    net.penni("c.conv", 5, source=y)
+    z = net.norm("c.norm")
+    z = net.add("add", Add(net.spec(z)), z, x)
+    net.add("max", MaxPool(net.spec(z), 2, 2), z)
+    net.relu("max.relu")
+    net.clip("max.clip", None, 2.0)
+    pooled = net.add("mean", AvgPool(net.spec(net.unit("d", 4, relu=False)), 2, 2))
+    first = net.unit("e", 3, net.clip("mean.clip", 0.125, 1.0, pooled))
+    second = net.unit("f", 4, net.clip("mean.half", -0.5, None, pooled))
+    net.concat("cat", net.clip("low", None, 0.75, first), second)
+    return net.linear("linear", 5)
 
 
 def pixels(n: int, side: int, seed: int = 1) -> np.ndarray:

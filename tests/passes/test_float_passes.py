@@ -7,7 +7,7 @@ import pytest
 
 from penni_hls.accuracy import predict_float
 from penni_hls.ir.graph import Graph, verify
-from penni_hls.ir.layers import Add, BatchNorm, Conv, PenniConv, Relu
+from penni_hls.ir.layers import Add, BatchNorm, Clip, Conv, MaxPool, PenniConv, Relu
 from penni_hls.ir.ops import Fork
 from penni_hls.passes.drop_bases import drop_bases
 from penni_hls.passes.fold_batchnorm import fold_batchnorm
@@ -16,7 +16,7 @@ from penni_hls.passes.fused import Fused
 from penni_hls.quantize import quantize
 from penni_hls.quantize.calibrate import calibration, noise, observe
 
-from .nets import Net, averages, grouped, pixels, resnet, vgg
+from .nets import Net, averages, bounded, grouped, pixels, resnet, vgg
 
 NETS = {
     "option A": resnet,
@@ -25,6 +25,7 @@ NETS = {
     "vgg": vgg,
     "grouped": grouped,
     "averages": averages,
+    "bounded": bounded,
 }
 
 
@@ -67,12 +68,44 @@ def test_folding_scales_rows_and_keeps_zeros() -> None:
     np.testing.assert_allclose(fused.linear.coefs, before.coefs * gain[:, None, None], rtol=1e-5)
 
 
-def test_a_relu_that_cannot_be_fused_is_named() -> None:
+def clips(graph: Graph) -> dict[str, tuple[float | None, float | None]]:
+    """The bounds in a graph that was fused, by node."""
+    given = {node.name: (node.op.lo, node.op.hi) for node in graph if isinstance(node.op, Fused | Clip)}
+    return {name: bounds for name, bounds in given.items() if bounds != (None, None)}
+
+
+def test_bounds_one_after_the_other_become_one_pair() -> None:
     net = Net()
     net.conv("conv1", 4)
     net.relu("relu")
     net.relu("again")
-    with pytest.raises(ValueError, match="again: a ReLU must follow"):
+    net.clip("six", None, 6.0)
+    net.add("max", MaxPool(net.spec("six"), 2, 2))
+    net.clip("wide", -8.0, 8.0)
+    net.clip("low", None, 2.0)
+    net.clip("high", -1.0, 7.0)
+    assert clips(fuse(net.head())) == {"conv1": (0.0, 6.0), "wide": (-1.0, 2.0)}
+
+
+def test_a_relu_of_a_map_that_others_read_is_a_layer_of_its_own() -> None:
+    net = Net()
+    net.conv("conv1", 3)
+    net.relu("relu")
+    net.conv("conv2", 3)
+    net.add("sum", Add(net.spec("conv1")), "conv2", "conv1")
+    graph = net.head()
+    fused = verify(fuse(graph))
+    assert clips(fused) == {"relu": (0.0, None)} and fused.by_name["conv2"].inputs == ("relu", "conv1")
+    images = pixels(4, 8)
+    np.testing.assert_allclose(predict_float(fused, images), predict_float(graph, images), rtol=1e-4, atol=1e-4)
+
+
+def test_bounds_that_leave_one_value_are_named() -> None:
+    net = Net()
+    net.conv("conv1", 4)
+    net.relu("relu")
+    net.clip("negative", -3.0, -1.0)
+    with pytest.raises(ValueError, match="negative: it clips what conv1 gives to one value, -1"):
         fuse(net.head())
 
 

@@ -15,7 +15,7 @@ from penni_hls.qat.train import QatConfig, prepare, qat
 from penni_hls.training.batches import Batches
 from penni_hls.training.train import TrainConfig
 
-from ..passes.nets import MEAN, STD, averages, dense_net, depthwise, grouped, pixels, resnet, unet, vgg
+from ..passes.nets import MEAN, STD, averages, bounded, dense_net, depthwise, grouped, pixels, resnet, unet, vgg
 
 U8, S8 = QType(8, False), QType(8, True)
 FLOAT_NETS = {
@@ -28,6 +28,7 @@ FLOAT_NETS = {
     "grouped": lambda: grouped(),
     "averages": lambda: averages(),
     "depthwise": lambda: depthwise(),
+    "bounded": lambda: bounded(),
 }
 TRAIN = TrainConfig(epochs=0, lr=0.03, weight_decay=0.0, seed=3)
 

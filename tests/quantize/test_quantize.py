@@ -18,7 +18,7 @@ from penni_hls.ir.layers import AvgPool, Conv, PenniConv
 from penni_hls.ir.ops import BasisConv, Fork, Input, SparseMac, Subsample
 from penni_hls.quantize import quantize
 
-from ..passes.nets import Net, averages, dense_net, grouped, pixels, resnet, unet, vgg
+from ..passes.nets import Net, averages, bounded, dense_net, grouped, pixels, resnet, unet, vgg
 
 NETS = {
     "option A": lambda: resnet(),
@@ -29,6 +29,7 @@ NETS = {
     "concatenations": dense_net,
     "upsampling": unet,
     "averages": averages,
+    "bounded": bounded,
 }
 CALIBRATION = pixels(64, 8)
 UNSEEN = pixels(64, 8, seed=2)

@@ -74,6 +74,18 @@ def _relu(args: Args) -> Translated:
     return "relu", {"x": args["self"]}
 
 
+def _relu6(args: Args) -> Translated:
+    return "clip", {"x": args["self"], "lo": 0.0, "hi": 6.0}
+
+
+def _hardtanh(args: Args) -> Translated:
+    return "clip", {"x": args["self"], "lo": args.get("min_val", -1.0), "hi": args.get("max_val", 1.0)}
+
+
+def _clamp(args: Args) -> Translated:
+    return "clip", {"x": args["self"], "lo": args.get("min"), "hi": args.get("max")}
+
+
 def _binary(op: str) -> Callable[[Args], Translated]:
     def binary(args: Args) -> Translated:
         if args.get("alpha", 1) != 1 or args.get("rounding_mode") is not None:
@@ -190,6 +202,9 @@ _KNOWN: dict[str, Callable[[Args], Translated]] = {
     "feature_dropout": _dropout,
     "alpha_dropout": _dropout,
     "relu": _relu,
+    "relu6": _relu6,
+    "hardtanh": _hardtanh,
+    **dict.fromkeys(("clamp", "clip", "clamp_min", "clamp_max"), _clamp),
     "add": _binary("add"),
     "sub": _binary("sub"),
     "mul": _binary("mul"),

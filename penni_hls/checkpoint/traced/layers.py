@@ -22,8 +22,8 @@ from ...ir.layers import (
     MapSpec,
     MaxPool,
     PenniConv,
-    Relu,
 )
+from .clips import CLIPS
 from .fold import axes_of, integer, integers
 from .names import owner_of
 from .program import Call, Constant, check_finite
@@ -143,11 +143,6 @@ def _batch_norm(walk: Walk, call: Call, args: Args) -> Value:
     owners = [owner_of(v.name) for v in (args.get("gamma"), args["mean"]) if isinstance(v, Constant) and v.name]
     result = walk.add_layer(op, (x,), "bn", call, owners[0] if owners else "")
     return replace(result, shape=x.shape)
-
-
-def _relu(walk: Walk, call: Call, args: Args) -> Value:
-    x = walk.whole(args["x"], call)
-    return replace(walk.add_layer(Relu(walk.spec(x)), (x,), "relu", call), shape=x.shape)
 
 
 def _add(walk: Walk, call: Call, args: Args) -> Value:
@@ -306,7 +301,6 @@ def _mean(walk: Walk, call: Call, args: Args) -> Value:
 HANDLERS: Mapping[str, Callable[[Walk, Call, Args], Value]] = {
     "conv": _conv,
     "batch_norm": _batch_norm,
-    "relu": _relu,
     "add": _add,
     "concat": _concat,
     "linear": _linear,
@@ -316,5 +310,6 @@ HANDLERS: Mapping[str, Callable[[Walk, Call, Args], Value]] = {
     "adaptive": _adaptive,
     "mean": _mean,
     "upsample": upsample,
+    **CLIPS,
     **VIEWS,
 }

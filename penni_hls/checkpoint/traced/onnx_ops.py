@@ -87,6 +87,10 @@ def _relu(op: Operation) -> Translated:
     return "relu", {"x": op.needed(0)}
 
 
+def _clip(op: Operation) -> Translated:
+    return "clip", {"x": op.needed(0), "lo": op.either(1, "min"), "hi": op.either(2, "max")}
+
+
 def _binary(name: str) -> Callable[[Operation], Translated]:
     def binary(op: Operation) -> Translated:
         if len(op.inputs) != 2:
@@ -243,6 +247,9 @@ _KNOWN: dict[str, Callable[[Operation], Translated]] = {
     "Conv": _conv,
     "BatchNormalization": _batch_norm,
     "Relu": _relu,
+    "Clip": _clip,
+    "Min": _binary("minimum"),
+    "Max": _binary("maximum"),
     "Add": _binary("add"),
     "Sum": _binary("add"),
     "Sub": _binary("sub"),

@@ -8,6 +8,8 @@ Vocabulary (arguments by name; x, y and weights are values, all else numbers, tu
     conv        x, weight, bias, stride, pad, dilation, groups     pad: 2 or 4 numbers, or one of PADDINGS
     batch_norm  x, gamma, beta, mean, var, eps
     relu        x
+    clip        x, lo, hi                                          lo, hi: numbers; None where there is no bound
+    minimum     x, y                                               one of them a number; maximum likewise
     add         x, y
     concat      xs, axis
     linear      x, weight (O, F), bias
@@ -42,8 +44,8 @@ from ...data import CIFAR10_MEAN, CIFAR10_STD
 from ...errors import CheckpointError
 
 SUPPORTED = (
-    "convolution, BatchNorm, ReLU, addition, concatenation of channels, max and average pooling, nearest-neighbour"
-    " upsampling, flatten, linear layers and the shortcut of strided slice and zero channels"
+    "convolution, BatchNorm, ReLU, ReLU6, clip, addition, concatenation of channels, max and average pooling,"
+    " nearest-neighbour upsampling, flatten, linear layers and the shortcut of strided slice and zero channels"
 )
 PADDINGS = ("valid", "same", "same_lower")
 OPEN_BATCH = 9973  # stands for a batch size that the file leaves open: a prime, so that nothing else is mistaken for it

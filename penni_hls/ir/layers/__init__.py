@@ -7,6 +7,7 @@ and costs (`count`).
 
 from .avg_pool import AvgPool
 from .base import MapSpec, columns
+from .clip import Clip
 from .concat import Concat
 from .convolution import Conv, GroupedConv, GroupedPenniConv, PenniConv
 from .count import Count, LayerCount
@@ -29,12 +30,14 @@ Layer = (
     | PadShortcut
     | Concat
     | Upsample
+    | Clip
 )
 
 __all__ = [
     "Add",
     "AvgPool",
     "BatchNorm",
+    "Clip",
     "Concat",
     "Conv",
     "Count",

@@ -3,6 +3,7 @@
 from .avg_pool import AvgPool
 from .base import Folding
 from .basis_conv import BasisConv, BasisConvFolding
+from .clip import Clip
 from .concat import Concat
 from .depthwise_conv import DepthwiseConv, DepthwiseConvFolding
 from .fork import Fork
@@ -14,7 +15,9 @@ from .subsample import Subsample
 from .upsample import Upsample, UpsampleFolding
 from .window_pool import WindowPoolFolding
 
-OPERATORS = (BasisConv, SparseMac, MaxPool, AvgPool, GlobalPool, Subsample, Fork, Concat, Upsample, DepthwiseConv)
+OPERATORS = (
+    BasisConv, SparseMac, MaxPool, AvgPool, GlobalPool, Subsample, Fork, Concat, Upsample, DepthwiseConv, Clip,
+)  # fmt: skip
 FOLDINGS = (
     Folding, BasisConvFolding, SparseMacFolding, WindowPoolFolding, GlobalPoolFolding, UpsampleFolding, DepthwiseConvFolding,
 )  # fmt: skip
@@ -24,6 +27,7 @@ __all__ = [
     "OPERATORS",
     "AvgPool",
     "BasisConv",
+    "Clip",
     "Concat",
     "DepthwiseConv",
     "Fork",

@@ -24,6 +24,7 @@ CASES = {
     "map": case("mac_map_1x1"),
     "max_pool": case("max_3x3_s2_pad"),
     "avg_pool": case("avg_3x3_s2_pad"),
+    "clip": case("clip_both"),
     "global_pool": case("pool_4x4"),
     "subsample": case("sub_option_a"),
     "fork": case("fork_3"),

@@ -16,6 +16,7 @@ from penni_hls.ir.graph import TensorSpec
 from penni_hls.ir.ops import (
     AvgPool,
     BasisConv,
+    Clip,
     Concat,
     DepthwiseConv,
     Fork,
@@ -319,6 +320,18 @@ CASES: dict[str, tuple[Case, ...]] = {
         _plain("concat_one_channel", Concat(_map(3, 5, 1), _map(3, 5, 1))),
         _plain("concat_uneven", Concat(_map(2, 3, 1, S4), _map(2, 3, 16, S4))),
         _plain("concat_pixel", Concat(_map(1, 1, 7), _map(1, 1, 2))),
+    ),
+    "clip": (
+        _plain("clip_relu", Clip(_map(4, 5, 3, S8), 0, 127)),
+        _plain("clip_relu6", Clip(_map(3, 4, 2, S8), 0, 77)),
+        _plain("clip_unsigned", Clip(_map(3, 5, 4), 0, 200)),
+        _plain("clip_above", Clip(_map(3, 5, 2), 17, 255)),
+        _plain("clip_both", Clip(_map(5, 3, 4, S8), -31, 54)),
+        _plain("clip_negative", Clip(_map(5, 3, 1, S8), -128, -7)),
+        _plain("clip_positive", Clip(_map(2, 3, 5, S8), 9, 80)),
+        _plain("clip_wide", Clip(_map(4, 4, 2, QType(13, True)), -1000, 2500)),
+        _plain("clip_pixel", Clip(_map(1, 1, 1), 3, 100)),
+        _plain("clip_extreme", Clip(_map(2, 2, 3, S8), -127, 127), extreme=True),
     ),
 }
 

@@ -89,3 +89,10 @@ def avg_pool(x, kernel, stride, pad) -> np.ndarray:
         rows, columns = (range(o * stride - pad, o * stride - pad + kernel) for o in (oy, ox))
         out[image, oy, ox, c] = sum(window(x, image, i, j, c, 0) for i in rows for j in columns)
     return out
+
+
+def clip(x, lo, hi) -> np.ndarray:
+    out = np.zeros(x.shape, np.int64)
+    for place in np.ndindex(x.shape):
+        out[place] = sorted((lo, int(x[place]), hi))[1]
+    return out
