@@ -120,10 +120,9 @@ void set(word<W>& into, int index, const word<N>& bits) {
 
 template <int W, int PARTS, int DEPTH, typename T>
 word<W> rom_word(const T (&parts)[PARTS][DEPTH], int index) {
-    static_assert(W <= 128, "a memory word has at most 128 bits");
     constexpr int PIECE = (W + PARTS - 1) / PARTS;
-    word<W> all = 0;
-    for (int part = 0; part < PARTS; ++part) all |= word<W>(parts[part][index]) << (part * PIECE);
+    word<W> all = word<W>();
+    for (int part = 0; part < PARTS; ++part) put<PIECE>(all, part * PIECE, uint64_t(parts[part][index]));
     return all;
 }
 

@@ -217,6 +217,7 @@ CASES: dict[str, tuple[Case, ...]] = {
         sparse_mac("mac_p3", (4, 4, 8, 5), co=11, q=8, p=3, density=0.4, skip=U8),
         sparse_mac("mac_p6", (3, 4, 5, 4), co=7, q=2, p=6, density=0.5),
         sparse_mac("mac_p8", (2, 4, 6, 3), co=8, q=4, p=8, density=0.7),
+        sparse_mac("mac_p8_wide_program", (2, 2, 30, 5), co=8, q=2, p=8, density=0.05),  # words of 136 bits
         sparse_mac("mac_p2_bound", (4, 4, 6, 5), co=8, q=2, p=2, density=0.9),
         sparse_mac("mac_saturate", (2, 4, 4, 3), co=4, q=4, extreme=True, shift=4),
         sparse_mac("mac_saturate_signed", (2, 4, 4, 3), co=4, q=4, p=2, extreme=True, y=S8, shift=3, skip=S8),
