@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import time
 from pathlib import Path
 
 import cocotb
@@ -21,6 +22,8 @@ from cocotb.triggers import FallingEdge, First, RisingEdge, Timer
 from cocotb.utils import get_sim_time
 
 PERIOD = 10  # simulator time steps: any even number
+NAP = 100_000  # cycles slept at most before progress is told and the FIFOs within are looked at
+TOLD_EVERY = 1.0  # seconds
 
 
 class Design:
@@ -66,10 +69,11 @@ def _words(path: Path) -> list[int]:
 
 class Bench:
     def __init__(self, dut, spec: dict, folder: Path) -> None:
-        self.spec = spec
+        self.spec, self.folder, self.told = spec, folder, 0.0
         self.clock, self.reset = getattr(dut, spec["clock"]), getattr(dut, spec["reset"])
         self.designs = [Design(dut, design, folder) for design in spec["designs"]]
-        self.fifos = {name: _find(dut, name) for name in spec["fifos"]}
+        self.fifos = {name: _find(dut, f"{name}.high_water_q") for name in spec["fifos"]}
+        self.taken = [_find(dut, f"{name}.taken_q") for name in spec["fifos"]]
 
     @property
     def agents(self) -> list:
@@ -92,7 +96,8 @@ class Bench:
             share = phase["idle"] if isinstance(agent, Source) else phase["backpressure"]
             agent.start(share, random.Random(f"{phase['seed']}/{index}"))
         may_sleep = not phase["idle"] and not phase["backpressure"]
-        patience, start = self.spec["patience"], self.cycle()
+        patience, start, flow = self.spec["patience"], self.cycle(), None
+        self.tell(phase, 0)
         active = self.designs
         moved_at = start
         while active:
@@ -102,6 +107,7 @@ class Bench:
                     agent.drive()
             await FallingEdge(self.clock)
             now = self.cycle()
+            self.tell(phase, now - start)
             if until is not None and now - start >= until:
                 return False
             moved = False
@@ -113,17 +119,36 @@ class Bench:
             if moved:
                 moved_at = now
             elif now - moved_at > patience:
-                return True
+                before, flow = flow, self.flow()
+                if flow == before:
+                    return True
+                moved_at = now
             elif may_sleep and all(agent.resting for design in active for agent in design.agents):
-                if not await self.sleep(active, moved_at + patience, until and start + until):
-                    return until is None
+                end = start + until if until is not None else moved_at + patience + 1
+                while not await self.sleep(active, min(end, self.cycle() + NAP)):
+                    self.tell(phase, self.cycle() - start)
+                    if self.cycle() >= end:
+                        break
         return False
 
-    async def sleep(self, active: list[Design], *limits: int | None) -> bool:
-        """Wait for a rising edge on any handle that an agent waits for; False when none came in time."""
+    def flow(self) -> tuple[int, ...]:
+        """How many beats have left each FIFO within the design: what moves while no port does."""
+        return tuple(int(handle.value) for handle in self.taken)
+
+    def tell(self, phase: dict, cycles: int) -> None:
+        """Write how far the simulation is, about once per second: progress.json, for whoever waits."""
+        now = time.monotonic()
+        if now - self.told >= TOLD_EVERY:
+            self.told = now
+            number = self.spec["phases"].index(phase)
+            fresh = self.folder / "progress.json.part"
+            fresh.write_text(json.dumps({"phase": phase["name"], "number": number, "cycles": cycles}))
+            fresh.replace(self.folder / "progress.json")
+
+    async def sleep(self, active: list[Design], end: int) -> bool:
+        """Wait for a rising edge on any handle that an agent waits for; False when none came before cycle `end`."""
         handles = [agent.sleeps for design in active for agent in design.agents if agent.sleeps is not None]
-        left = min(limit for limit in limits if limit is not None) - self.cycle()
-        timeout = Timer(max(1, left) * PERIOD, "step")
+        timeout = Timer(max(1, end - self.cycle()) * PERIOD, "step")
         fired = await First(timeout, *(RisingEdge(handle) for handle in handles))
         if fired is timeout:
             return False

@@ -77,13 +77,16 @@ module penni_fifo #(
   if (TRACK) begin : gen_track
     logic [31:0] held_q;
     logic [31:0] high_water_q;
+    logic [31:0] taken_q;  // beats that left
     always_ff @(posedge clk_i) begin
       if (!rst_ni) begin
         held_q       <= '0;
         high_water_q <= '0;
+        taken_q      <= '0;
       end else begin
         held_q <= held_q + 32'(push) - 32'(out_valid_o && out_ready_i);
         if (held_q > high_water_q) high_water_q <= held_q;
+        if (out_valid_o && out_ready_i) taken_q <= taken_q + 1'b1;
       end
     end
   end

@@ -16,13 +16,15 @@ from ...ir.ops.base import Folding, Operator
 from ...ir.streams import Port as StreamPort
 from ...ir.streams import Stream
 from ...schedule import Link, Schedule
+from ..result import Stage, silent
 from ..templates import identifier
 from ..top import INPUT, LOGIT, OUTPUT, TopPort, external_port, ports
 from ..words import bit_fields, memory_bytes
 from . import verilator
 from .emit import bench_design, emit_bench, emit_instance, fifo_name, hand_written
+from .progress import told
 
-PATIENCE = 200_000  # cycles in which nothing moves before it is called a deadlock
+PATIENCE = 20_000  # cycles in which no port and no FIFO moves before it is called a deadlock, beyond a frame's
 
 
 @dataclass(frozen=True)
@@ -148,9 +150,12 @@ def _externals(ports: Sequence[TopPort], frames: int) -> tuple[tuple[Port, ...],
 def run_bench(
     model: verilator.Model, designs: Sequence[Design], phases: Sequence[Phase], folder: Path, *,
     clock: str = "clk_i", reset: str = "rst_ni", fifos: Sequence[str] = (), memories: Sequence[Path] = (),
-    patience: int = PATIENCE,
+    patience: int = PATIENCE, cycles: int = 0, stage: Stage = silent,
 ) -> BenchResult:  # fmt: skip
-    """Play `designs`, all ports of model's top, and return what was found. `memories` are put where the model reads them."""
+    """Play `designs`, all ports of model's top, and return what was found. `memories` are put where the model reads them.
+
+    cycles: predicted for a phase; stage is then told how far a long run is.
+    """
     folder = folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -171,7 +176,8 @@ def run_bench(
     }  # fmt: skip
     (folder / "bench.json").write_text(json.dumps(spec, indent=1))
     test = "memory_bench" if any(design.memories for design in designs) else "stream_bench"
-    verilator.run(model, test, folder, env={"PENNI_BENCH": str(folder / "bench.json")})
+    with told(folder / "progress.json", [phase.name for phase in phases], cycles, stage):
+        verilator.run(model, test, folder, env={"PENNI_BENCH": str(folder / "bench.json")})
     return read_result(folder / "result.json")
 
 
@@ -267,16 +273,22 @@ TRACK = {"TRACK": 1}  # parameters of our own penni_top: it counts how full its 
 
 
 def fifo_paths(schedule: Schedule) -> dict[str, Link]:
-    """Where the fill level of each link's FIFO is found in penni_top."""
-    return {f"u_{fifo_name(schedule, link)}.gen_track.high_water_q": link for link in schedule.links}
+    """Where the counters of each link's FIFO are found in penni_top."""
+    return {f"u_{fifo_name(schedule, link)}.gen_track": link for link in schedule.links}
 
 
 def simulate_top(
     model: verilator.Model, schedule: Schedule, images: np.ndarray, logits: np.ndarray, phases: Sequence[Phase],
-    folder: Path, *, memories: Sequence[Path] = (), track: bool = True,
+    folder: Path, *, memories: Sequence[Path] = (), track: bool = True, stage: Stage = silent,
 ) -> BenchResult:  # fmt: skip
-    """Play images through a built penni_top. BenchResult.phases has one entry, `top`."""
+    """Play images through a built penni_top. BenchResult.phases has one entry, `top`.
+
+    Where the FIFOs are not tracked, ports may be still while a frame goes through one operator after the other.
+    """
+    frame = schedule.cycles_per_image
+    still = frame if track else sum(schedule.cycles.values())
     return run_bench(
         model, [top_design(schedule, images, logits)], phases, folder, clock="ap_clk", reset="ap_rst_n",
-        fifos=tuple(fifo_paths(schedule)) if track else (), memories=memories,
+        fifos=tuple(fifo_paths(schedule)) if track else (), memories=memories, patience=PATIENCE + 2 * still,
+        cycles=(len(images) + 1) * frame, stage=stage,
     )  # fmt: skip

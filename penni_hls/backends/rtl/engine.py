@@ -88,7 +88,7 @@ def simulate_netlist(
     logits = interpreter.output(project.graph, images).values
     result = bench.simulate_top(
         model, project.schedule, images, logits, _phases(project.schedule.cycles_per_image), work / "run",
-        memories=netlist.memories, track=netlist.own,
+        memories=netlist.memories, track=netlist.own, stage=stage,
     )  # fmt: skip
     (phases,) = result.phases.values()
     first = _first_mismatch(name, Stream(project.graph.output.op.out_spec), LOGIT, phases)
@@ -98,7 +98,7 @@ def simulate_netlist(
         image = first.image if first else 0
         found, complaint = _locate(project, images[image : image + 1], stage)
         first = found.of_image(image) if found else first
-        problem = complaint or problem
+        problem = "; ".join(filter(None, (problem, complaint))) or None
     links = bench.fifo_paths(project.schedule)
     fifos = {
         f"{links[path].src} -> {links[path].dst}": (links[path].depth, most) for path, most in result.high_water.items()
@@ -131,7 +131,7 @@ def _locate(project: Project, image: np.ndarray, stage: Stage) -> tuple[Mismatch
             return found, None
         if _problem(phases) is not None:
             return None, f"{name}: {_problem(phases)}"
-    return None, "every operator alone is right: look at the top's wiring and its FIFOs"
+    return None, "alone, every operator is right: look at the top's wiring and its FIFOs"
 
 
 def _operators(
@@ -159,7 +159,11 @@ def _operators(
     model = _build(sources, BENCH, work, waves)
     stage("simulating the operators")
     designs = [bench.operator_design(run) for run in runs]
-    result = bench.run_bench(model, designs, phases, work / "run", memories=design.memories)
+    longest = max(project.schedule.cycles[node.name] for node in nodes)
+    result = bench.run_bench(
+        model, designs, phases, work / "run", memories=design.memories, patience=bench.PATIENCE + 2 * longest,
+        cycles=(len(images) + 1) * longest, stage=stage,
+    )  # fmt: skip
     return [(run, result.phases[design.name]) for run, design in zip(runs, designs)]
 
 

@@ -92,6 +92,7 @@ def build(
         "`verilator_config\n"
         f'public_flat_rw -module "{top}" -port "*"\n'
         'public_flat_rd -module "penni_fifo" -var "high_water_q"\n'
+        'public_flat_rd -module "penni_fifo" -var "taken_q"\n'
     )
     with _environment(environment()):
         from cocotb_tools.runner import VerilatorControlFile, get_runner
