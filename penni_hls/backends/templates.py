@@ -8,12 +8,13 @@ from functools import cache
 import jinja2
 
 from ..files import TEMPLATES
+from . import quoting
 
 
 @cache
 def environment() -> jinja2.Environment:
     """Templates under templates/; an undefined name is an error; block tags leave no blank lines."""
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -21,6 +22,8 @@ def environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
+    made.filters |= {"comment": quoting.comment, "tcl": quoting.tcl, "c_string": quoting.c_string}
+    return made
 
 
 def render(template: str, **view: object) -> str:
