@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import UsageError
 from ..ir.fixed import BIAS, MULTIPLIER, QType, Requant
 from ..ir.graph import Graph, Node, TensorSpec
 from ..ir.interpreter import Step
@@ -171,6 +172,8 @@ def _lower_fused(
         step = own_step(op, seen.value, headroom)
     coef_type = QType(bits.coefs, signed=True)
     skip = reads[1] if op.skip else None
+    if skip is not None and (skip.zero.any() or len({*skip.scale}) > 1):
+        raise UsageError(f"{name}: it adds the raw pixels; put a 1x1 convolution between the input and the addition")
     coefs, requant = _fit(name, front, op, coef_type, out_type, step, 0.0 if skip is None else skip.scale[0])
     mac = front.operator(coefs, coef_type, requant, None if skip is None else skip.spec)
     node = Node(f"{name}.{front.part}", mac, (front.read,) if skip is None else (front.read, skip.name))

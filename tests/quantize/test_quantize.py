@@ -14,7 +14,7 @@ from penni_hls.checkpoint import read
 from penni_hls.errors import DataError, UsageError
 from penni_hls.ir.fixed import QType
 from penni_hls.ir.graph import Graph, verify
-from penni_hls.ir.layers import AvgPool, Conv, PenniConv
+from penni_hls.ir.layers import Add, AvgPool, Conv, PenniConv
 from penni_hls.ir.ops import BasisConv, Fork, Input, SparseMac, Subsample
 from penni_hls.quantize import quantize
 
@@ -272,3 +272,12 @@ def test_accuracy_of_resnet20(
     want = top1(partial(predict_float, float_graph), images, labels)
     assert want == pytest.approx(90.1, abs=0.15)  # 88.93 over all 10,000
     assert top1(partial(predict_integer, graph), images, labels) > want - points
+
+
+def test_raw_pixels_are_no_skip_connection() -> None:
+    """Their scale differs by channel and their zero is the mean: one multiplier of the requantizer cannot stand for that."""
+    net = Net(8, 0)
+    x = net.conv("conv", 3)
+    net.add("add", Add(net.spec(x)), x, "input")
+    with pytest.raises(UsageError, match="conv: it adds the raw pixels"):
+        quantize(net.head(), calibration=pixels(8, 8))
