@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..ir.fixed import QType
-from ..ir.ops.base import Memory
+from ..ir.ops.memory import Memory
 
 MACHINE = (8, 16, 32, 64)
 

@@ -22,8 +22,9 @@ from penni_hls.ir import interpreter
 from penni_hls.ir.fixed import IntTensor, QType
 from penni_hls.ir.graph import Graph, Node, TensorSpec, verify
 from penni_hls.ir.ops import Input
-from penni_hls.ir.ops.base import Folding, Memory, Operator
+from penni_hls.ir.ops.base import Folding, Operator
 from penni_hls.ir.ops.external import External
+from penni_hls.ir.ops.memory import Memory
 from penni_hls.schedule import Schedule, plan
 from penni_hls.target.boards import load
 from penni_hls.target.resources import Resources

@@ -14,7 +14,8 @@ import numpy as np
 from ...files import HW
 from ...ir import interpreter
 from ...ir.graph import Graph, Node
-from ...ir.ops.base import Folding, Memory, Operator
+from ...ir.ops.base import Folding, Operator
+from ...ir.ops.memory import Memory
 from ...ir.streams import Port, Stream
 from ...schedule import Schedule
 from ..templates import identifier, render

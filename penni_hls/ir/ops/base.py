@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from ...target.resources import Resources
 from ..fixed import IntTensor
 from ..graph import TensorSpec
 from ..streams import Port, Stream
-
-if TYPE_CHECKING:
-    from .adder_graph import RoundedSums
-    from .external import External
+from .adder_graph import RoundedSums
+from .external import External
+from .memory import Memory
 
 
 @dataclass(frozen=True)
@@ -30,23 +29,6 @@ class Folding:
     def choices(self) -> dict[str, int | str]:
         """Every choice by its name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
-
-
-@dataclass(frozen=True)
-class Memory:
-    """A read-only memory image: `words` are non-negative integers of `width` bits, address 0 first."""
-
-    width: int
-    words: tuple[int, ...]
-
-    @property
-    def depth(self) -> int:
-        return len(self.words)
-
-    def hex(self) -> str:
-        """The image as $readmemh reads it: one word per line."""
-        digits = (self.width + 3) // 4
-        return "".join(f"{word:0{digits}x}\n" for word in self.words)
 
 
 class Operator(ABC):
@@ -158,12 +140,3 @@ class Operator(ABC):
     def burst(self) -> int:
         """Words that come out as fast as input goes in, before a pause; 0 where output is as even as input."""
         return 0
-
-
-def to_word(fields: tuple[tuple[int, int], ...]) -> int:
-    """Pack (value, width) pairs into one word, the first in the lowest bits; values are taken modulo 2^width."""
-    word = at = 0
-    for value, width in fields:
-        word |= (int(value) & ((1 << width) - 1)) << at
-        at += width
-    return word

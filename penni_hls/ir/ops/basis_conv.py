@@ -21,7 +21,8 @@ from ..fixed import IntTensor, QType, exact_dtype, rshift, sat
 from ..graph import TensorSpec
 from ..windows import taps, window_map
 from . import adder_graph
-from .base import Folding, Memory, Operator
+from .base import Folding, Operator
+from .memory import Memory
 
 GROUP_OVERHEAD = 1  # cycles before a group's first column
 

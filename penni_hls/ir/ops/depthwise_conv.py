@@ -18,7 +18,8 @@ from ...target.resources import Resources
 from ..fixed import MULTIPLIER, IntTensor, QType, Requant, exact_dtype, smallest_qtype
 from ..graph import TensorSpec
 from ..windows import taps, window_map
-from .base import Folding, Memory, Operator, to_word
+from .base import Folding, Operator
+from .memory import Memory, to_word
 
 PIXEL_OVERHEAD = 1  # cycles to go to a pixel's first column
 SETTLED = 6  # frames after which the row buffer's writer and reader are in step

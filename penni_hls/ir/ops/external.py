@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from .base import Memory
+from .memory import Memory
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from ...target.memory import BLOCK, MemoryStyle, address_bits, ram_cost, ram_sty
 from ...target.resources import Resources
 from ..fixed import MULTIPLIER, IntTensor, QType, Requant, exact_dtype, smallest_qtype
 from ..graph import TensorSpec
-from .base import Folding, Memory, Operator, to_word
+from .base import Folding, Operator
+from .memory import Memory, to_word
 from .program import Program, pack
 
 GROUP_OVERHEAD = 1  # cycles between two programs: clearing the accumulators

@@ -10,7 +10,7 @@ import pytest
 from penni_hls.backends.hls.gxx import Alone, csim_operators
 from penni_hls.ir.fixed import QType
 from penni_hls.ir.ops import BasisConv, SparseMac
-from penni_hls.ir.ops.base import Memory
+from penni_hls.ir.ops.memory import Memory
 from tests.ir.ops.cases import CASES, S8, S24, Case, basis_conv, sparse_mac
 
 # Words of more than 64 and more than 128 bits, in streams and in read-only memories.
