@@ -6,7 +6,9 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import typer
 
@@ -24,6 +26,7 @@ from .commands.train import train
 from .commands.training import follower
 from .errors import Interrupted, PenniError
 
+LEADER_SPEAKS = 10.0  # seconds that a failed follower waits before it ends
 INTERRUPTED = 130  # what typer returns after a KeyboardInterrupt
 ClickException = typer.BadParameter.__mro__[2]  # the base of usage errors; typer does not export it
 
@@ -68,8 +71,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # under torchrun: threads of torch.distributed may abort at exit
         sys.stdout.flush()
         sys.stderr.flush()
+        if code and follower():
+            _leave_the_word_to_the_leader()
         os._exit(code)
     sys.exit(code)
+
+
+def _leave_the_word_to_the_leader() -> None:
+    """torchrun ends all processes when one fails: where all do, the first one must have said why by then."""
+    with suppress(KeyboardInterrupt):  # what SIGTERM raises here
+        time.sleep(LEADER_SPEAKS)
 
 
 def run(args: list[str]) -> int:
