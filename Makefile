@@ -1,6 +1,7 @@
 # make setup   a virtual environment in .venv with everything that penni-hls needs
 # make test    the tests, quick ones first; the last line is pytest's
 # make demo    examples/resnet8.pt -> project -> C++ and RTL simulation -> verdict
+# make fuzz    random networks through everything: make fuzz N=1000 START=0
 # make lint    ruff, and Verilator over the hardware of the demo
 #
 # On a machine without CUDA, torch's CPU build saves gigabytes:
@@ -13,8 +14,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := build/demo
 BOARD ?= pynq-z2
+N ?= 100
+START ?= 0
 
-.PHONY: setup test demo lint clean
+.PHONY: setup test demo fuzz lint clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.ready
@@ -35,6 +38,9 @@ demo: setup
 	$(BIN)/penni-hls simulate $(DEMO) --engine rtl --images examples/demo_input.npz --count 2
 	@echo
 	@echo "PASS: reference = C++ = RTL, bit for bit. The project is in $(DEMO); its README.md says what to do with it."
+
+fuzz: setup
+	$(BIN)/python -m tests.fuzz --count $(N) --start $(START)
 
 lint: setup
 	$(BIN)/ruff check .

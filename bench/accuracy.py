@@ -1,6 +1,6 @@
 """Top-1 of the integer network by number format and calibration, from the penni-hls commands, as a Markdown table.
 
-    python bench/accuracy.py CHECKPOINT --data DIR [--count 10000] [--mean R,G,B --std R,G,B]
+    python bench/accuracy.py CHECKPOINT --data DIR [--count 10000] [--bits auto 8/4] [--mean R,G,B --std R,G,B]
 
 DIR holds CIFAR-10; the calibration images are the first 256 of its training images.
 """
@@ -16,7 +16,7 @@ from speed import run
 
 from penni_hls.data import load_cifar10
 
-FORMATS = ((8, 8), (8, 4), (4, 8), (4, 4))
+FORMATS = ("auto", "8/8", "8/4", "4/8", "4/4")
 
 
 def main() -> None:
@@ -24,23 +24,24 @@ def main() -> None:
     parser.add_argument("checkpoint")
     parser.add_argument("--data", required=True)
     parser.add_argument("--count", default="10000")
+    parser.add_argument("--bits", nargs="+", help="as for 'generate --bits'; by default several")
     parser.add_argument("--mean")
     parser.add_argument("--std")
     options = parser.parse_args()
     given = [part for name in ("mean", "std") if (value := getattr(options, name)) for part in (f"--{name}", value)]
-    print("| basis bits | coefficient bits | calibration | integer | float |\n|---|---|---|---|---|")
+    print("| bits of bases/coefficients | calibration | integer | float |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         images = Path(folder) / "calibration.npz"
         np.savez(images, images=load_cifar10(options.data, "train").images[:256])
         project = str(Path(folder) / "project")
-        for basis, coef in FORMATS:
+        for bits in options.bits or FORMATS:
             for calibration in (["--calibration", str(images)], []):
-                bits = ["--basis-bits", str(basis), "--coef-bits", str(coef)]
-                run(["generate", options.checkpoint, "--allow-oversize", "-o", project, *given, *bits, *calibration])
+                made = ["generate", options.checkpoint, "--allow-oversize", "-o", project, *given, *calibration]
+                run([*made, "--bits", bits])
                 _, found = run(["evaluate", project, "--data", options.data, "--count", options.count])
                 source = "256 images" if calibration else "none"
                 print(
-                    f"| {basis} | {coef} | {source} | {found['top1_integer']:.2f} % | {found['top1_float']:.2f} % |",
+                    f"| {bits} | {source} | {found['top1_integer']:.2f} % | {found['top1_float']:.2f} % |",
                     flush=True,
                 )
 

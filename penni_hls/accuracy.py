@@ -36,18 +36,35 @@ def top1(
 
     predict: a batch of images -> logits (N, classes). progress is called with (images done, images).
     """
+    return 100.0 * (1 - misses(predict, images, labels, progress=progress) / len(images))
+
+
+def misses(
+    predict: Callable[[np.ndarray], np.ndarray],
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    most: int | None = None,
+    progress: Progress | None = None,
+) -> int:
+    """How many images have their largest logit elsewhere than at their label; see `top1`.
+
+    most: where there are more, some number above it, before all images were looked at.
+    """
     if len(images) != len(labels) or not len(images):
         raise ValueError(f"{len(images)} images, {len(labels)} labels")
+    limit, wrong, done = len(images) if most is None else most, 0, 0
 
-    def hits(start: int) -> int:
+    def missed(start: int) -> int:
+        if wrong > limit:
+            return 0
         part = slice(start, start + BATCH)
-        return int((predict(images[part]).argmax(axis=1) == labels[part]).sum())
+        return int((predict(images[part]).argmax(axis=1) != labels[part]).sum())
 
-    correct = done = 0
     with one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        for found in pool.map(hits, range(0, len(images), BATCH)):
-            correct += found
+        for found in pool.map(missed, range(0, len(images), BATCH)):
+            wrong += found
             done = min(done + BATCH, len(images))
             if progress:
                 progress(done, len(images))
-    return 100.0 * correct / len(images)
+    return wrong

@@ -9,10 +9,12 @@ from .project import read as load
 from .recipes.evaluate import evaluate
 from .recipes.generate import generate
 from .recipes.images import choose_images
+from .recipes.schedule import Planned, WouldFit, schedule, would_fit
 from .recipes.simulate import simulate
+from .schedule import Point
 from .target.resources import Resources
 
 __all__ = [
-    "ENGINES", "Project", "Resources", "Simulation", "Synthesis", "choose_images", "evaluate", "generate", "load",
-    "simulate", "synth",
+    "ENGINES", "Planned", "Point", "Project", "Resources", "Simulation", "Synthesis", "WouldFit", "choose_images", "evaluate",
+    "generate", "load", "schedule", "simulate", "synth", "would_fit",
 ]  # fmt: skip

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from contextlib import suppress
 import typer
 
 from . import __version__
+from .backends.children import end_with_signals
 from .commands.boards import boards
 from .commands.compress import compress
 from .commands.doctor import doctor
@@ -20,8 +21,10 @@ from .commands.evaluate import evaluate
 from .commands.export import export
 from .commands.generate import generate
 from .commands.inspect import inspect
+from .commands.schedule import schedule
 from .commands.simulate import simulate
 from .commands.synth import synth
+from .commands.timeline import timeline
 from .commands.train import train
 from .commands.training import follower
 from .errors import Interrupted, PenniError
@@ -38,7 +41,20 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (train, compress, inspect, export, generate, evaluate, simulate, synth, boards, doctor):
+for command in (
+    train,
+    compress,
+    inspect,
+    export,
+    schedule,
+    generate,
+    evaluate,
+    simulate,
+    synth,
+    timeline,
+    boards,
+    doctor,
+):
     app.command()(command)
 
 
@@ -66,9 +82,9 @@ def _root(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit."""
     args = list(sys.argv[1:] if arguments is None else arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM, too, leaves no partial files
+    end_with_signals()  # SIGTERM and SIGHUP, too, leave no partial files
     code = run(args)
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # under torchrun: threads of torch.distributed may abort at exit
+    if os.environ.get("WORLD_SIZE", "1") != "1":  # under torchrun: threads of torch.distributed may abort at exit
         sys.stdout.flush()
         sys.stderr.flush()
         if code and follower():
@@ -103,8 +119,11 @@ def run(args: list[str]) -> int:
         return _fail(str(error), as_json, INTERRUPTED)
     except PenniError as error:
         return _fail(str(error), as_json)
+    except MemoryError as error:
+        return _fail(f"not enough memory: {error or 'use fewer or smaller images'}", as_json)
     except OSError as error:
-        return _fail(f"{error.filename or 'file access'}: {error.strerror or error}", as_json)
+        full = "; free some space there" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        return _fail(f"{error.filename or 'file access'}: {error.strerror or error}{full}", as_json)
 
 
 def _fail(message: str, as_json: bool, code: int = 2) -> int:

@@ -5,13 +5,12 @@ In a checkout (and after `pip install -e .`) they stand beside the package; a wh
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from .errors import UsageError
+from .locks import locked, temporary_file, temporary_folder
 
 _PACKAGE = Path(__file__).resolve().parent
 _ROOT = _PACKAGE / "share" if (_PACKAGE / "share").is_dir() else _PACKAGE.parent
@@ -27,16 +26,27 @@ def replace_file(path: Path, content: bytes | Callable[[BinaryIO], object]) -> N
     content: the bytes, or what writes them to an open binary file. The folder must be there. UsageError where the file
     system refuses; any other exception of `content` passes through.
     """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with fresh.open("wb") as file:
+        with temporary_file(path.parent, path.name) as (fresh, file):
             if isinstance(content, bytes):
                 file.write(content)
             else:
                 content(file)
-        fresh.replace(path)
+            file.flush()
+            fresh.replace(path)
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        with suppress(OSError):
-            fresh.unlink()
+        raise UsageError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def replace_folder(fresh: Path, folder: Path) -> None:
+    """Rename `fresh`, which lies beside it, to `folder`; what was there goes. OSError where that fails; it then stays."""
+    with locked(folder.parent), temporary_folder(folder.parent, folder.name) as old:
+        before = old / "before"
+        if folder.exists():
+            folder.rename(before)
+        try:
+            fresh.rename(folder)
+        except OSError:
+            if before.exists():
+                before.rename(folder)
+            raise

@@ -89,7 +89,7 @@ class Sink:
         self.last = Signal(dut, port.get("last")) if port.get("last") else None
         self.mask = (1 << port["bits"]) - 1
         self.words = words
-        self.per_frame = len(words) // frames
+        self.per_frame = len(words) // max(frames, 1) or 1  # none where a port gets no frame
         self.mismatch: dict | None = None
         self.protocol: str | None = None
         self.start(0.0, random.Random(0))

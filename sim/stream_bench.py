@@ -32,7 +32,9 @@ class Design:
     def __init__(self, dut, spec: dict, folder: Path) -> None:
         self.name, self.frames = spec["name"], spec["frames"]
         self.sources = [Source(dut, port, _words(folder / port["file"])) for port in spec["inputs"]]
-        self.sinks = [Sink(dut, port, _words(folder / port["file"]), self.frames) for port in spec["outputs"]]
+        self.sinks = [
+            Sink(dut, port, _words(folder / port["file"]), port.get("frames", self.frames)) for port in spec["outputs"]
+        ]
         self.agents = self.sources + self.sinks
         self.result: dict = {"name": self.name, "frames": self.frames, "phases": []}
 

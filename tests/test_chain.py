@@ -17,7 +17,7 @@ R20 = ("--mean", ".485,.456,.406", "--std", ".229,.224,.225")
 
 def test_the_demo_network_runs_at_its_predicted_rate(command, tmp_path):
     """Balanced to a few per cent throughout and with convolutions in its shortcuts: any FIFO too short shows in the rate."""
-    done = command("generate", EXAMPLES / "resnet8.pt", "-o", tmp_path / "r8", "--json")
+    done = command("generate", EXAMPLES / "resnet8.pt", "--bits", "8/8", "-o", tmp_path / "r8", "--json")
     assert done.code == 0, done.err
     done = command(
         "simulate", tmp_path / "r8", "--engine", "rtl", "--images", EXAMPLES / "demo_input.npz", "--count", 4, "--json"
@@ -46,7 +46,7 @@ def r20(shared_models, calibration, tmp_path_factory) -> Path:
     project = tmp_path_factory.mktemp("r20") / "project"
     checkpoint = shared_models / "r20_penni.pt"
     code = run(
-        ["generate", str(checkpoint), "--board", "pynq-z2", *R20, "--calibration", str(calibration), "-o", str(project)]
+        ["generate", str(checkpoint), "--bits", "8/8", *R20, "--calibration", str(calibration), "-o", str(project)]
     )
     assert code == 0
     return project
@@ -81,7 +81,7 @@ def test_r20_in_rtl_is_bit_exact_on_4_images_at_the_predicted_rate(r20, cifar10,
 
 def test_r18_says_by_how_much_it_does_not_fit_and_is_bit_exact(shared_models, cifar10, tmp_path, command):
     project = tmp_path / "r18"
-    done = command("generate", shared_models / "r18_penni.pt", "--board", "pynq-z2", "-o", project, "--json")
+    done = command("generate", shared_models / "r18_penni.pt", "--bits", "8/8", "-o", project, "--json")
     assert done.code == 1
     assert not done.json["fits"] and done.json["shortfalls"]["bram36"] > 0
     assert (project / "rtl" / "penni_top.sv").is_file() and (project / "hls" / "penni_top.cpp").is_file()

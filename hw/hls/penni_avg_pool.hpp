@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// avg_pool: the sum of each K x K window, exact; what lies outside the map counts as 0.
+/// avg_pool: the sum of each KH x KW window, exact; what lies outside the map counts as 0.
 #ifndef PENNI_AVG_POOL_HPP
 #define PENNI_AVG_POOL_HPP
 

@@ -38,10 +38,11 @@ template <typename C>
 void send_logits(hls::stream<word<C::XW> >& in, hls::stream<logit>& m_axis) {
     static_assert(C::XW <= 32, "a logit fits the port");
 Beats:
-    for (int beat = 0; beat < C::COUNT; ++beat) {
+    for (int beat = 0, left = C::COUNT; beat < C::IMAGES * C::COUNT; ++beat) {
         PENNI_PIPELINE(1)
         const integer<C::XW, C::X_SIGNED> value = from_bits<C::XW, C::X_SIGNED>(in.read());
-        m_axis.write(logit_beat(int(value), beat == C::COUNT - 1));
+        m_axis.write(logit_beat(int(value), left == 1));
+        left = left == 1 ? C::COUNT : left - 1;
     }
 }
 

@@ -2,12 +2,13 @@
 /// basis_conv: z[c,b,p] = sat(rshift(sum_t B[b,t] * x[c, p*STRIDE + t - PAD], s_b), Z), in tile order.
 ///
 /// One loop, one step per cycle; each step does three things in parallel:
-///   - one value of the stream goes into the row buffer: input row r is in bank r mod ROWS;
-///   - the walker reads one column of K values; when a window is complete, C::basis (a constant adder graph) returns
+///   - one value of the stream goes into the row buffer, if its channel's bit in C::kept is 1 (so KEPT of the C channels
+///     are buffered, and only these are walked): input row r is in bank r mod ROWS;
+///   - the walker reads one column of KH values; when a window is complete, C::basis (a constant adder graph) returns
 ///     all D results, which are gathered until Q neighbouring pixels of this channel are there;
-///   - one of the D words of the previous channel leaves.
-/// For each group of Q output pixels and each channel, the walker reads K columns for the first window of an output row
-/// and STRIDE more for each further one; a short last group holds its last window until Q are counted; a channel takes
+///   - one of the D words of the previous channel leaves, if its bit in C::used is 1.
+/// For each group of Q output pixels and each channel, the walker reads KW columns for the first window of an output row
+/// and STRIDE_W more for each further one; a short last group holds its last window until Q are counted; a channel takes
 /// at least D steps. A group begins when its rows have arrived; later input stays within the ROWS rows that start with
 /// the group's first. All of this depends on the step alone, never on data or stalls, so STEPS is a constant.
 #ifndef PENNI_BASIS_CONV_HPP
@@ -28,16 +29,16 @@ struct basis_conv_group {
 
     /// One more than the last row.
     constexpr int end_row() const {
-        constexpr int BELOW = (C::HO - 1) * C::STRIDE - C::PAD + C::K, END = BELOW < C::H ? BELOW : C::H;
-        constexpr int FULL = (END - C::K + C::PAD + C::STRIDE - 1) / C::STRIDE;  // from this row of windows on
+        constexpr int BELOW = (C::HO - 1) * C::STRIDE_H - C::PAD_TOP + C::KH, END = BELOW < C::H ? BELOW : C::H;
+        constexpr int FULL = (END - C::KH + C::PAD_TOP + C::STRIDE_H - 1) / C::STRIDE_H;  // from this row of windows on
         const int last = y + (C::Q - 1) / C::WO + (x >= C::WO - (C::Q - 1) % C::WO ? 1 : 0);
-        return last < FULL ? last * C::STRIDE + (C::K - C::PAD) : END;
+        return last < FULL ? last * C::STRIDE_H + (C::KH - C::PAD_TOP) : END;
     }
     /// One more than the last row that the buffer may hold meanwhile: ROWS rows, starting with the group's first.
     constexpr int limit_row() const {
-        const int top = y * C::STRIDE;
-        if (C::ROWS >= C::H || top >= C::H - C::ROWS + C::PAD) return C::H;
-        return top > C::PAD ? top + (C::ROWS - C::PAD) : C::ROWS;
+        const int top = y * C::STRIDE_H;
+        if (C::ROWS >= C::H || top >= C::H - C::ROWS + C::PAD_TOP) return C::H;
+        return top > C::PAD_TOP ? top + (C::ROWS - C::PAD_TOP) : C::ROWS;
     }
     constexpr basis_conv_group next() const {
         const bool wraps = x >= C::WO - C::Q % C::WO;
@@ -51,7 +52,7 @@ constexpr int basis_conv_columns(int y, int x) {
     const int left = C::HO * C::WO - (y * C::WO + x);
     const int real = C::Q < left ? C::Q : left;
     const int rows = (x + real - 1) / C::WO + 1;
-    const int steps = real * C::STRIDE + rows * (C::K - C::STRIDE) + (C::Q - real);
+    const int steps = real * C::STRIDE_W + rows * (C::KW - C::STRIDE_W) + (C::Q - real);
     return steps > C::D ? steps : C::D;
 }
 
@@ -66,7 +67,7 @@ constexpr int basis_conv_steps() {
             steps += group.end_row() * ROW - written;
             written = group.end_row() * ROW;
         }
-        const int walk = C::C * basis_conv_columns<C>(group.y, group.x);
+        const int walk = C::KEPT * basis_conv_columns<C>(group.y, group.x);
         steps += walk;
         const int limit = group.limit_row() * ROW;
         written = written + walk < limit ? written + walk : limit;
@@ -82,12 +83,13 @@ void basis_conv(hls::stream<word<C::XW> >& in, hls::stream<word<C::Q * C::ZW> >&
     typedef typename C::z_t z_t;
     constexpr int STEPS = basis_conv_steps<C>();
     constexpr int PIXELS = C::HO * C::WO;
-    static_assert(C::STRIDE <= C::K && C::PAD < C::K, "a window shares columns with the one before, and holds a real one");
-    static_assert((C::HO - 1) * C::STRIDE - C::PAD + C::K <= C::H + C::PAD, "windows end within the padded map");
-    static_assert((C::WO - 1) * C::STRIDE - C::PAD + C::K <= C::W + C::PAD, "windows end within the padded map");
+    static_assert(C::STRIDE_H <= C::KH && C::STRIDE_W <= C::KW, "nothing lies between one window and the next");
+    static_assert(C::PAD_TOP < C::KH && C::PAD_LEFT < C::KW, "the first window holds a real value");
+    static_assert((C::HO - 1) * C::STRIDE_H - C::PAD_TOP < C::H, "the last window holds a real row");
+    static_assert((C::WO - 1) * C::STRIDE_W - C::PAD_LEFT < C::W, "the last window holds a real column");
 
-    x_t buffer[C::ROWS][C::W * C::C];
-    x_t window[C::K * C::K];
+    x_t buffer[C::ROWS][C::W * C::KEPT];
+    x_t window[C::KH * C::KW];
     z_t gathered[C::D][C::Q];
     word<C::Q * C::ZW> leaving[C::D];
     PENNI_PARTITION(buffer, 1)
@@ -96,11 +98,13 @@ void basis_conv(hls::stream<word<C::XW> >& in, hls::stream<word<C::Q * C::ZW> >&
     PENNI_PARTITION(gathered, 0)
     PENNI_PARTITION(leaving, 0)
 
-    // The writer: bank and address of the next value, and its row.
-    counter<C::H> write_row = 0;
+    // The writer: channel of the next value, its place in the row, bank and row.
+    counter<C::C> write_channel = 0;
+    counter<C::W * C::KEPT> write_address = 0;
+    counter<C::W> write_column = 0;
     counter<C::ROWS> write_bank = 0;
-    counter<C::W * C::C> write_address = 0;
-    static_assert(C::C * (C::K > C::D ? C::K : C::D) > 1 || C::Q > 1, "a group lasts long enough to find the next one");
+    counter<C::H> write_row = 0;
+    static_assert(C::KEPT * (C::KW > C::D ? C::KW : C::D) > 1 || C::Q > 1, "a group lasts long enough to find the next one");
     // The group, and the rows it reads.
     constexpr basis_conv_group<C> FIRST = {0, 0};
     counter<C::HO + C::Q> group_y = 0;
@@ -114,25 +118,26 @@ void basis_conv(hls::stream<word<C::XW> >& in, hls::stream<word<C::Q * C::ZW> >&
     counter<C::ROWS> next_down = 0;
     bool all_walked = false;
     // The walker: channel, column within the window, windows done, pixels of the group done, steps of the channel.
-    counter<C::C> channel = 0;
-    counter<C::K> tap = 0;
+    counter<C::KEPT> channel = 0;
+    counter<C::KW> tap = 0;
     counter<C::Q> windows = 0;
     counter<C::D> spent = 0;
-    position<C::H + C::K> in_row = -C::PAD;  // of the window's first row
-    position<C::W + C::K> in_column = -C::PAD;
-    counter<2 * C::ROWS> bank = (C::ROWS - C::PAD) % C::ROWS;  // of in_row
+    position<C::H + C::KH> in_row = -C::PAD_TOP;  // of the window's first row
+    position<C::W + C::KW> in_column = -C::PAD_LEFT;
+    counter<2 * C::ROWS> bank = (C::ROWS - C::PAD_TOP) % C::ROWS;  // of in_row
     counter<C::WO> out_column = 0;
     // The bank of the group's first row: the next channel starts there again.
     counter<2 * C::ROWS> group_bank = bank;
-    // Words of the previous channel that have not left yet.
+    // Words of the previous channel that have not left yet, and which words that channel has.
     counter<C::D> to_send = 0;
+    word<C::D> sent = 0;
 
 Steps:
     for (int step = 0; step < STEPS; ++step) {
         PENNI_PIPELINE_FLUSH(1)
         const bool walking = !all_walked && write_row >= end_row;
         const bool holding = windows >= pixels_left;
-        const bool ends = windows < C::Q && (holding || tap == C::K - 1);
+        const bool ends = windows < C::Q && (holding || tap == C::KW - 1);
         const bool channel_ends = (windows == C::Q || (windows == C::Q - 1 && ends)) && spent >= C::D - 1;
 
         const basis_conv_group<C> upcoming = {int(next_y), int(next_x)};
@@ -140,23 +145,32 @@ Steps:
         const basis_conv_group<C> after = basis_conv_group<C>{int(group_y), int(group_x)}.next();
         next_y = after.y;
         next_x = after.x;
-        next_down = (after.y - int(group_y)) * C::STRIDE;
+        next_down = (after.y - int(group_y)) * C::STRIDE_H;
 
         if (to_send != 0) {
-            out.write(leaving[C::D - int(to_send)]);
+            const int basis = C::D - int(to_send);
+            if (get<1, C::D>(sent, basis) != 0) out.write(leaving[basis]);
             --to_send;
         }
 
         const bool writing = write_row < limit_row;
         if (writing) {
             const x_t value = from_bits<C::XW, C::X_SIGNED>(in.read());
-            buffer[write_bank][write_address] = value;
-            if (write_address == C::W * C::C - 1) {
-                write_address = 0;
-                write_bank = write_bank == C::ROWS - 1 ? 0 : int(write_bank) + 1;
-                ++write_row;
+            if (C::kept(write_channel) != 0) {
+                buffer[write_bank][write_address] = value;
+                write_address = write_address == C::W * C::KEPT - 1 ? 0 : int(write_address) + 1;
+            }
+            if (write_channel != C::C - 1) {
+                ++write_channel;
             } else {
-                ++write_address;
+                write_channel = 0;
+                if (write_column != C::W - 1) {
+                    ++write_column;
+                } else {
+                    write_column = 0;
+                    write_bank = write_bank == C::ROWS - 1 ? 0 : int(write_bank) + 1;
+                    ++write_row;
+                }
             }
         }
 
@@ -164,9 +178,9 @@ Steps:
 
         if (windows < C::Q) {
             if (!holding) {
-                // A column: every bank is read at one address, then K values are selected in order.
+                // A column: every bank is read at one address, then KH values are selected in order.
                 const bool inside = in_column >= 0 && in_column < C::W;
-                const int address = inside ? int(in_column) * C::C + int(channel) : 0;
+                const int address = inside ? int(in_column) * C::KEPT + int(channel) : 0;
                 x_t column[C::ROWS];
                 PENNI_PARTITION(column, 0)
                 const x_t pad = from_bits<C::XW, C::X_SIGNED>(C::pad(channel));
@@ -176,17 +190,17 @@ Steps:
                     column[row] = buffer[row][address];
                 }
             Window:
-                for (int row = 0; row < C::K; ++row) {
+                for (int row = 0; row < C::KH; ++row) {
                     PENNI_UNROLL
                 Shift:
-                    for (int i = 0; i < C::K - 1; ++i) {
+                    for (int i = 0; i < C::KW - 1; ++i) {
                         PENNI_UNROLL
-                        window[row * C::K + i] = window[row * C::K + i + 1];
+                        window[row * C::KW + i] = window[row * C::KW + i + 1];
                     }
                     const int at = int(bank) + row;
                     const int y = int(in_row) + row;
                     const bool real = inside && y >= 0 && y < C::H;
-                    window[row * C::K + C::K - 1] = real ? column[at < C::ROWS ? at : at - C::ROWS] : pad;
+                    window[row * C::KW + C::KW - 1] = real ? column[at < C::ROWS ? at : at - C::ROWS] : pad;
                 }
             }
             if (ends) {
@@ -202,13 +216,13 @@ Steps:
                 if (out_column == C::WO - 1) {  // the next window begins an output row
                     out_column = 0;
                     tap = 0;
-                    in_column = -C::PAD;
-                    in_row = int(in_row) + C::STRIDE;
-                    const int moved = int(bank) + C::STRIDE;
+                    in_column = -C::PAD_LEFT;
+                    in_row = int(in_row) + C::STRIDE_H;
+                    const int moved = int(bank) + C::STRIDE_H;
                     bank = moved < C::ROWS ? moved : moved - C::ROWS;
                 } else {
                     ++out_column;
-                    tap = C::K - C::STRIDE;
+                    tap = C::KW - C::STRIDE_W;
                     in_column = int(in_column) + 1;
                 }
             } else {
@@ -231,7 +245,8 @@ Steps:
             }
         }
         to_send = C::D;
-        if (channel == C::C - 1) {
+        sent = C::used(channel);
+        if (channel == C::KEPT - 1) {
             channel = 0;
             all_walked = pixels_left <= C::Q;
             if (!all_walked) {
@@ -252,8 +267,8 @@ Steps:
         spent = 0;
         tap = 0;
         out_column = group_x;
-        in_row = int(group_y) * C::STRIDE - C::PAD;
-        in_column = int(group_x) * C::STRIDE - C::PAD;
+        in_row = int(group_y) * C::STRIDE_H - C::PAD_TOP;
+        in_column = int(group_x) * C::STRIDE_W - C::PAD_LEFT;
         bank = group_bank;
     }
 }

@@ -3,12 +3,12 @@
 ///
 /// One loop, one step per cycle; each step does two things in parallel:
 ///   - one value of the stream goes into the row buffer: input row r is in bank r mod ROWS;
-///   - one column of a window, K values, is multiplied by its coefficients and accumulated; with a window's last column
+///   - one column of a window, KH values, is multiplied by its coefficients and accumulated; with a window's last column
 ///     the sum is requantized and leaves.
 /// Pixel by pixel, channel by channel, column by column. A row of windows begins when its rows have arrived; later
 /// input stays within the ROWS rows that start with the window's first. All of this depends on the step alone, never on
 /// data or stalls, so STEPS is a constant.
-/// Coefficient word: the K of a column, the top one lowest. Requant word: {bias with its rounding half, multiplier},
+/// Coefficient word: the KH of a column, the top one lowest. Requant word: {bias with its rounding half, multiplier},
 /// the multiplier lowest.
 #ifndef PENNI_DEPTHWISE_CONV_HPP
 #define PENNI_DEPTHWISE_CONV_HPP
@@ -23,20 +23,20 @@ namespace penni {
 /// One more than the last input row that output row y reads.
 template <typename C>
 constexpr int depthwise_conv_end(int y) {
-    return y * C::STRIDE - C::PAD + C::K < C::H ? y * C::STRIDE - C::PAD + C::K : C::H;
+    return y * C::STRIDE_H - C::PAD_TOP + C::KH < C::H ? y * C::STRIDE_H - C::PAD_TOP + C::KH : C::H;
 }
 
 /// One more than the last input row that the buffer may hold while output row y is computed; y = HO: behind the last.
 template <typename C>
 constexpr int depthwise_conv_limit(int y) {
-    const int top = y * C::STRIDE > C::PAD ? y * C::STRIDE - C::PAD : 0;
+    const int top = y * C::STRIDE_H > C::PAD_TOP ? y * C::STRIDE_H - C::PAD_TOP : 0;
     return y == C::HO || top + C::ROWS > C::H ? C::H : top + C::ROWS;
 }
 
 /// Steps per frame: the loop below, counted row by row.
 template <typename C>
 constexpr int depthwise_conv_steps() {
-    constexpr int ROW = C::W * C::C, WALK = C::WO * C::C * C::K;
+    constexpr int ROW = C::W * C::C, WALK = C::WO * C::C * C::KW;
     int steps = 0, written = 0;
     for (int y = 0; y < C::HO; ++y) {
         const int needed = depthwise_conv_end<C>(y) * ROW, limit = depthwise_conv_limit<C>(y) * ROW;
@@ -59,7 +59,7 @@ void depthwise_conv(hls::stream<word<C::XW> >& in, hls::stream<word<C::YW> >& ou
     constexpr int STEPS = depthwise_conv_steps<C>();
     constexpr int CONSTANTS = C::MW + C::BW;
     static_assert(C::TOTALW <= 62, "totals are proven to fit 62 bits");
-    static_assert(C::STRIDE <= C::K && C::PAD < C::K, "the next row of windows begins within this one");
+    static_assert(C::STRIDE_H <= C::KH && C::PAD_TOP < C::KH, "the next row of windows begins within this one");
 
     x_t buffer[C::ROWS][C::W * C::C];
     PENNI_PARTITION(buffer, 1)
@@ -70,18 +70,18 @@ void depthwise_conv(hls::stream<word<C::XW> >& in, hls::stream<word<C::YW> >& ou
     counter<C::ROWS> write_bank = 0;
     counter<C::W * C::C> write_address = 0;
     // The output row and where its rows end; likewise of the next one, computed in the step after the row has changed.
-    static_assert(C::WO * C::C * C::K > 1 || C::HO == 1, "a row lasts long enough to find the next one");
+    static_assert(C::WO * C::C * C::KW > 1 || C::HO == 1, "a row lasts long enough to find the next one");
     counter<C::HO> y = 0;
     counter<C::H> end_row = depthwise_conv_end<C>(0), limit_row = depthwise_conv_limit<C>(0);
     counter<C::H> next_end = depthwise_conv_end<C>(1), next_limit = depthwise_conv_limit<C>(1);
     // The walker: output column, channel, column of the window; where the window's first row and column lie.
     counter<C::WO> x = 0;
     counter<C::C> channel = 0;
-    counter<C::K> tap = 0;
-    counter<C::C * C::K> coef = 0;
-    position<C::H + C::K> in_row = -C::PAD;
-    position<C::W + C::K> window_column = -C::PAD, in_column = -C::PAD;
-    counter<2 * C::ROWS> bank = (C::ROWS - C::PAD) % C::ROWS;  // of in_row
+    counter<C::KW> tap = 0;
+    counter<C::C * C::KW> coef = 0;
+    position<C::H + C::KH> in_row = -C::PAD_TOP;
+    position<C::W + C::KW> window_column = -C::PAD_LEFT, in_column = -C::PAD_LEFT;
+    counter<2 * C::ROWS> bank = (C::ROWS - C::PAD_TOP) % C::ROWS;  // of in_row
     acc_t acc = 0;
 
 Steps:
@@ -107,11 +107,11 @@ Steps:
 
         if (!walking) continue;
 
-        // A column: every bank is read at one address, then K values are selected in order.
+        // A column: every bank is read at one address, then KH values are selected in order.
         const bool inside = in_column >= 0 && in_column < C::W;
         const int address = inside ? int(in_column) * C::C + int(channel) : 0;
         const x_t pad = from_bits<C::XW, C::X_SIGNED>(C::pad(channel));
-        const word<C::K * C::CW> coefficients = C::coefs(coef);
+        const word<C::KH * C::CW> coefficients = C::coefs(coef);
         x_t column[C::ROWS];
         PENNI_PARTITION(column, 0)
     Banks:
@@ -121,18 +121,18 @@ Steps:
         }
         acc_t sum = 0;
     Multiply:
-        for (int row = 0; row < C::K; ++row) {
+        for (int row = 0; row < C::KH; ++row) {
             PENNI_UNROLL
             const int at = int(bank) + row;
             const int from = int(in_row) + row;
             const bool real = inside && from >= 0 && from < C::H;
             const x_t value = real ? column[at < C::ROWS ? at : at - C::ROWS] : pad;
-            sum += multiply<acc_t>(from_bits<C::CW, true>(get<C::CW, C::K * C::CW>(coefficients, row)), value);
+            sum += multiply<acc_t>(from_bits<C::CW, true>(get<C::CW, C::KH * C::CW>(coefficients, row)), value);
         }
         acc = tap == 0 ? sum : acc_t(acc + sum);
-        coef = coef == C::C * C::K - 1 ? 0 : int(coef) + 1;
+        coef = coef == C::C * C::KW - 1 ? 0 : int(coef) + 1;
 
-        if (tap != C::K - 1) {
+        if (tap != C::KW - 1) {
             ++tap;
             in_column = int(in_column) + 1;
             continue;
@@ -151,15 +151,15 @@ Steps:
         channel = 0;
         if (x != C::WO - 1) {
             ++x;
-            window_column = int(window_column) + C::STRIDE;
+            window_column = int(window_column) + C::STRIDE_W;
         } else {
             x = 0;
-            window_column = -C::PAD;
+            window_column = -C::PAD_LEFT;
             ++y;
             end_row = upcoming_end;
             limit_row = upcoming_limit;
-            in_row = int(in_row) + C::STRIDE;
-            const int moved = int(bank) + C::STRIDE;
+            in_row = int(in_row) + C::STRIDE_H;
+            const int moved = int(bank) + C::STRIDE_H;
             bank = moved < C::ROWS ? moved : moved - C::ROWS;
         }
         in_column = window_column;

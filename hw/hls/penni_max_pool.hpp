@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// max_pool: the maximum of each K x K window; what lies outside the map counts as the smallest value.
+/// max_pool: the maximum of each KH x KW window; what lies outside the map counts as the smallest value.
 #ifndef PENNI_MAX_POOL_HPP
 #define PENNI_MAX_POOL_HPP
 

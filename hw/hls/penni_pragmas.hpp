@@ -24,6 +24,8 @@
 #define PENNI_RESHAPE(name_, dim_) PENNI_PRAGMA(HLS ARRAY_RESHAPE variable=name_ complete dim=dim_)
 /// Simple dual-port memory: one read and one write per cycle.
 #define PENNI_BIND_RAM(name_) PENNI_PRAGMA(HLS BIND_STORAGE variable=name_ type=ram_s2p)
+/// A product made in LUTs.
+#define PENNI_BIND_FABRIC(name_) PENNI_PRAGMA(HLS BIND_OP variable=name_ op=mul impl=fabric)
 /// What is read from `name_` was written `distance_` or more iterations earlier, which the addresses alone do not show.
 /// Vitis HLS takes a literal number here, nothing that depends on a template parameter.
 #define PENNI_DISTANCE(name_, distance_) PENNI_PRAGMA(HLS DEPENDENCE variable=name_ inter RAW distance=distance_ true)
@@ -33,10 +35,10 @@
 #define PENNI_FREE_RUNNING PENNI_PRAGMA(HLS INTERFACE ap_ctrl_none port=return)
 
 /// `PENNI_STREAM(word, name, depth)` declares a stream; `PENNI_PROCESS("name", call)` is one function of a dataflow
-/// region; `PENNI_JOIN` ends the region. The bounded C simulation runs each process as a coroutine until the join.
-#ifdef PENNI_BOUNDED
+/// region; `PENNI_JOIN` ends the region. In bounded frames the C simulation runs each process as a coroutine until the join.
+#ifdef PENNI_CSIM
 #define PENNI_STREAM(word_, name_, depth_) hls::stream<word_> name_(#name_, depth_);
-#define PENNI_PROCESS(name_, ...) penni_csim::spawn(name_, [&]() { __VA_ARGS__; });
+#define PENNI_PROCESS(name_, ...) penni_csim::call(name_, [&]() { __VA_ARGS__; });
 #define PENNI_JOIN penni_csim::join();
 #else
 #define PENNI_STREAM(word_, name_, depth_) \

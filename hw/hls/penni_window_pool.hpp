@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/// window_pool: each K x K window reduced, along rows first, then down columns. max_pool and avg_pool are made of it.
+/// window_pool: each KH x KW window reduced, along rows first, then down columns. max_pool and avg_pool are made of it.
 ///
 /// Walks ROWS x COLUMNS pixels from the first real one; those beyond H x W are walked without input, as F::OUTSIDE.
-/// `recent` keeps the K-1 pixels before this one, `above` the K-1 row results above it, for each position where a
+/// `recent` keeps the KW-1 pixels before this one, `above` the KH-1 row results above it, for each position where a
 /// window can end. F: `join` reduces two values to one, `OUTSIDE` changes no result; RW bits hold that of a row, YW bits
 /// that of a window.
 #ifndef PENNI_WINDOW_POOL_HPP
@@ -20,13 +20,15 @@ void window_pool(hls::stream<word<C::XW> >& in, hls::stream<word<F::YW> >& out) 
     typedef integer<C::XW, C::X_SIGNED> x_t;
     typedef integer<F::RW, C::X_SIGNED> row_t;
     typedef integer<F::YW, C::X_SIGNED> y_t;
-    constexpr int KEPT = C::K > 1 ? C::K - 1 : 1;  // an array has at least one element
-    constexpr int FIRST_END = C::K - 1 - C::PAD;   // where the first window ends, in rows and columns
-    static_assert(FIRST_END >= 0, "a window holds at least one real pixel");
+    constexpr int KEPT = C::KW > 1 ? C::KW - 1 : 1;  // an array has at least one element
+    constexpr int KEPT_ABOVE = C::KH > 1 ? C::KH - 1 : 1;
+    constexpr int FIRST_ROW = C::KH - 1 - C::PAD_TOP;  // where the first window ends
+    constexpr int FIRST_COLUMN = C::KW - 1 - C::PAD_LEFT;
+    static_assert(FIRST_ROW >= 0 && FIRST_COLUMN >= 0, "a window holds at least one real pixel");
 
     x_t recent[C::C][KEPT];
-    row_t above[C::WO * C::C][KEPT];
-    // One memory for each of the K-1, not one wide word: then none is written with a value read from itself, which
+    row_t above[C::WO * C::C][KEPT_ABOVE];
+    // One memory for each value that is kept, not one wide word: then none is written with a value read from itself, which
     // would take a second cycle.
     PENNI_PARTITION(recent, 2)
     PENNI_PARTITION(above, 2)
@@ -35,7 +37,8 @@ void window_pool(hls::stream<word<C::XW> >& in, hls::stream<word<F::YW> >& out) 
     counter<C::ROWS> row = 0;
     counter<C::C> channel = 0;
     // Rows and columns left until the next window ends, and windows ended.
-    counter<C::K + C::STRIDE> row_wait = FIRST_END, column_wait = FIRST_END;
+    counter<C::KH + C::STRIDE_H> row_wait = FIRST_ROW;
+    counter<C::KW + C::STRIDE_W> column_wait = FIRST_COLUMN;
     counter<C::HO> row_ends = 0;
     counter<C::WO> column_ends = 0;
 
@@ -48,7 +51,7 @@ Steps:
         // Along the row: this pixel and those before it.
         row_t along = row_t(now);
     Along:
-        for (int i = 0; i < C::K - 1; ++i) {
+        for (int i = 0; i < C::KW - 1; ++i) {
             PENNI_UNROLL
             const x_t before = column > i ? recent[channel][i] : x_t(F::OUTSIDE);
             along = F::template join<row_t>(along, row_t(before));
@@ -67,13 +70,13 @@ Steps:
             const int place = int(column_ends) * C::C + int(channel);
             y_t down = y_t(along);
         Down:
-            for (int i = 0; i < C::K - 1; ++i) {
+            for (int i = 0; i < C::KH - 1; ++i) {
                 PENNI_UNROLL
                 const row_t before = row > i ? above[place][i] : row_t(F::OUTSIDE);
                 down = F::template join<y_t>(down, y_t(before));
             }
         ShiftDown:
-            for (int i = KEPT - 1; i > 0; --i) {
+            for (int i = KEPT_ABOVE - 1; i > 0; --i) {
                 PENNI_UNROLL
                 above[place][i] = above[place][i - 1];
             }
@@ -87,16 +90,16 @@ Steps:
         }
         channel = 0;
         if (column_end) ++column_ends;
-        column_wait = column_wait == 0 ? C::STRIDE - 1 : int(column_wait) - 1;
+        column_wait = column_wait == 0 ? C::STRIDE_W - 1 : int(column_wait) - 1;
         if (column < C::COLUMNS - 1) {
             ++column;
             continue;
         }
         column = 0;
-        column_wait = FIRST_END;
+        column_wait = FIRST_COLUMN;
         column_ends = 0;
         if (row_end) ++row_ends;
-        row_wait = row_wait == 0 ? C::STRIDE - 1 : int(row_wait) - 1;
+        row_wait = row_wait == 0 ? C::STRIDE_H - 1 : int(row_wait) - 1;
         ++row;
     }
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The test bench of C simulation, for any top.
 ///
-///     testbench TOP FRAMES IN_DIR [OUT_DIR [TRACE_DIR]]
+///     testbench [--bounded FRAMES] TOP FRAMES IN_DIR [OUT_DIR [TRACE_DIR]]
 ///
+/// In the first frames, as many as --bounded says, streams are as deep as declared: a deadlock shows (g++ only).
 /// Reads IN_DIR/<port>.bin for each input port, FRAMES frames each. Where IN_DIR/<port>.expect.bin exists, the output
 /// port is compared with it; with OUT_DIR it is written to OUT_DIR/<port>.bin. With TRACE_DIR the words of every stream
 /// are written there too (g++ only). penni_bytes.hpp defines the format of the words. Prints one JSON object; exit
@@ -25,7 +26,7 @@ namespace {
 
 struct options {
     std::string top;
-    size_t frames;
+    size_t frames, bounded;
     std::string in, out;
 };
 
@@ -60,13 +61,18 @@ public:
         reader load{*this};
         ports.inputs(load);
         const auto start = std::chrono::steady_clock::now();
-#ifdef PENNI_BOUNDED
-        // All frames in one run: each process restarts by itself, as in hardware.
-        penni_csim::set_frames(options_.frames);
-        step(ports, 0, options_.frames);
-#else
-        for (size_t frame = 0; frame < options_.frames; ++frame) step(ports, frame, 1);
+        size_t done = 0;
+#ifdef PENNI_CSIM
+        if (options_.bounded) {
+            // In one run: each process restarts by itself, as in hardware.
+            done = options_.bounded < options_.frames ? options_.bounded : options_.frames;
+            penni_csim::bounded = true;
+            penni_csim::set_frames(done);
+            step(ports, 0, done);
+            penni_csim::bounded = false;
+        }
 #endif
+        for (size_t frame = done; frame < options_.frames; ++frame) step(ports, frame, 1);
         const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
         writer finish{*this};
         ports.outputs(finish);
@@ -113,17 +119,18 @@ private:
         }
     };
 
+    /// packet: words up to one with TLAST: those of an image, of which a frame may have several.
     struct collector {
         bench& self;
         size_t frames;
         template <typename T>
-        void operator()(const char* name, hls::stream<T>& stream, size_t words) {
+        void operator()(const char* name, hls::stream<T>& stream, size_t words, size_t packet) {
             std::vector<uint8_t>& bytes = self.outputs_[self.add(self.output_names_, self.outputs_, name)].bytes;
             uint8_t buffer[penni_csim::codec<T>::BYTES];
             for (size_t i = 0; i < words * frames; ++i) {
                 if (stream.empty()) fail(4, std::string("port ") + name + ": a frame ended before its last word");
                 const T word = stream.read();
-                if (!penni_csim::codec<T>::well_formed(word, i % words == words - 1)) {
+                if (!penni_csim::codec<T>::well_formed(word, i % packet == packet - 1)) {
                     fail(4, std::string("port ") + name + ": TLAST, TKEEP or TSTRB is wrong at word " + std::to_string(i));
                 }
                 penni_csim::codec<T>::store(word, buffer);
@@ -137,7 +144,7 @@ private:
         bench& self;
         size_t port = 0;
         template <typename T>
-        void operator()(const char* name, hls::stream<T>&, size_t words) {
+        void operator()(const char* name, hls::stream<T>&, size_t words, size_t) {
             port_data& data = self.outputs_[port++];
             if (!self.options_.out.empty()) {
                 const std::string path = self.options_.out + "/" + name + ".bin";
@@ -189,8 +196,14 @@ private:
 }  // namespace
 
 int main(int count, char** arguments) {
-    if (count < 4) fail(2, "usage: testbench TOP FRAMES IN_DIR [OUT_DIR [TRACE_DIR]]");
-    const options given{arguments[1], size_t(atoll(arguments[2])), arguments[3], count > 4 ? arguments[4] : ""};
+    size_t bounded = 0;
+    if (count > 2 && std::string(arguments[1]) == "--bounded") {
+        bounded = size_t(atoll(arguments[2]));
+        count -= 2;
+        arguments += 2;
+    }
+    if (count < 4) fail(2, "usage: testbench [--bounded FRAMES] TOP FRAMES IN_DIR [OUT_DIR [TRACE_DIR]]");
+    const options given{arguments[1], size_t(atoll(arguments[2])), bounded, arguments[3], count > 4 ? arguments[4] : ""};
 #ifdef PENNI_CSIM
     if (count > 5) penni_csim::trace_to(arguments[5]);
 #endif

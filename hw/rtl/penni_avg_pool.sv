@@ -1,4 +1,4 @@
-/// y[p, c] = sum over the K x K window at p*STRIDE - PAD of x[., c], exact; positions outside the map count as 0.
+/// y[p, c] = sum over the KH x KW window at p*STRIDE - PAD of x[., c], exact; positions outside the map count as 0.
 ///
 /// Beats, latency and handshake: see penni_window_pool.
 module penni_avg_pool #(
@@ -7,9 +7,12 @@ module penni_avg_pool #(
     parameter int unsigned C = 2,
     parameter int unsigned HO = 2,
     parameter int unsigned WO = 2,
-    parameter int unsigned K = 2,
-    parameter int unsigned STRIDE = 2,
-    parameter int unsigned PAD = 0,
+    parameter int unsigned KH = 2,
+    parameter int unsigned KW = 2,
+    parameter int unsigned STRIDE_H = 2,
+    parameter int unsigned STRIDE_W = 2,
+    parameter int unsigned PAD_TOP = 0,
+    parameter int unsigned PAD_LEFT = 0,
     parameter int unsigned ROWS = 4,
     parameter int unsigned COLUMNS = 4,
     parameter int unsigned XW = 8,
@@ -29,7 +32,8 @@ module penni_avg_pool #(
     output logic [YW-1:0] out_data_o
 );
   penni_window_pool #(
-      .H(H), .W(W), .C(C), .HO(HO), .WO(WO), .K(K), .STRIDE(STRIDE), .PAD(PAD), .ROWS(ROWS), .COLUMNS(COLUMNS),
+      .H(H), .W(W), .C(C), .HO(HO), .WO(WO), .KH(KH), .KW(KW), .STRIDE_H(STRIDE_H), .STRIDE_W(STRIDE_W),
+      .PAD_TOP(PAD_TOP), .PAD_LEFT(PAD_LEFT), .ROWS(ROWS), .COLUMNS(COLUMNS),
       .XW(XW), .X_SIGNED(X_SIGNED), .ROW_BLOCK(ROW_BLOCK), .COLUMN_BLOCK(COLUMN_BLOCK),
       .SUM(1'b1), .RW(RW), .YW(YW)
   ) u_pool (

@@ -1,21 +1,27 @@
 /// z[c,b,p] = sat(rshift(sum_t B[b,t] * x[c, p*STRIDE + t - PAD], s_b)). penni_columns buffers rows; this module forms
-/// windows of its columns. The arithmetic is in a generated adder graph beside it, which takes win_o (K*K values, row
+/// windows of its columns. The arithmetic is in a generated adder graph beside it, which takes win_o (KH*KW values, row
 /// by row, the first lowest) and returns z_i (D rounded, saturated values) LATENCY cycles of en_o later.
 ///
-/// In: one value per beat, NHWC. Out: one word of Q values for each group of Q output pixels, each channel, each basis.
-/// Cycles: one per group, plus one per column read for each channel of the group; a short last group repeats its last
-/// window. First word LATENCY + 5 cycles after the last column of the group's first channel. in_ready_o, out_valid_o
-/// and out_data_o are registered; the whole pipeline behind the row buffers stalls while the output waits.
+/// In: one value per beat, NHWC. Out: one word of Q values for each group of Q output pixels, each of the KEPT channels,
+/// each basis: all D, or with MASKED those whose bits in the channel's word of USED_FILE are set; the others leave a cycle
+/// free. Cycles: one per group, plus one per column read for each channel of the group, D at least; a short last group
+/// repeats its last window. First word LATENCY + 5 cycles after the last column of the group's first channel. in_ready_o,
+/// out_valid_o and out_data_o are registered; the whole pipeline behind the row buffers stalls while the output waits.
 module penni_basis_conv #(
     parameter int unsigned H = 8,
     parameter int unsigned W = 8,
     parameter int unsigned C = 4,
+    parameter int unsigned KEPT = C,
     parameter int unsigned HO = 8,
     parameter int unsigned WO = 8,
-    parameter int unsigned K = 3,
-    parameter int unsigned STRIDE = 1,
-    parameter int unsigned PAD = 1,
+    parameter int unsigned KH = 3,
+    parameter int unsigned KW = 3,
+    parameter int unsigned STRIDE_H = 1,
+    parameter int unsigned STRIDE_W = 1,
+    parameter int unsigned PAD_TOP = 1,
+    parameter int unsigned PAD_LEFT = 1,
     parameter int unsigned D = 5,
+    parameter bit MASKED = 1'b0,
     parameter int unsigned Q = 4,
     parameter int unsigned ROWS = 4,
     parameter int unsigned XW = 8,
@@ -26,7 +32,9 @@ module penni_basis_conv #(
     parameter int unsigned LATENCY = 3,
     parameter bit PAD_ZERO = 1'b1,
     parameter bit BLOCK = 1'b1,
-    parameter PAD_FILE = ""
+    parameter KEPT_FILE = "",
+    parameter PAD_FILE = "",
+    parameter USED_FILE = ""
 ) (
     input  logic              clk_i,
     input  logic              rst_ni,
@@ -37,7 +45,7 @@ module penni_basis_conv #(
     input  logic              out_ready_i,
     output logic [Q*ZW-1:0]   out_data_o,
     output logic              en_o,
-    output logic [K*K*XW-1:0] win_o,
+    output logic [KH*KW*XW-1:0] win_o,
     input  logic [D*ZW-1:0]   z_i
 );
   logic en;
@@ -45,44 +53,65 @@ module penni_basis_conv #(
   assign en_o = en;
 
   logic            read_s1, take_s1, last_s1;
-  logic [K*XW-1:0] column;
+  logic [KH*XW-1:0] column;
+  logic [((D > 1) ? $clog2(D) : 1)-1:0] unused_basis;
 
   penni_columns #(
-      .H(H), .W(W), .C(C), .HO(HO), .WO(WO), .K(K), .STRIDE(STRIDE), .PAD(PAD), .D(D), .Q(Q), .ROWS(ROWS), .XW(XW),
-      .PAD_ZERO(PAD_ZERO), .BLOCK(BLOCK), .PAD_FILE(PAD_FILE)
+      .H(H), .W(W), .C(C), .KEPT(KEPT), .HO(HO), .WO(WO), .KH(KH), .KW(KW), .STRIDE_H(STRIDE_H), .STRIDE_W(STRIDE_W),
+      .PAD_TOP(PAD_TOP), .PAD_LEFT(PAD_LEFT), .D(D), .Q(Q), .ROWS(ROWS), .XW(XW),
+      .PAD_ZERO(PAD_ZERO), .BLOCK(BLOCK), .KEPT_FILE(KEPT_FILE), .PAD_FILE(PAD_FILE)
   ) u_columns (
       .clk_i, .rst_ni, .in_valid_i, .in_ready_o, .in_data_i,
-      .en_i(en), .read_o(read_s1), .column_o(column), .take_o(take_s1), .last_o(last_s1)
+      .en_i(en), .read_o(read_s1), .column_o(column), .basis_o(unused_basis), .take_o(take_s1), .last_o(last_s1)
   );
 
   // ---- Window -------------------------------------------------------------------------------------------------------
-  for (genvar i = 0; i < K; i++) begin : gen_row
-    logic [K*XW-1:0] line_q;
+  for (genvar i = 0; i < KH; i++) begin : gen_row
+    logic [KW*XW-1:0] line_q;
     always_ff @(posedge clk_i) begin
       if (en && read_s1) begin
-        line_q[(K-1)*XW+:XW] <= column[i*XW+:XW];
-        for (int unsigned j = 0; j + 1 < K; j++) line_q[j*XW+:XW] <= line_q[(j+1)*XW+:XW];
+        line_q[(KW-1)*XW+:XW] <= column[i*XW+:XW];
+        for (int unsigned j = 0; j + 1 < KW; j++) line_q[j*XW+:XW] <= line_q[(j+1)*XW+:XW];
       end
     end
-    assign win_o[i*K*XW+:K*XW] = line_q;
+    assign win_o[i*KW*XW+:KW*XW] = line_q;
   end
 
   // ---- Gather: Q neighbouring pixels of each basis; basis b comes b cycles after basis 0: one word per cycle --------
   // take_q[n]: n enabled cycles after the window is complete; one bit for each stage of the adder graph and each basis.
   logic [LATENCY+D-1:0] take_q;
-  logic [LATENCY+D:0]   done_q;
-  logic [D-1:0]         word_done;
+  logic [LATENCY+D-1:0] done_q;
+  logic [D-1:0]         used, word_done_q;
   logic [D*Q*ZW-1:0]    gathered;
   logic [Q*ZW-1:0]      word;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      take_q <= '0;
-      done_q <= '0;
+      take_q      <= '0;
+      done_q      <= '0;
+      word_done_q <= '0;
     end else if (en) begin
-      take_q <= {take_q[LATENCY+D-2:0], take_s1};
-      done_q <= {done_q[LATENCY+D-1:0], take_s1 && last_s1};
+      take_q      <= {take_q[LATENCY+D-2:0], take_s1};
+      done_q      <= {done_q[LATENCY+D-2:0], take_s1 && last_s1};
+      word_done_q <= done_q[LATENCY+:D] & used;
     end
+  end
+
+  // Which words of a channel leave: looked up before the first is gathered, kept until the next channel's, D cycles later.
+  if (MASKED) begin : gen_masked
+    localparam int unsigned CW = (KEPT > 1) ? $clog2(KEPT) : 1;
+    logic [CW-1:0] channel_q;
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) channel_q <= '0;
+      else if (en && done_q[LATENCY-1]) channel_q <= (channel_q == CW'(KEPT - 1)) ? '0 : channel_q + 1'b1;
+    end
+    penni_rom #(
+        .WIDTH(D), .DEPTH(KEPT), .AW(CW), .FILE(USED_FILE)
+    ) u_used (
+        .clk_i, .re_i(en && done_q[LATENCY-1]), .raddr_i(channel_q), .rdata_o(used)
+    );
+  end else begin : gen_all
+    assign used = '1;
   end
 
   for (genvar b = 0; b < D; b++) begin : gen_basis
@@ -96,17 +125,16 @@ module penni_basis_conv #(
       always_ff @(posedge clk_i) if (en && take_q[LATENCY+b]) gather_q <= {z, gather_q[Q*ZW-1:ZW]};
     end
     assign gathered[b*Q*ZW+:Q*ZW] = gather_q;
-    assign word_done[b] = done_q[LATENCY+b+1];
   end
 
   always_comb begin
     word = '0;
-    for (int unsigned b = 0; b < D; b++) word |= gathered[b*Q*ZW+:Q*ZW] & {Q*ZW{word_done[b]}};
+    for (int unsigned b = 0; b < D; b++) word |= gathered[b*Q*ZW+:Q*ZW] & {Q*ZW{word_done_q[b]}};
   end
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) out_valid_o <= 1'b0;
-    else if (en) out_valid_o <= |word_done;
+    else if (en) out_valid_o <= |word_done_q;
   end
   always_ff @(posedge clk_i) if (en) out_data_o <= word;
 endmodule

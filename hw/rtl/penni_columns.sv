@@ -1,25 +1,36 @@
-/// Row buffer of a map, and the columns of K values that windows over it are made of.
+/// Row buffer of a map, and the columns of KH values that windows over it are made of.
 ///
 /// In: one value per beat, NHWC; in_ready_o is registered. Out, while en_i: in the order of penni_basis_walker, with
-/// read_o a column of column_o, K values from the top down, the first in the lowest bits; with take_o the window is
-/// complete with this column (or, without read_o, stays as it is), and last_o says that it is its group's last. Values
-/// outside the map are 0 (PAD_ZERO) or the channel's word of PAD_FILE.
+/// read_o a column of column_o, KH values from the top down, the first in the lowest bits; with take_o the window is
+/// complete with this column (or, without read_o, stays as it is), and last_o says that it is its unit's last. With
+/// PAIRS basis_o is the column's basis. Values outside the map are 0 (PAD_ZERO) or the channel's word of PAD_FILE.
+/// Of the C channels of the map KEPT are buffered and walked, those whose bits in KEPT_FILE are 1.
 module penni_columns #(
     parameter int unsigned H = 8,
     parameter int unsigned W = 8,
     parameter int unsigned C = 4,
+    parameter int unsigned KEPT = C,
     parameter int unsigned HO = 8,
     parameter int unsigned WO = 8,
-    parameter int unsigned K = 3,
-    parameter int unsigned STRIDE = 1,
-    parameter int unsigned PAD = 1,
+    parameter int unsigned KH = 3,
+    parameter int unsigned KW = 3,
+    parameter int unsigned STRIDE_H = 1,
+    parameter int unsigned STRIDE_W = 1,
+    parameter int unsigned PAD_TOP = 1,
+    parameter int unsigned PAD_LEFT = 1,
     parameter int unsigned D = 5,
     parameter int unsigned Q = 4,
     parameter int unsigned ROWS = 4,
     parameter int unsigned XW = 8,
     parameter bit PAD_ZERO = 1'b1,
     parameter bit BLOCK = 1'b1,
-    parameter PAD_FILE = ""
+    parameter bit PAIRS = 1'b0,
+    parameter bit AGAIN = 1'b0,
+    parameter bit MASKED = 1'b0,
+    parameter int unsigned DW = (D > 1) ? $clog2(D) : 1,
+    parameter KEPT_FILE = "",
+    parameter PAD_FILE = "",
+    parameter USED_FILE = ""
 ) (
     input  logic            clk_i,
     input  logic            rst_ni,
@@ -28,18 +39,19 @@ module penni_columns #(
     input  logic [XW-1:0]   in_data_i,
     input  logic            en_i,
     output logic            read_o,
-    output logic [K*XW-1:0] column_o,
+    output logic [KH*XW-1:0] column_o,
+    output logic [DW-1:0]   basis_o,
     output logic            take_o,
     output logic            last_o
 );
-  localparam int unsigned WORDS = W * C;
+  localparam int unsigned WORDS = W * KEPT;
   localparam int unsigned AW = (WORDS > 1) ? $clog2(WORDS) : 1;
   localparam int unsigned BW = (ROWS > 1) ? $clog2(ROWS) : 1;
   localparam int unsigned NW = $clog2(ROWS + 1);
-  localparam int unsigned CW = (C > 1) ? $clog2(C) : 1;
+  localparam int unsigned CW = (KEPT > 1) ? $clog2(KEPT) : 1;
 
   // ---- Row buffer and its writer ------------------------------------------------------------------------------------
-  logic            write, row_written, read;
+  logic            write, store, row_written, read;
   logic [AW-1:0]   write_address_q, read_address;
   logic [ROWS-1:0] write_bank_q;  // one-hot
   logic [NW-1:0]   held_q;        // rows written and not yet freed
@@ -48,7 +60,22 @@ module penni_columns #(
 
   assign in_ready_o  = held_q != NW'(ROWS);
   assign write       = in_valid_i && in_ready_o;
-  assign row_written = write && write_address_q == AW'(WORDS - 1);
+
+  if (KEPT == C) begin : gen_all
+    assign store       = write;
+    assign row_written = write && write_address_q == AW'(WORDS - 1);
+  end else begin : gen_some
+    localparam int unsigned SW = $clog2(C);
+    logic [SW-1:0] channel_q;  // of the next value of the stream
+    logic          mem[C];
+    initial $readmemh(KEPT_FILE, mem);
+    assign store       = write && mem[channel_q];
+    assign row_written = write && channel_q == SW'(C - 1) && write_address_q == (store ? AW'(WORDS - 1) : '0);
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) channel_q <= '0;
+      else if (write) channel_q <= (channel_q == SW'(C - 1)) ? '0 : channel_q + 1'b1;
+    end
+  end
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -56,7 +83,7 @@ module penni_columns #(
       write_bank_q    <= ROWS'(1);
       held_q          <= '0;
     end else begin
-      if (write) write_address_q <= row_written ? '0 : write_address_q + 1'b1;
+      if (store) write_address_q <= (write_address_q == AW'(WORDS - 1)) ? '0 : write_address_q + 1'b1;
       if (row_written) write_bank_q <= {write_bank_q[ROWS-2:0], write_bank_q[ROWS-1]};
       held_q <= held_q + NW'(row_written) - freed;
     end
@@ -65,28 +92,31 @@ module penni_columns #(
   penni_ram #(
       .WIDTH(XW), .LANES(ROWS), .DEPTH(WORDS), .AW(AW), .BLOCK(BLOCK)
   ) u_rows (
-      .clk_i, .we_i(write_bank_q & {ROWS{write}}), .waddr_i(write_address_q), .wdata_i({ROWS{in_data_i}}),
+      .clk_i, .we_i(write_bank_q & {ROWS{store}}), .waddr_i(write_address_q), .wdata_i({ROWS{in_data_i}}),
       .re_i(en_i && read), .raddr_i(read_address), .rdata_o(words)
   );
 
   // ---- Walker -------------------------------------------------------------------------------------------------------
-  logic [K-1:0]    row_inside;
-  logic [K*BW-1:0] row_bank;
+  logic [KH-1:0]    row_inside;
+  logic [KH*BW-1:0] row_bank;
   logic [CW-1:0]   channel;
+  logic [DW-1:0]   basis;
   logic            column_inside, window_ends, window_is_last;
 
   penni_basis_walker #(
-      .H(H), .W(W), .C(C), .HO(HO), .WO(WO), .K(K), .STRIDE(STRIDE), .PAD(PAD), .D(D), .Q(Q), .ROWS(ROWS),
-      .AW(AW), .BW(BW), .NW(NW), .CW(CW)
+      .H(H), .W(W), .C(KEPT), .HO(HO), .WO(WO), .KH(KH), .KW(KW), .STRIDE_H(STRIDE_H), .STRIDE_W(STRIDE_W),
+      .PAD_TOP(PAD_TOP), .PAD_LEFT(PAD_LEFT), .D(D), .Q(Q), .ROWS(ROWS), .AW(AW), .BW(BW), .NW(NW), .CW(CW),
+      .DW(DW), .PAIRS(PAIRS), .AGAIN(AGAIN), .MASKED(MASKED), .USED_FILE(USED_FILE)
   ) u_walker (
       .clk_i, .rst_ni, .en_i, .row_written_i(row_written), .freed_o(freed),
-      .read_o(read), .address_o(read_address), .channel_o(channel), .column_inside_o(column_inside),
-      .row_inside_o(row_inside), .row_bank_o(row_bank), .window_ends_o(window_ends), .window_is_last_o(window_is_last)
+      .read_o(read), .address_o(read_address), .channel_o(channel), .basis_o(basis),
+      .column_inside_o(column_inside), .row_inside_o(row_inside),
+      .row_bank_o(row_bank), .window_ends_o(window_ends), .window_is_last_o(window_is_last)
   );
 
-  // ---- Column: K of the ROWS values, or the padding value outside the map -------------------------------------------
-  logic [K-1:0]    inside_s1_q;
-  logic [K*BW-1:0] bank_s1_q;
+  // ---- Column: KH of the ROWS values, or the padding value outside the map -------------------------------------------
+  logic [KH-1:0]    inside_s1_q;
+  logic [KH*BW-1:0] bank_s1_q;
   logic [XW-1:0]   outside;
 
   always_ff @(posedge clk_i) begin
@@ -101,7 +131,8 @@ module penni_columns #(
   always_ff @(posedge clk_i) begin
     if (en_i) begin
       last_o      <= window_is_last;
-      inside_s1_q <= row_inside & {K{column_inside}};
+      basis_o     <= basis;
+      inside_s1_q <= row_inside & {KH{column_inside}};
       bank_s1_q   <= row_bank;
     end
   end
@@ -112,13 +143,13 @@ module penni_columns #(
     assign unused = ^channel;
   end else begin : gen_pad
     penni_rom #(
-        .WIDTH(XW), .DEPTH(C), .AW(CW), .FILE(PAD_FILE)
+        .WIDTH(XW), .DEPTH(KEPT), .AW(CW), .FILE(PAD_FILE)
     ) u_pad (
         .clk_i, .re_i(en_i), .raddr_i(channel), .rdata_o(outside)
     );
   end
 
-  for (genvar i = 0; i < K; i++) begin : gen_value
+  for (genvar i = 0; i < KH; i++) begin : gen_value
     logic [BW-1:0] bank;
     assign bank = bank_s1_q[i*BW+:BW];
     assign column_o[i*XW+:XW] = inside_s1_q[i] ? words[32'(bank)*XW+:XW] : outside;

@@ -1,13 +1,13 @@
 /// y[c,p] = sat((acc[c,p]*M[c] + bias'[c]) >>> SHIFT), acc[c,p] = sum_t A[c,t] * x[c, p*STRIDE + t - PAD].
 ///
-/// K multipliers take one column of a window per cycle: multiplier i takes value i, i cycles after multiplier 0, so that
-/// their sum is a chain of DSP post-adders. K columns are accumulated, then requantized; nothing lies in a memory between.
+/// KH multipliers take one column of a window per cycle: multiplier i takes value i, i cycles after multiplier 0, so that
+/// their sum is a chain of DSP post-adders. KW columns are accumulated, then requantized; nothing lies in a memory between.
 ///
-/// In and out: one value per beat, NHWC. Cycles: 1 + K*C per output pixel, at least one per value read. The output
-/// follows K + 8 cycles after its window's last column was read. in_ready_o, out_valid_o and out_data_o are registered;
+/// In and out: one value per beat, NHWC. Cycles: 1 + KW*C per output pixel, at least one per value read. The output
+/// follows KH + 8 cycles after its window's last column was read. in_ready_o, out_valid_o and out_data_o are registered;
 /// everything behind the row buffer stalls while the output waits.
 ///
-/// Coefficient word, for each channel and column: K values from the top down, the first lowest. Requant word, for each
+/// Coefficient word, for each channel and column: KH values from the top down, the first lowest. Requant word, for each
 /// channel: {bias with its rounding half, multiplier}, the multiplier lowest.
 module penni_depthwise_conv #(
     parameter int unsigned H = 8,
@@ -15,9 +15,12 @@ module penni_depthwise_conv #(
     parameter int unsigned C = 4,
     parameter int unsigned HO = 8,
     parameter int unsigned WO = 8,
-    parameter int unsigned K = 3,
-    parameter int unsigned STRIDE = 1,
-    parameter int unsigned PAD = 1,
+    parameter int unsigned KH = 3,
+    parameter int unsigned KW = 3,
+    parameter int unsigned STRIDE_H = 1,
+    parameter int unsigned STRIDE_W = 1,
+    parameter int unsigned PAD_TOP = 1,
+    parameter int unsigned PAD_LEFT = 1,
     parameter int unsigned ROWS = 4,
     parameter int unsigned XW = 8,
     parameter bit X_SIGNED = 1'b0,
@@ -47,42 +50,43 @@ module penni_depthwise_conv #(
     output logic [YW-1:0] out_data_o
 );
   localparam int unsigned CAW = (C > 1) ? $clog2(C) : 1;
-  localparam int unsigned AAW = (C * K > 1) ? $clog2(C * K) : 1;
+  localparam int unsigned AAW = (C * KW > 1) ? $clog2(C * KW) : 1;
 
   logic en;
   assign en = !out_valid_o || out_ready_i;
 
   // ---- Columns, one pixel after the other ---------------------------------------------------------------------------
-  logic            read_s1, take_s1, unused_last;
-  logic [K*XW-1:0] column_s1;
+  logic            read_s1, take_s1, unused_last, unused_basis;
+  logic [KH*XW-1:0] column_s1;
 
   penni_columns #(
-      .H(H), .W(W), .C(C), .HO(HO), .WO(WO), .K(K), .STRIDE(STRIDE), .PAD(PAD), .D(1), .Q(1), .ROWS(ROWS), .XW(XW),
+      .H(H), .W(W), .C(C), .HO(HO), .WO(WO), .KH(KH), .KW(KW), .STRIDE_H(STRIDE_H), .STRIDE_W(STRIDE_W),
+      .PAD_TOP(PAD_TOP), .PAD_LEFT(PAD_LEFT), .D(1), .Q(1), .ROWS(ROWS), .XW(XW),
       .PAD_ZERO(PAD_ZERO), .BLOCK(ROW_BLOCK), .PAD_FILE(PAD_FILE)
   ) u_columns (
       .clk_i, .rst_ni, .in_valid_i, .in_ready_o, .in_data_i,
-      .en_i(en), .read_o(read_s1), .column_o(column_s1), .take_o(take_s1), .last_o(unused_last)
+      .en_i(en), .read_o(read_s1), .column_o(column_s1), .basis_o(unused_basis), .take_o(take_s1), .last_o(unused_last)
   );
 
   // ---- s2: values and their coefficients ----------------------------------------------------------------------------
   logic [AAW-1:0]  word_q;
-  logic [K*XW-1:0] column_s2_q;
-  logic [K*CW-1:0] coefs_s2;
+  logic [KH*XW-1:0] column_s2_q;
+  logic [KH*CW-1:0] coefs_s2;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) word_q <= '0;
-    else if (en && read_s1) word_q <= (word_q == AAW'(C * K - 1)) ? '0 : word_q + 1'b1;
+    else if (en && read_s1) word_q <= (word_q == AAW'(C * KW - 1)) ? '0 : word_q + 1'b1;
   end
   always_ff @(posedge clk_i) if (en) column_s2_q <= column_s1;
 
   penni_rom #(
-      .WIDTH(K * CW), .DEPTH(C * K), .AW(AAW), .BLOCK(COEF_BLOCK), .FILE(COEFS_FILE)
+      .WIDTH(KH * CW), .DEPTH(C * KW), .AW(AAW), .BLOCK(COEF_BLOCK), .FILE(COEFS_FILE)
   ) u_coefs (
       .clk_i, .re_i(en), .raddr_i(word_q), .rdata_o(coefs_s2)
   );
 
   // ---- s3 + i: operands of multiplier i; s4 + i: its product; s5 + i: the sum of the products so far ----------------
-  for (genvar i = 0; i < K; i++) begin : gen_multiplier
+  for (genvar i = 0; i < KH; i++) begin : gen_multiplier
     logic [XW-1:0]          x;
     logic [CW-1:0]          coef;
     logic signed [XW:0]     x_q;
@@ -118,14 +122,14 @@ module penni_depthwise_conv #(
   end
 
   // ---- acc: the columns of a window; it is complete where done is ---------------------------------------------------
-  // valid_q[n], take_q[n]: n + 2 stages behind the column's read; the column's sum is there at [K + 2].
-  logic [K+2:0]           valid_q, take_q;
+  // valid_q[n], take_q[n]: n + 2 stages behind the column's read; the column's sum is there at [KH + 2].
+  logic [KH+2:0]          valid_q, take_q;
   logic                   column_done, window_done, begun_q, done_q;
   logic signed [ACCW-1:0] column_sum, acc_q;
 
-  assign column_done = valid_q[K+2];
-  assign window_done = take_q[K+2];
-  assign column_sum  = gen_multiplier[K-1].sum_q;
+  assign column_done = valid_q[KH+2];
+  assign window_done = take_q[KH+2];
+  assign column_sum  = gen_multiplier[KH-1].sum_q;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -134,8 +138,8 @@ module penni_depthwise_conv #(
       begun_q <= 1'b0;
       done_q  <= 1'b0;
     end else if (en) begin
-      valid_q <= {valid_q[K+1:0], read_s1};
-      take_q  <= {take_q[K+1:0], take_s1};
+      valid_q <= {valid_q[KH+1:0], read_s1};
+      take_q  <= {take_q[KH+1:0], take_s1};
       done_q  <= window_done;
       if (column_done) begun_q <= !window_done;
     end

@@ -44,11 +44,11 @@ module penni_fifo #(
     localparam int unsigned AW = $clog2(DEPTH);
     localparam int unsigned NW = $clog2(DEPTH + 1);
     logic [AW-1:0] head_q, tail_q;
-    logic [NW-1:0] count_q;
-    logic          fetch, out_valid_q;
+    logic [NW-1:0] count_q;  // words in the RAM
+    logic          fetch, space_q, any_q, out_valid_q;
 
-    assign in_ready_o  = count_q != NW'(DEPTH);
-    assign fetch       = count_q != '0 && (!out_valid_q || out_ready_i);
+    assign in_ready_o  = space_q;
+    assign fetch       = any_q && (!out_valid_q || out_ready_i);
     assign out_valid_o = out_valid_q;
 
     always_ff @(posedge clk_i) begin
@@ -56,12 +56,18 @@ module penni_fifo #(
         head_q      <= '0;
         tail_q      <= '0;
         count_q     <= '0;
+        space_q     <= 1'b1;
+        any_q       <= 1'b0;
         out_valid_q <= 1'b0;
       end else begin
         if (push) tail_q <= (tail_q == AW'(DEPTH - 1)) ? '0 : tail_q + 1'b1;
         if (fetch) head_q <= (head_q == AW'(DEPTH - 1)) ? '0 : head_q + 1'b1;
-        if (push && !fetch) count_q <= count_q + 1'b1;
-        if (!push && fetch) count_q <= count_q - 1'b1;
+        // What the count will say, as registers: it lies on no path to a port.
+        if (push != fetch) begin
+          count_q <= push ? count_q + 1'b1 : count_q - 1'b1;
+          space_q <= fetch || count_q != NW'(DEPTH - 1);
+          any_q   <= push || count_q != NW'(1);
+        end
         out_valid_q <= fetch || (out_valid_q && !out_ready_i);
       end
     end

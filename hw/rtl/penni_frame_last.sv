@@ -9,12 +9,23 @@ module penni_frame_last #(
     output logic last_o
 );
   localparam int unsigned NW = $clog2(BEATS + 1);
-  logic [NW-1:0] count_q;
 
-  assign last_o = count_q == NW'(BEATS - 1);
-
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) count_q <= '0;
-    else if (valid_i && ready_i) count_q <= last_o ? '0 : count_q + 1'b1;
+  if (BEATS == 1) begin : gen_always
+    assign last_o = 1'b1;
+    logic unused;
+    assign unused = ^{clk_i, rst_ni, valid_i, ready_i};
+  end else begin : gen_counter
+    logic [NW-1:0] left_q;  // beats before the frame's last one
+    logic          last_q;
+    assign last_o = last_q;
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) begin
+        left_q <= NW'(BEATS - 1);
+        last_q <= 1'b0;
+      end else if (valid_i && ready_i) begin
+        left_q <= last_q ? NW'(BEATS - 1) : left_q - 1'b1;
+        last_q <= left_q == NW'(1);
+      end
+    end
   end
 endmodule

@@ -1,7 +1,7 @@
 /// y[c] = sum over all PIXELS of x[p, c], exact.
 ///
 /// Beats: x as pixels, channels within a pixel; y as channels. One beat per cycle; a sum leaves 2 cycles after its last
-/// value. Two stages: read the channel's sum, then add and write it back. Outputs are registered; in_ready_o depends
+/// value. Three stages: read the channel's sum, add, write it back. Outputs are registered; in_ready_o depends
 /// on out_ready_i.
 module penni_global_pool #(
     parameter int unsigned PIXELS = 4,
@@ -66,16 +66,27 @@ module penni_global_pool #(
 
   assign sum = (first_s1_q ? '0 : earlier) + YW'($signed({X_SIGNED && x_s1_q[XW-1], x_s1_q}));
 
-  // With one channel the sum is read in the cycle right after it was written: a register instead of a RAM.
-  if (C == 1) begin : gen_register
-    always_ff @(posedge clk_i) if (en && valid_s1_q) earlier <= sum;
+  // A sum is written from the output's register, two cycles after it was read: fewer channels have registers instead.
+  if (C <= 2) begin : gen_registers
+    penni_delay #(
+        .WIDTH(YW), .CYCLES(C)
+    ) u_sums (
+        .clk_i, .en_i(en && valid_s1_q), .in_i(sum), .out_o(earlier)
+    );
     logic unused;
     assign unused = ^channel_s1_q;
   end else begin : gen_ram
+    logic          valid_s2_q;
+    logic [CW-1:0] channel_s2_q;
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) valid_s2_q <= 1'b0;
+      else if (en) valid_s2_q <= valid_s1_q;
+    end
+    always_ff @(posedge clk_i) if (en) channel_s2_q <= channel_s1_q;
     penni_ram #(
         .WIDTH(YW), .DEPTH(C), .AW(CW), .BLOCK(BLOCK)
     ) u_sums (
-        .clk_i, .we_i(en && valid_s1_q), .waddr_i(channel_s1_q), .wdata_i(sum),
+        .clk_i, .we_i(en && valid_s2_q), .waddr_i(channel_s2_q), .wdata_i(out_data_o),
         .re_i(en), .raddr_i(channel_q), .rdata_o(earlier)
     );
   end

@@ -1,91 +1,135 @@
 /// One program lane: Q multiply-accumulators that share a coefficient; acc[q] += coef * z[q], accumulated across rows.
 ///
-/// valid_i comes with {z address, coefficient, last}; the z word arrives one cycle later from the lane's own copy of
-/// the z memory. Five cycles after valid_i the Q sums are in acc; where `last` was set they are written as one word to
-/// the sum memory, in the order in which the rows end. A cycle without valid_i clears the sums. Each
-/// multiply-accumulator is written to fit one DSP48E1: A, B, M and P registers, cleared by reset, never loaded.
+/// valid_i comes with an entry {coefficient, where, last}. STEPW 0: `where` is the z address. Else it is the step to it
+/// from the address before, and the address is there one cycle later (FETCH = 1). Without ROW_BIT the largest step goes
+/// to address 0 and begins a row. The z word arrives one cycle after its address, the product 2 cycles later (PRODUCT;
+/// 3 with pairs), the sums with it one cycle after that. At a row's end the sums are written as one word to the sum
+/// memory, in the order in which the rows end. A cycle without valid_i clears the sums.
+///
+/// A multiplier gives the sum of one pixel, or with PAIR_SHIFT those of two (see penni_mac_pair); UNITS of UNITW bits.
 module penni_mac_lane #(
     parameter int unsigned Q = 4,
     parameter int unsigned ZW = 8,
     parameter bit Z_SIGNED = 1'b1,
     parameter int unsigned CW = 8,
     parameter int unsigned ADDRW = 5,
+    parameter int unsigned STEPW = 0,
+    parameter bit ROW_BIT = 1'b1,
+    parameter int unsigned PAIR_SHIFT = 0,
+    parameter int unsigned PAIR_EXTRA = 0,
+    parameter bit LUT_MULTIPLY = 1'b0,
     parameter int unsigned ACCW = 20,
+    parameter int unsigned ROWS = 16,
     parameter int unsigned ROWAW = 4,
-    parameter bit Z_BLOCK = 1'b1,
+    parameter bit SUM_HALVES = 1'b1,
     parameter bit SUM_BLOCK = 1'b0,
-    parameter int unsigned Z_LANES = 1
+    parameter int unsigned WHEREW = (STEPW == 0) ? ADDRW : STEPW,
+    parameter int unsigned UNITS = (PAIR_SHIFT == 0) ? Q : Q / 2,
+    parameter int unsigned UNITW = PAIR_EXTRA + PAIR_SHIFT + ACCW
 ) (
-    input  logic               clk_i,
-    input  logic               rst_ni,
-    // z memory, write side
-    input  logic [Z_LANES-1:0] z_we_i,
-    input  logic [ADDRW:0]     z_waddr_i,
-    input  logic [Q*ZW-1:0]    z_wdata_i,
+    input  logic                   clk_i,
+    input  logic                   rst_ni,
     // program, one entry per cycle
-    input  logic               valid_i,
-    input  logic               half_i,
-    input  logic [ADDRW-1:0]   address_i,
-    input  logic [CW-1:0]      coef_i,
-    input  logic               last_i,
+    input  logic                   valid_i,
+    input  logic [CW-1:0]          coef_i,
+    input  logic [WHEREW-1:0]      where_i,
+    input  logic                   last_i,
+    // z memory
+    output logic [ADDRW-1:0]       z_address_o,
+    input  logic [Q*ZW-1:0]        z_word_i,
     // group done: the word written in this cycle, if any, is the group's last; the next group uses the other half
-    input  logic               done_i,
+    input  logic                   done_i,
     // sum memory, read side
-    input  logic               sum_re_i,
-    input  logic [ROWAW:0]     sum_raddr_i,
-    output logic [Q*ACCW-1:0]  sum_rdata_o
+    input  logic                   sum_rhalf_i,
+    input  logic [ROWAW-1:0]       sum_raddr_i,
+    output logic [UNITS*UNITW-1:0] sum_rdata_o
 );
-  logic [Q*ZW-1:0]   z_word;
-  logic [Q*ACCW-1:0] acc;
+  localparam int unsigned PRODUCT = (PAIR_SHIFT == 0) ? 2 : 3;
 
-  penni_ram #(
-      .WIDTH(Q * ZW / Z_LANES), .LANES(Z_LANES), .DEPTH(2 << ADDRW), .AW(ADDRW + 1), .BLOCK(Z_BLOCK)
-  ) u_z (
-      .clk_i, .we_i(z_we_i), .waddr_i(z_waddr_i), .wdata_i(z_wdata_i),
-      .re_i(1'b1), .raddr_i({half_i, address_i}), .rdata_o(z_word)
-  );
+  // ---- Where: entry -> z address ------------------------------------------------------------------------------------
+  logic                 fetch_valid, fetch_begins, fetch_last;  // with the address
+  logic signed [CW-1:0] fetch_coef;
+  if (STEPW == 0) begin : gen_address
+    assign z_address_o  = where_i;
+    assign fetch_valid  = valid_i;
+    assign fetch_begins = 1'b0;
+    assign fetch_last   = last_i;
+    assign fetch_coef   = coef_i;
+  end else begin : gen_step
+    logic [ADDRW-1:0]     address_q;
+    logic                 valid_q, begins_q, last_q, begins;
+    logic signed [CW-1:0] coef_q;
+    assign begins = ROW_BIT ? last_q : where_i == '1;  // the row of this entry
+    always_ff @(posedge clk_i) begin
+      valid_q  <= rst_ni && valid_i;
+      begins_q <= !ROW_BIT && valid_i && begins;
+      last_q   <= valid_i && last_i;
+      coef_q   <= coef_i;
+      if (!valid_i) address_q <= '0;
+      else if (ROW_BIT) address_q <= (begins ? '0 : address_q) + ADDRW'(where_i);
+      else address_q <= begins ? '0 : address_q + ADDRW'(where_i);
+    end
+    assign z_address_o  = address_q;
+    assign fetch_valid  = valid_q;
+    assign fetch_begins = begins_q;
+    assign fetch_last   = last_q;
+    assign fetch_coef   = coef_q;
+  end
 
-  // valid_q[n], last_q[n]: n + 1 cycles after valid_i. [0] z word, [1] operands, [2] product, [3] sum.
-  logic [2:0] valid_q;
-  logic [3:0] last_q;
-  logic signed [CW-1:0] coef_s1_q, coef_q;
+  // ---- Multiply-accumulate ------------------------------------------------------------------------------------------
+  // valid_q[n], begins_q[n], last_q[n]: n + 1 cycles after the address. [0] z word, [PRODUCT] product, then the sum.
+  logic [UNITS*UNITW-1:0] acc;
+  logic [PRODUCT:0]       valid_q, begins_q;
+  logic [PRODUCT+1:0]     last_q;
+  logic signed [CW-1:0]   coef_q;
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      valid_q <= '0;
-      last_q  <= '0;
+      valid_q  <= '0;
+      begins_q <= '0;
+      last_q   <= '0;
     end else begin
-      valid_q <= {valid_q[1:0], valid_i};
-      last_q  <= {last_q[2:0], valid_i && last_i};
+      valid_q  <= {valid_q[PRODUCT-1:0], fetch_valid};
+      begins_q <= {begins_q[PRODUCT-1:0], fetch_begins};
+      last_q   <= {last_q[PRODUCT:0], fetch_valid && fetch_last};
     end
   end
-  always_ff @(posedge clk_i) begin
-    coef_s1_q <= coef_i;
-    coef_q    <= coef_s1_q;
-  end
+  always_ff @(posedge clk_i) coef_q <= fetch_coef;
 
-  for (genvar q = 0; q < Q; q++) begin : gen_mac
-    logic signed [ZW:0]      z_q;
-    /* verilator lint_off UNUSEDSIGNAL */  // sums are modulo 2^ACCW
-    logic signed [ZW+CW:0]   product_q;
-    /* verilator lint_on UNUSEDSIGNAL */
-    logic signed [ACCW-1:0]  acc_q;
-    always_ff @(posedge clk_i) begin
-      z_q       <= {Z_SIGNED && z_word[q*ZW+ZW-1], z_word[q*ZW+:ZW]};
-      product_q <= z_q * coef_q;
-      if (!valid_q[2]) acc_q <= '0;
-      else acc_q <= acc_q + ACCW'(product_q);
+  for (genvar u = 0; u < UNITS; u++) begin : gen_mac
+    if (PAIR_SHIFT != 0) begin : gen_pair
+      penni_mac_pair #(
+          .ZW(ZW), .Z_SIGNED(Z_SIGNED), .CW(CW), .SHIFT(PAIR_SHIFT), .EXTRA(PAIR_EXTRA), .ACCW(ACCW)
+      ) u_mac (
+          .clk_i, .accumulate_i(valid_q[PRODUCT]), .z_i(z_word_i[2*u*ZW+:2*ZW]), .coef_i(coef_q),
+          .sums_o(acc[u*UNITW+:UNITW])
+      );
+    end else if (LUT_MULTIPLY) begin : gen_lut
+      penni_mac_lut #(
+          .ZW(ZW), .Z_SIGNED(Z_SIGNED), .CW(CW), .ACCW(ACCW)
+      ) u_mac (
+          .clk_i, .accumulate_i(valid_q[PRODUCT]), .z_i(z_word_i[u*ZW+:ZW]), .coef_i(coef_q), .acc_o(acc[u*UNITW+:UNITW])
+      );
+    end else begin : gen_dsp
+      penni_mac #(
+          .ZW(ZW), .Z_SIGNED(Z_SIGNED), .CW(CW), .ACCW(ACCW)
+      ) u_mac (
+          .clk_i, .accumulate_i(valid_q[PRODUCT]), .z_i(z_word_i[u*ZW+:ZW]), .coef_i(coef_q), .acc_o(acc[u*UNITW+:UNITW])
+      );
     end
-    assign acc[q*ACCW+:ACCW] = acc_q;
   end
 
+  // ---- Running sums at row ends -------------------------------------------------------------------------------------
+  logic             keep;
   logic [ROWAW-1:0] row_q;
   logic             half_q;
+  // A row that begins finds the sum of the one before; the last one ends with the group.
+  assign keep = ROW_BIT ? last_q[PRODUCT+1] : begins_q[PRODUCT] || done_i;
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       row_q  <= '0;
       half_q <= 1'b0;
     end else begin
-      if (last_q[3]) row_q <= row_q + 1'b1;
+      if (keep) row_q <= row_q + 1'b1;
       if (done_i) begin
         row_q  <= '0;
         half_q <= !half_q;
@@ -93,10 +137,21 @@ module penni_mac_lane #(
     end
   end
 
-  penni_ram #(
-      .WIDTH(Q * ACCW), .DEPTH(2 << ROWAW), .AW(ROWAW + 1), .BLOCK(SUM_BLOCK)
-  ) u_sums (
-      .clk_i, .we_i(last_q[3]), .waddr_i({half_q, row_q}), .wdata_i(acc),
-      .re_i(sum_re_i), .raddr_i(sum_raddr_i), .rdata_o(sum_rdata_o)
-  );
+  if (SUM_HALVES) begin : gen_halves
+    penni_ram #(
+        .WIDTH(UNITS * UNITW), .DEPTH(2 << ROWAW), .AW(ROWAW + 1), .BLOCK(SUM_BLOCK)
+    ) u_sums (
+        .clk_i, .we_i(keep), .waddr_i({half_q, row_q}), .wdata_i(acc),
+        .re_i(1'b1), .raddr_i({sum_rhalf_i, sum_raddr_i}), .rdata_o(sum_rdata_o)
+    );
+  end else begin : gen_one
+    penni_ram #(
+        .WIDTH(UNITS * UNITW), .DEPTH(ROWS), .AW(ROWAW), .BLOCK(SUM_BLOCK)
+    ) u_sums (
+        .clk_i, .we_i(keep), .waddr_i(row_q), .wdata_i(acc),
+        .re_i(1'b1), .raddr_i(sum_raddr_i), .rdata_o(sum_rdata_o)
+    );
+    logic unused;
+    assign unused = half_q ^ sum_rhalf_i;
+  end
 endmodule

@@ -1,24 +1,24 @@
-/// Maximum of x and of those among N other values whose known_i bit is set. Combinational.
+/// The maxima of the last 1 to N+1 values: after_o[i] = the larger of x_i and before_i[i-1]; after_o[0] = x_i.
+///
+/// before_i[i] is the maximum of the last i+1 values before x_i, of fewer at the start of a row or column, and does not
+/// count before the first one (known_i). So each result is one comparison away from memory. Combinational.
 module penni_max_of #(
     parameter int unsigned N = 1,
     parameter int unsigned XW = 8,
     parameter bit X_SIGNED = 1'b0
 ) (
-    input  logic [XW-1:0]   x_i,
-    input  logic [N*XW-1:0] others_i,
-    input  logic [N-1:0]    known_i,
-    output logic [XW-1:0]   max_o
+    input  logic [XW-1:0]       x_i,
+    input  logic [N*XW-1:0]     before_i,
+    input  logic                known_i,
+    output logic [(N+1)*XW-1:0] after_o
 );
   // Offset binary: with the sign bit inverted, signed numbers compare as unsigned ones.
   localparam logic [XW-1:0] SIGN = {X_SIGNED, {(XW - 1) {1'b0}}};
-  logic [(N+1)*XW-1:0] best;  // the largest of x and the first i others
 
-  assign best[XW-1:0] = x_i ^ SIGN;
-  for (genvar i = 0; i < N; i++) begin : gen_other
-    logic [XW-1:0] other, so_far;
-    assign so_far = best[i*XW+:XW];
-    assign other  = others_i[i*XW+:XW] ^ SIGN;
-    assign best[(i+1)*XW+:XW] = (known_i[i] && other > so_far) ? other : so_far;
+  assign after_o[XW-1:0] = x_i;
+  for (genvar i = 0; i < N; i++) begin : gen_maximum
+    logic [XW-1:0] kept;
+    assign kept = before_i[i*XW+:XW];
+    assign after_o[(i+1)*XW+:XW] = (known_i && (kept ^ SIGN) > (x_i ^ SIGN)) ? kept : x_i;
   end
-  assign max_o = best[N*XW+:XW] ^ SIGN;
 endmodule

@@ -1,20 +1,19 @@
-/// Drains a group's running sums and requantizes: y = sat((acc*M + skip*SKIP_K + bias') >>> SHIFT), NHWC, one value per
-/// cycle.
+/// The requantizer: y = sat((sum*M + skip*SKIP_K + bias') >>> SHIFT), the constants of CO channels one after the other.
 ///
-/// full_i[h]: half h of the sum memories holds a group. For each pixel it walks the channels; a channel's sum is its
-/// lane's next row minus the previous row (0 for the first), exact modulo 2^ACCW. released_o frees the half once its
-/// last row has been read.
+/// step_o asks for the next sum, only while present_i and at most once in CYCLES cycles; the sum has to be on sum_i
+/// SUM_CYCLES (2 to 9) cycles later. A value of the skip connection is taken with it. Nothing stalls from there on: a
+/// step is made only if the FIFO at the end has room for its result. So out_ready_i reaches counters of that FIFO only.
 ///
-/// Pipeline, stalled as a whole while the output waits or the skip value is missing: s1 lane of the channel, s2 words
-/// of all lanes, s3 the pixel's running sum, s4 difference and multiplier, s5 product, s6 total, out saturated.
+/// CYCLES chooses how products are made: 1, a multiplier for M and one for SKIP_K; 2 or more, one multiplier that takes
+/// turns; MW/2 + 1 or more, adders only (penni_requant_serial). The result is in the FIFO 3, 5 or MW/2 + 4 cycles after
+/// the sum; later where a sum is wider than a multiplier (penni_requant_product).
+///
+/// A word of FILE, for each channel: multiplier lowest, then bias'.
 module penni_requant #(
-    parameter int unsigned GROUPS = 4,
-    parameter int unsigned LAST_Q = 4,
     parameter int unsigned CO = 4,
-    parameter int unsigned Q = 4,
-    parameter int unsigned P = 1,
+    parameter int unsigned CYCLES = 1,
+    parameter int unsigned SUM_CYCLES = 4,
     parameter int unsigned ACCW = 20,
-    parameter int unsigned ROWAW = 2,
     parameter int unsigned MW = 16,
     parameter int unsigned BW = 32,
     parameter int unsigned TOTALW = 40,
@@ -28,218 +27,140 @@ module penni_requant #(
     parameter bit BLOCK = 1'b0,
     parameter FILE = ""
 ) (
-    input  logic                clk_i,
-    input  logic                rst_ni,
-    input  logic [1:0]          full_i,
-    output logic                released_o,
-    output logic                released_half_o,
-    output logic                sum_re_o,
-    output logic                sum_half_o,
-    output logic [P*ROWAW-1:0]  sum_rows_o,
-    input  logic [P*Q*ACCW-1:0] sum_words_i,
-    input  logic                skip_valid_i,
-    output logic                skip_ready_o,
-    input  logic [SKIPW-1:0]    skip_data_i,
-    output logic                out_valid_o,
-    input  logic                out_ready_i,
-    output logic [YW-1:0]       out_data_o
+    input  logic                   clk_i,
+    input  logic                   rst_ni,
+    input  logic                   present_i,
+    output logic                   step_o,
+    input  logic signed [ACCW-1:0] sum_i,
+    input  logic                   skip_valid_i,
+    output logic                   skip_ready_o,
+    input  logic [SKIPW-1:0]       skip_data_i,
+    output logic                   out_valid_o,
+    input  logic                   out_ready_i,
+    output logic [YW-1:0]          out_data_o
 );
   localparam int unsigned CAW = (CO > 1) ? $clog2(CO) : 1;
-  localparam int unsigned QW = (Q > 1) ? $clog2(Q) : 1;
-  localparam int unsigned LW = (P > 1) ? $clog2(P) : 1;
-  localparam int unsigned KW = MW + BW + LW;  // a word of constants: multiplier lowest, then bias', then lane
+  localparam bit SERIAL = CYCLES > MW / 2;
+  localparam bit TURNS = !SERIAL && SKIP && CYCLES > 1;
 
-  logic room, en;
-  logic valid_s1_q, valid_s2_q, valid_s3_q, valid_s4_q, valid_s5_q, valid_s6_q;
+  // ---- A step for each value: in the last of its CYCLES cycles, so that no value is begun before its turn -----------
+  logic room, due, ready, step;
+  assign ready        = room && present_i && due;
+  assign step         = ready && (!SKIP || skip_valid_i);
+  assign step_o       = step;
+  assign skip_ready_o = SKIP && ready;
 
-  assign room         = !out_valid_o || out_ready_i;
-  assign en           = room && !(SKIP && valid_s2_q && !skip_valid_i);
-  assign skip_ready_o = SKIP && room && valid_s2_q;
-
-  // ---- s0: which pixel, which channel -------------------------------------------------------------------------------
-  logic           half_q, valid_s0, last_channel, last_pixel, group_end;
-  logic [CAW-1:0] channel_q;
-  logic [QW-1:0]  pixel_q;
-
-  assign valid_s0     = full_i[half_q];
-  assign last_channel = channel_q == CAW'(CO - 1);
-  assign group_end    = en && valid_s0 && last_channel && last_pixel;
-  if (LAST_Q == Q) begin : gen_whole
-    assign last_pixel = pixel_q == QW'(Q - 1);
-  end else begin : gen_short
-    logic last_group;
-    penni_frame_last #(.BEATS(GROUPS)) u_last (
-        .clk_i, .rst_ni, .valid_i(group_end), .ready_i(1'b1), .last_o(last_group)
-    );
-    assign last_pixel = pixel_q == (last_group ? QW'(LAST_Q - 1) : QW'(Q - 1));
-  end
-
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      half_q    <= 1'b0;
-      channel_q <= '0;
-      pixel_q   <= '0;
-    end else if (en && valid_s0) begin
-      channel_q <= last_channel ? '0 : channel_q + 1'b1;
-      if (last_channel) pixel_q <= last_pixel ? '0 : pixel_q + 1'b1;
-      if (group_end) half_q <= !half_q;
-    end
-  end
-
-  // ---- s1: each lane's next row is read; the channel's lane advances ------------------------------------------------
-  logic           half_s1_q, group_end_s1_q;
-  logic [CAW-1:0] channel_s1_q, channel_s2_q;
-  logic [QW-1:0]  pixel_s1_q, pixel_s2_q;
-  logic [LW-1:0]  lane_s1, lane_s2_q, lane_s3_q;
-  logic           first_s2_q;
-
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      valid_s1_q  <= 1'b0;
-      valid_s2_q  <= 1'b0;
-      valid_s3_q  <= 1'b0;
-      valid_s4_q  <= 1'b0;
-      valid_s5_q  <= 1'b0;
-      valid_s6_q  <= 1'b0;
-      out_valid_o <= 1'b0;
-    end else if (en) begin
-      valid_s1_q  <= valid_s0;
-      valid_s2_q  <= valid_s1_q;
-      valid_s3_q  <= valid_s2_q;
-      valid_s4_q  <= valid_s3_q;
-      valid_s5_q  <= valid_s4_q;
-      valid_s6_q  <= valid_s5_q;
-      out_valid_o <= valid_s6_q;
-    end else if (out_ready_i) begin
-      out_valid_o <= 1'b0;
-    end
-  end
-
-  always_ff @(posedge clk_i) begin
-    if (en) begin
-      half_s1_q         <= half_q;
-      channel_s1_q      <= channel_q;
-      pixel_s1_q        <= pixel_q;
-      group_end_s1_q    <= last_channel && last_pixel;
-      channel_s2_q      <= channel_s1_q;
-      pixel_s2_q        <= pixel_s1_q;
-      lane_s2_q         <= lane_s1;
-      lane_s3_q         <= lane_s2_q;
-      first_s2_q        <= channel_s1_q == '0;
-    end
-  end
-
-  assign released_o      = en && valid_s1_q && group_end_s1_q;
-  assign released_half_o = half_s1_q;
-  assign sum_re_o        = en;
-  assign sum_half_o      = half_s1_q;
-
-  if (P == 1) begin : gen_one_lane
-    assign lane_s1    = '0;
-    assign sum_rows_o = ROWAW'(channel_s1_q);
-  end else begin : gen_lanes
-    logic [KW-1:0] constants;
-    logic          last_channel_s1_q;
-    always_ff @(posedge clk_i) if (en) last_channel_s1_q <= last_channel;
-    penni_rom #(
-        .WIDTH(KW), .DEPTH(CO), .AW(CAW), .BLOCK(BLOCK), .FILE(FILE)
-    ) u_lane (
-        .clk_i, .re_i(en), .raddr_i(channel_q), .rdata_o(constants)
-    );
-    assign lane_s1 = constants[MW+BW+:LW];
-    logic unused;
-    assign unused = ^constants[MW+BW-1:0];
-    for (genvar p = 0; p < P; p++) begin : gen_row
-      logic [ROWAW-1:0] row_q;
-      always_ff @(posedge clk_i) begin
-        if (!rst_ni) row_q <= '0;
-        else if (en && valid_s1_q) begin
-          if (last_channel_s1_q) row_q <= '0;
-          else if (lane_s1 == LW'(p)) row_q <= row_q + 1'b1;
-        end
-      end
-      assign sum_rows_o[p*ROWAW+:ROWAW] = row_q;
-    end
-  end
-
-  // ---- s2 -> s3: the pixel's running sum ----------------------------------------------------------------------------
-  logic [ACCW-1:0] running_s3_q;
-  always_ff @(posedge clk_i) begin
-    if (en) running_s3_q <= sum_words_i[(32'(lane_s2_q)*Q+32'(pixel_s2_q))*ACCW+:ACCW];
-  end
-
-  // ---- s3 -> s4: difference from the lane's previous row ------------------------------------------------------------
-  logic [P*ACCW-1:0]      earlier;
-  logic signed [ACCW-1:0] sum_s4_q;
-  for (genvar p = 0; p < P; p++) begin : gen_earlier
-    logic [ACCW-1:0] earlier_q;
+  if (CYCLES == 1) begin : gen_always
+    assign due = 1'b1;
+  end else begin : gen_paced
+    localparam int unsigned NW = $clog2(CYCLES);
+    logic [NW-1:0] phase_q;
+    logic          due_q;
+    assign due = due_q;
     always_ff @(posedge clk_i) begin
-      if (en) begin
-        // A pixel's first channel is at s3 in the next cycle: every lane starts from 0.
-        if (valid_s2_q && first_s2_q) earlier_q <= '0;
-        else if (valid_s3_q && lane_s3_q == LW'(p)) earlier_q <= running_s3_q;
+      if (!rst_ni) begin
+        phase_q <= '0;
+        due_q   <= 1'b0;
+      end else if (step) begin
+        phase_q <= '0;
+        due_q   <= 1'b0;
+      end else if (room && present_i && !due_q) begin
+        phase_q <= phase_q + 1'b1;
+        due_q   <= phase_q == NW'(CYCLES - 2);
       end
     end
-    assign earlier[p*ACCW+:ACCW] = earlier_q;
-  end
-  always_ff @(posedge clk_i) begin
-    if (en) sum_s4_q <= running_s3_q - earlier[32'(lane_s3_q)*ACCW+:ACCW];
   end
 
-  // ---- Constants: read in parallel with s2, valid at s3 -------------------------------------------------------------
-  logic [KW-1:0]        constants_s3;
-  logic signed [MW:0]   multiplier_s4_q;
-  logic signed [BW-1:0] bias_s4_q;
+  // ---- Constants: valid from one cycle before the sum, until the next value's ---------------------------------------
+  logic [SUM_CYCLES:1] valid_q;  // [n]: n cycles after the step
+  logic                read;
+  logic [CAW-1:0]      channel_q;
+  logic [MW+BW-1:0]    constants;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) valid_q <= '0;
+    else valid_q <= {valid_q[SUM_CYCLES-1:1], step};
+  end
+  if (SUM_CYCLES == 2) begin : gen_now
+    assign read = step;
+  end else begin : gen_later
+    assign read = valid_q[SUM_CYCLES-2];
+  end
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) channel_q <= '0;
+    else if (read) channel_q <= (channel_q == CAW'(CO - 1)) ? '0 : channel_q + 1'b1;
+  end
   penni_rom #(
-      .WIDTH(KW), .DEPTH(CO), .AW(CAW), .BLOCK(BLOCK), .FILE(FILE)
+      .WIDTH(MW + BW), .DEPTH(CO), .AW(CAW), .BLOCK(BLOCK), .FILE(FILE)
   ) u_constants (
-      .clk_i, .re_i(en), .raddr_i(channel_s2_q), .rdata_o(constants_s3)
+      .clk_i, .re_i(read), .raddr_i(channel_q), .rdata_o(constants)
   );
-  logic unused_lane;
-  assign unused_lane = ^constants_s3[MW+BW+:LW];
-  always_ff @(posedge clk_i) begin
-    if (en) begin
-      multiplier_s4_q <= {1'b0, constants_s3[MW-1:0]};
-      bias_s4_q       <= constants_s3[MW+:BW];
-    end
-  end
-
-  // ---- s4 -> s5 -> s6: acc*M + (skip*SKIP_K + bias') ----------------------------------------------------------------
-  /* verilator lint_off UNUSEDSIGNAL */  // the total is modulo 2^TOTALW
-  logic signed [ACCW+MW:0]   product_s5_q;
-  /* verilator lint_on UNUSEDSIGNAL */
-  logic signed [TOTALW-1:0]  addend_s5_q, total_s6_q;
-  if (SKIP) begin : gen_skip
-    localparam int unsigned FW = $clog2(SKIP_K + 1) + 1;
-    logic signed [SKIPW:0]    skip_s3_q;
-    /* verilator lint_off UNUSEDSIGNAL */  // likewise
-    logic signed [SKIPW+FW:0] scaled_s4_q;
-    /* verilator lint_on UNUSEDSIGNAL */
-    always_ff @(posedge clk_i) begin
-      if (en) begin
-        skip_s3_q   <= {SKIP_SIGNED && skip_data_i[SKIPW-1], skip_data_i};
-        scaled_s4_q <= skip_s3_q * $signed(FW'(SKIP_K));
-        addend_s5_q <= TOTALW'(scaled_s4_q) + TOTALW'(bias_s4_q);
-      end
-    end
-  end else begin : gen_no_skip
-    always_ff @(posedge clk_i) if (en) addend_s5_q <= TOTALW'(bias_s4_q);
+  if (!SKIP) begin : gen_no_skip
     logic unused;
     assign unused = ^{skip_valid_i, skip_data_i};
   end
+
+  // ---- The total ----------------------------------------------------------------------------------------------------
+  localparam int unsigned STAGES = SERIAL ? MW / 2 + 3 : TURNS ? 4 : (ACCW > 25) ? 2 + (ACCW - 23) / 2 : 2;
+  // Serial: as wide as its steps leave it.
+  localparam int unsigned DW = ((!SKIP || ACCW + 1 > SKIPW + 2) ? ACCW + 1 : SKIPW + 2) + 32'(SKIP);
+  localparam int unsigned IW = SERIAL ? ((BW > DW) ? BW : DW) - 1 + 2 * (MW / 2 + 1) : TOTALW;
+  logic signed [IW-1:0] total;
+  logic [STAGES:1]      after_q;  // [n]: n cycles after the sum
   always_ff @(posedge clk_i) begin
-    if (en) begin
-      product_s5_q <= sum_s4_q * multiplier_s4_q;
-      total_s6_q   <= TOTALW'(product_s5_q) + addend_s5_q;
+    if (!rst_ni) after_q <= '0;
+    else after_q <= {after_q[STAGES-1:1], valid_q[SUM_CYCLES]};
+  end
+
+  if (SERIAL) begin : gen_serial
+    penni_requant_serial #(
+        .ACCW(ACCW), .MW(MW), .BW(BW), .DW(DW), .IW(IW), .SKIP(SKIP), .SKIPW(SKIPW), .SKIP_SIGNED(SKIP_SIGNED),
+        .SKIP_K(SKIP_K)
+    ) u_serial (
+        .clk_i, .step_i(step), .read_i(read), .first_i(valid_q[SUM_CYCLES]),
+        .start_i(after_q[2]), .sum_i, .multiplier_i(constants[MW-1:0]), .bias_i(constants[MW+:BW]), .skip_data_i,
+        .total_o(total)
+    );
+  end else begin : gen_multiplier
+    logic [SKIPW-1:0] skip;
+    penni_delay #(
+        .WIDTH(SKIPW), .CYCLES(TURNS ? SUM_CYCLES + 1 : SUM_CYCLES - 2)
+    ) u_skip (
+        .clk_i, .en_i(1'b1), .in_i(skip_data_i), .out_o(skip)
+    );
+    if (TURNS) begin : gen_turns
+      penni_requant_turns #(
+          .ACCW(ACCW), .MW(MW), .BW(BW), .TOTALW(TOTALW), .SKIPW(SKIPW), .SKIP_SIGNED(SKIP_SIGNED), .SKIP_K(SKIP_K)
+      ) u_turns (
+          .clk_i, .first_i(valid_q[SUM_CYCLES]), .start_i(after_q[2]), .sum_i,
+          .multiplier_i(constants[MW-1:0]), .bias_i(constants[MW+:BW]), .skip_i(skip), .total_o(total)
+      );
+    end else begin : gen_parallel
+      penni_requant_product #(
+          .ACCW(ACCW), .MW(MW), .BW(BW), .TOTALW(TOTALW), .SKIP(SKIP), .SKIPW(SKIPW), .SKIP_SIGNED(SKIP_SIGNED),
+          .SKIP_K(SKIP_K)
+      ) u_product (
+          .clk_i, .sum_i, .multiplier_i(constants[MW-1:0]), .bias_i(constants[MW+:BW]), .skip_i(skip), .total_o(total)
+      );
     end
   end
 
-  // ---- s6 -> out ----------------------------------------------------------------------------------------------------
+  // ---- Saturate, and wait for the reader ----------------------------------------------------------------------------
   logic [YW-1:0] y;
+  localparam int unsigned KEPT = (IW < TOTALW) ? IW : TOTALW;  // the total is within TOTALW bits
+  if (IW > KEPT) begin : gen_sign
+    logic unused;
+    assign unused = ^total[IW-1:KEPT];
+  end
   penni_shift_sat #(
-      .IW(TOTALW), .SHIFT(SHIFT), .OW(YW), .O_SIGNED(Y_SIGNED)
+      .IW(KEPT), .SHIFT(SHIFT), .OW(YW), .O_SIGNED(Y_SIGNED)
   ) u_sat (
-      .in_i(total_s6_q), .out_o(y)
+      .in_i(total[KEPT-1:0]), .out_o(y)
   );
-  always_ff @(posedge clk_i) if (en) out_data_o <= y;
+  penni_credit_fifo #(
+      .WIDTH(YW)
+  ) u_results (
+      .clk_i, .rst_ni, .ready_o(room), .start_i(step), .valid_i(after_q[STAGES]), .data_i(y),
+      .out_valid_o, .out_ready_i, .out_data_o
+  );
 endmodule

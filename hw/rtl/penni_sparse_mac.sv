@@ -5,9 +5,9 @@
 /// pixel, channel by channel, as differences within a lane (exact modulo 2^ACCW), through one requantizer.
 ///
 /// In: TILED: one word of Q values for each group, channel and basis; else one value per beat, NHWC. Out: one value per
-/// beat, NHWC. Cycles per group: the maximum of the beats of its load, LEN + 1 and Q*CO; out_valid_o follows 8 cycles
-/// after the drain begins. in_ready_o, out_valid_o and out_data_o come from registers; skip_ready_o depends on
-/// out_ready_i, and the drain waits for the beat of the skip connection.
+/// beat, NHWC. Cycles per group: the maximum of the beats of its load, LEN + 1 and Q*CO*REQUANT_CYCLES, or the sum of
+/// those that share a single buffer; out_valid_o follows 7 cycles or more after the drain begins. in_ready_o, skip_ready_o and out_valid_o depend on registers only; the drain waits for the
+/// beat of the skip connection.
 module penni_sparse_mac #(
     parameter int unsigned PIXELS = 16,
     parameter int unsigned DEPTH = 20,
@@ -19,8 +19,13 @@ module penni_sparse_mac #(
     parameter bit Z_SIGNED = 1'b1,
     parameter int unsigned CW = 8,
     parameter int unsigned ADDRW = 5,
+    parameter int unsigned STEPW = 0,
+    parameter bit ROW_BIT = 1'b1,
     parameter int unsigned LEN = 16,
     parameter int unsigned LANE_ROWS = 4,
+    parameter int unsigned PAIR_SHIFT = 0,
+    parameter int unsigned PAIR_EXTRA = 0,
+    parameter bit LUT_MULTIPLY = 1'b0,
     parameter int unsigned ACCW = 20,
     parameter int unsigned MW = 16,
     parameter int unsigned BW = 32,
@@ -32,12 +37,16 @@ module penni_sparse_mac #(
     parameter int unsigned SKIPW = 8,
     parameter bit SKIP_SIGNED = 1'b0,
     parameter int unsigned SKIP_K = 0,
+    parameter bit Z_HALVES = 1'b1,
+    parameter bit SUM_HALVES = 1'b1,
     parameter bit Z_BLOCK = 1'b1,
     parameter bit SUM_BLOCK = 1'b0,
     parameter bit PROGRAM_BLOCK = 1'b0,
     parameter bit REQUANT_BLOCK = 1'b0,
+    parameter int unsigned REQUANT_CYCLES = 1,
     parameter PROGRAM_FILE = "",
-    parameter REQUANT_FILE = ""
+    parameter REQUANT_FILE = "",
+    parameter LANES_FILE = ""
 ) (
     input  logic                          clk_i,
     input  logic                          rst_ni,
@@ -53,20 +62,26 @@ module penni_sparse_mac #(
 );
   localparam int unsigned GROUPS = (PIXELS + Q - 1) / Q;
   localparam int unsigned LAST_Q = PIXELS - (GROUPS - 1) * Q;  // pixels of a frame's last group
-  localparam int unsigned ENTRYW = CW + ADDRW + 1;
+  localparam int unsigned WHEREW = (STEPW == 0) ? ADDRW : STEPW;  // an address, or a step to it
+  localparam int unsigned ENTRYW = CW + WHEREW + (ROW_BIT ? 1 : 0);
+  localparam int unsigned FETCH = (STEPW == 0) ? 0 : 1;  // cycles from an entry to its address
+  localparam bit PAIRS = PAIR_SHIFT != 0;
+  localparam int unsigned SUMS = FETCH + (PAIRS ? 5 : 4);  // cycles from an entry to its sums
+  localparam int unsigned UNITS = PAIRS ? Q / 2 : Q;  // accumulators of a lane
+  localparam int unsigned UNITW = PAIR_EXTRA + PAIR_SHIFT + ACCW;
   localparam int unsigned PCW = (LEN > 1) ? $clog2(LEN) : 1;
   localparam int unsigned ROWAW = (LANE_ROWS > 1) ? $clog2(LANE_ROWS) : 1;
   localparam int unsigned Z_LANES = TILED ? 1 : Q;
 
   // ---- Load ---------------------------------------------------------------------------------------------------------
-  logic               z_written, load_half_q, z_released;
-  logic [1:0]         z_full_q;
+  logic               z_written, load_half_q, z_half_q, z_released;
+  logic [1:0]         z_used_q, z_full_q;  // used: may not be written; full: ready for the program
   logic [ADDRW-1:0]   load_address_q;
   logic [Z_LANES-1:0] z_we;
   logic [Q*ZW-1:0]    z_wdata;
   logic               load, word_end, group_loaded;
 
-  assign in_ready_o   = !z_full_q[load_half_q];
+  assign in_ready_o   = !z_used_q[load_half_q];
   assign load         = in_valid_i && in_ready_o;
   assign word_end     = load_address_q == ADDRW'(DEPTH - 1);
   assign z_written    = load && group_loaded;
@@ -77,7 +92,7 @@ module penni_sparse_mac #(
       load_half_q    <= 1'b0;
     end else if (load) begin
       load_address_q <= word_end ? '0 : load_address_q + 1'b1;
-      if (group_loaded) load_half_q <= !load_half_q;
+      if (group_loaded) load_half_q <= Z_HALVES && !load_half_q;
     end
   end
 
@@ -106,15 +121,14 @@ module penni_sparse_mac #(
     end
   end
 
-  // ---- Compute ------------------------------------------------------------------------------------------------------
-  logic           run_q, z_half_q, sum_half_q, start, program_end, drain_released;
+  // ---- Walk the program ---------------------------------------------------------------------------------------------
+  logic           run_q, sum_half_q, start, program_end, drain_released;
   logic [PCW-1:0] counter_q;
   logic [1:0]     sum_used_q, sum_full_q;  // used: since its program started; full: ready to drain
   logic           drain_release_half;
 
   assign start       = !run_q && z_full_q[z_half_q] && !sum_used_q[sum_half_q];
   assign program_end = run_q && counter_q == PCW'(LEN - 1);
-  assign z_released  = program_end;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -128,15 +142,17 @@ module penni_sparse_mac #(
       if (program_end) begin
         run_q      <= 1'b0;
         counter_q  <= '0;
-        z_half_q   <= !z_half_q;
-        sum_half_q <= !sum_half_q;
+        z_half_q   <= Z_HALVES && !z_half_q;
+        sum_half_q <= SUM_HALVES && !sum_half_q;
       end
     end
   end
 
-  // running_q, done_q[0]: the program word is there; done_q[1]: z, [2]: operands, [3]: product, [4]: sums.
-  logic       running_q, half_s1_q;
-  logic [4:0] done_q;
+  // running_q: the entries are there. done_q[n]: n + 1 cycles after the program's end; [FETCH]: the last z is read,
+  // [SUMS]: the last sums are there. half_q[n]: n + 1 cycles after the counter.
+  logic                running_q;
+  logic [SUMS:0]       done_q;
+  logic [FETCH:0]      half_q;
   logic [P*ENTRYW-1:0] entries;
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -144,10 +160,15 @@ module penni_sparse_mac #(
       done_q    <= '0;
     end else begin
       running_q <= run_q;
-      done_q    <= {done_q[3:0], program_end};
+      done_q    <= {done_q[SUMS-1:0], program_end};
     end
   end
-  always_ff @(posedge clk_i) half_s1_q <= z_half_q;
+  if (FETCH == 0) begin : gen_half
+    always_ff @(posedge clk_i) half_q <= z_half_q;
+  end else begin : gen_later_half
+    always_ff @(posedge clk_i) half_q <= {half_q[FETCH-1:0], z_half_q};
+  end
+  assign z_released = done_q[FETCH];
 
   penni_rom #(
       .WIDTH(P * ENTRYW), .DEPTH(LEN), .AW(PCW), .BLOCK(PROGRAM_BLOCK), .FILE(PROGRAM_FILE)
@@ -155,40 +176,56 @@ module penni_sparse_mac #(
       .clk_i, .re_i(1'b1), .raddr_i(counter_q), .rdata_o(entries)
   );
 
-  logic                sum_re;
-  logic [P*Q*ACCW-1:0] sum_words;
+  // ---- Lanes and their z memory -------------------------------------------------------------------------------------
+  logic [P*ADDRW-1:0]  z_addresses;
+  logic [P*Q*ZW-1:0]   z_words;
+  logic [P*UNITS*UNITW-1:0] sum_words;
   logic [P*ROWAW-1:0]  sum_rows;
   logic                sum_read_half;
   for (genvar p = 0; p < P; p++) begin : gen_lane
     penni_mac_lane #(
-        .Q(Q), .ZW(ZW), .Z_SIGNED(Z_SIGNED), .CW(CW), .ADDRW(ADDRW), .ACCW(ACCW), .ROWAW(ROWAW),
-        .Z_BLOCK(Z_BLOCK), .SUM_BLOCK(SUM_BLOCK), .Z_LANES(Z_LANES)
+        .Q(Q), .ZW(ZW), .Z_SIGNED(Z_SIGNED), .CW(CW), .ADDRW(ADDRW), .STEPW(STEPW), .ROW_BIT(ROW_BIT),
+        .PAIR_SHIFT(PAIR_SHIFT), .PAIR_EXTRA(PAIR_EXTRA), .LUT_MULTIPLY(LUT_MULTIPLY), .ACCW(ACCW), .ROWS(LANE_ROWS),
+        .ROWAW(ROWAW), .SUM_HALVES(SUM_HALVES), .SUM_BLOCK(SUM_BLOCK)
     ) u_lane (
-        .clk_i, .rst_ni,
-        .z_we_i(z_we), .z_waddr_i({load_half_q, load_address_q}), .z_wdata_i(z_wdata),
-        .valid_i(running_q), .half_i(half_s1_q),
-        .coef_i(entries[p*ENTRYW+:CW]), .address_i(entries[p*ENTRYW+CW+:ADDRW]), .last_i(entries[p*ENTRYW+CW+ADDRW]),
-        .done_i(done_q[4]),
-        .sum_re_i(sum_re), .sum_raddr_i({sum_read_half, sum_rows[p*ROWAW+:ROWAW]}),
-        .sum_rdata_o(sum_words[p*Q*ACCW+:Q*ACCW])
+        .clk_i, .rst_ni, .valid_i(running_q),
+        .coef_i(entries[p*ENTRYW+:CW]), .where_i(entries[p*ENTRYW+CW+:WHEREW]),
+        .last_i(ROW_BIT && entries[p*ENTRYW+ENTRYW-1]),
+        .z_address_o(z_addresses[p*ADDRW+:ADDRW]), .z_word_i(z_words[p*Q*ZW+:Q*ZW]),
+        .done_i(done_q[SUMS]),
+        .sum_rhalf_i(sum_read_half), .sum_raddr_i(sum_rows[p*ROWAW+:ROWAW]),
+        .sum_rdata_o(sum_words[p*UNITS*UNITW+:UNITS*UNITW])
     );
   end
 
-  // ---- Ping-pong buffer ownership -----------------------------------------------------------------------------------
+  penni_mac_z #(
+      .P(P), .WIDTH(Q * ZW / Z_LANES), .LANES(Z_LANES), .DEPTH(DEPTH), .ADDRW(ADDRW), .HALVES(Z_HALVES), .BLOCK(Z_BLOCK)
+  ) u_z (
+      .clk_i, .we_i(z_we), .waddr_i(load_address_q), .whalf_i(load_half_q), .wdata_i(z_wdata),
+      .raddr_i(z_addresses), .rhalf_i(half_q[FETCH]), .rdata_o(z_words)
+  );
+
+  // ---- Buffer ownership ---------------------------------------------------------------------------------------------
+  // A half of z is released after its program's end, so z_half_q is at the next one.
   logic full_half_q;
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
+      z_used_q    <= '0;
       z_full_q    <= '0;
       sum_used_q  <= '0;
       sum_full_q  <= '0;
       full_half_q <= 1'b0;
     end else begin
-      if (z_written) z_full_q[load_half_q] <= 1'b1;
-      if (z_released) z_full_q[z_half_q] <= 1'b0;
+      if (z_written) begin
+        z_used_q[load_half_q] <= 1'b1;
+        z_full_q[load_half_q] <= 1'b1;
+      end
+      if (program_end) z_full_q[z_half_q] <= 1'b0;
+      if (z_released) z_used_q[Z_HALVES && !z_half_q] <= 1'b0;
       if (start) sum_used_q[sum_half_q] <= 1'b1;
-      if (done_q[4]) begin
+      if (done_q[SUMS]) begin
         sum_full_q[full_half_q] <= 1'b1;
-        full_half_q             <= !full_half_q;
+        full_half_q             <= SUM_HALVES && !full_half_q;
       end
       if (drain_released) begin
         sum_used_q[drain_release_half] <= 1'b0;
@@ -198,14 +235,23 @@ module penni_sparse_mac #(
   end
 
   // ---- Drain and requantize -----------------------------------------------------------------------------------------
-  penni_requant #(
-      .GROUPS(GROUPS), .LAST_Q(LAST_Q), .CO(CO), .Q(Q), .P(P), .ACCW(ACCW), .ROWAW(ROWAW), .MW(MW), .BW(BW),
-      .TOTALW(TOTALW), .SHIFT(SHIFT), .YW(YW), .Y_SIGNED(Y_SIGNED), .SKIP(SKIP), .SKIPW(SKIPW), .SKIP_SIGNED(SKIP_SIGNED),
-      .SKIP_K(SKIP_K), .BLOCK(REQUANT_BLOCK), .FILE(REQUANT_FILE)
-  ) u_requant (
+  logic                   present, step;
+  logic signed [ACCW-1:0] sum;
+  penni_row_sums #(
+      .GROUPS(GROUPS), .LAST_Q(LAST_Q), .CO(CO), .Q(Q), .P(P), .PAIR_SHIFT(PAIR_SHIFT), .PAIR_EXTRA(PAIR_EXTRA),
+      .ACCW(ACCW), .ROWAW(ROWAW), .HALVES(SUM_HALVES), .FILE(LANES_FILE)
+  ) u_row_sums (
       .clk_i, .rst_ni,
       .full_i(sum_full_q), .released_o(drain_released), .released_half_o(drain_release_half),
-      .sum_re_o(sum_re), .sum_half_o(sum_read_half), .sum_rows_o(sum_rows), .sum_words_i(sum_words),
+      .rows_half_o(sum_read_half), .rows_o(sum_rows), .words_i(sum_words),
+      .present_o(present), .step_i(step), .sum_o(sum)
+  );
+  penni_requant #(
+      .CO(CO), .CYCLES(REQUANT_CYCLES), .SUM_CYCLES(PAIRS ? 5 : 4), .ACCW(ACCW), .MW(MW), .BW(BW),
+      .TOTALW(TOTALW), .SHIFT(SHIFT), .YW(YW), .Y_SIGNED(Y_SIGNED), .SKIP(SKIP), .SKIPW(SKIPW), .SKIP_SIGNED(SKIP_SIGNED), .SKIP_K(SKIP_K),
+      .BLOCK(REQUANT_BLOCK), .FILE(REQUANT_FILE)
+  ) u_requant (
+      .clk_i, .rst_ni, .present_i(present), .step_o(step), .sum_i(sum),
       .skip_valid_i, .skip_ready_o, .skip_data_i, .out_valid_o, .out_ready_i, .out_data_o
   );
 endmodule

@@ -9,6 +9,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from .children import execute
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -51,10 +53,10 @@ def _command(name: str, without: str, needed: bool = False, version: bool = Fals
 
 def _first_line(command: str) -> str | None:
     try:
-        done = subprocess.run([command, "--version"], capture_output=True, text=True, timeout=20, check=True)
-    except (OSError, subprocess.SubprocessError):
+        done = execute([command, "--version"], timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
         return None
-    return next(iter(done.stdout.splitlines()), None)
+    return None if done.returncode else next(iter(done.stdout.splitlines()), None)
 
 
 def _package(name: str, without: str, needed: bool, file: str | None = None) -> Probe:

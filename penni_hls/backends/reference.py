@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..errors import ProjectError
@@ -10,7 +12,7 @@ from ..project import Project
 from .engine import Engine
 from .result import Simulation, Stage, compare, layer_inputs, node_of, silent
 from .top import INPUT, LOGIT, OUTPUT
-from .words import unpack
+from .words import unpack, word_bytes
 
 
 def reference(project: Project, images: np.ndarray, layer: str | None = None, *, stage: Stage = silent) -> Simulation:
@@ -34,8 +36,13 @@ def _vectors(project: Project) -> tuple[np.ndarray, np.ndarray]:
         pixels, due = ((folder / name).read_bytes() for name in (f"{INPUT}.bin", f"{OUTPUT}.expect.bin"))
     except OSError as error:
         raise ProjectError(f"{error.filename}: {error.strerror}; generate the project anew") from None
-    spec = graph.input.op.out_spec
-    logits = unpack(due, 1, LOGIT).reshape(-1, *graph.output.op.out_spec.shape)
+    spec, out = graph.input.op.out_spec, graph.output.op.out_spec
+    frame, results = math.prod(spec.shape), math.prod(out.shape) * word_bytes(LOGIT.bits)
+    if not pixels or len(pixels) % frame or len(due) != len(pixels) // frame * results:
+        raise ProjectError(
+            f"{folder}: the vectors are damaged, {len(pixels)} and {len(due)} bytes; generate the project anew"
+        )
+    logits = unpack(due, 1, LOGIT).reshape(-1, *out.shape)
     return np.frombuffer(pixels, spec.qtype.dtype).reshape(-1, *spec.shape), logits
 
 

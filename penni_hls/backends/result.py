@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from ..ir.graph import Node
 from ..project import Project
 
 Stage = Callable[[str], None]
+SETTLED = 0.01  # by how much two means may differ
 
 
 def silent(stage: str) -> None:
@@ -46,6 +47,7 @@ class Mismatch:
 class Simulation:
     """How a simulation went. Cycles are None where there is no clock, or a single image.
 
+    cycles_per_image: the mean behind the fill of the pipeline; settled: it has stopped changing.
     problem: what went wrong beside a wrong value, such as a deadlock. layer: the operator that ran alone. fifos: by
     name the words that each can hold and the most that it did. files: what was left to look at, such as waves.
     """
@@ -56,6 +58,7 @@ class Simulation:
     first_mismatch: Mismatch | None = None
     problem: str | None = None
     cycles_per_image: int | None = None
+    settled: bool | None = None
     latency_cycles: int | None = None
     images_per_second: float | None = None
     layer: str | None = None
@@ -64,6 +67,21 @@ class Simulation:
 
     def as_dict(self) -> dict:
         return asdict(self)
+
+
+def steady_state(intervals: Sequence[int], fill: int) -> tuple[int | None, bool | None]:
+    """intervals: cycles between the ends of consecutive images; fill: images on their way at once. -> their mean behind
+    the fill, and whether it has settled: both halves say the same. The halves of a memory may take turns, so that long
+    and short intervals alternate: where there are enough, each half has an even number of them."""
+    if not intervals:
+        return None, None
+    behind = intervals[fill:]
+    if len(behind) < 2:
+        return intervals[-1], False
+    behind = behind[len(behind) % 4 if len(behind) >= 4 else 0 :]
+    half = len(behind) // 2
+    first, second = (sum(part) / len(part) for part in (behind[:half], behind[half:]))
+    return round(sum(behind) / len(behind)), abs(first - second) <= SETTLED * second
 
 
 def compare(name: str, expected: np.ndarray, got: np.ndarray) -> Mismatch | None:
@@ -95,5 +113,4 @@ def node_of(project: Project, layer: str) -> Node:
 
 def layer_inputs(project: Project, node: Node, images: np.ndarray) -> tuple[IntTensor, ...]:
     """What `node` reads for `images`, by the reference."""
-    kept = interpreter.run(project.graph, images, keep=set(node.inputs))
-    return tuple(kept[name] for name in node.inputs)
+    return project.graph.read(node.name, interpreter.run(project.graph, images, keep=set(node.inputs)))

@@ -30,5 +30,6 @@ class Synthesis:
 
 def synth(project: Project, progress: Callable[[int, int], None] = lambda done, total: None) -> Synthesis:
     """Synthesize the project's rtl/. progress: called with (modules done, modules)."""
+    project.check_whole("rtl")
     found = yosys.synthesize_design(project.schedule, project.path / "rtl", project.work / "synth", progress)
     return Synthesis(found, project.schedule.board.budget)

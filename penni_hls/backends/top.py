@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..ir.fixed import QType
+from ..ir.graph import TensorSpec
 from ..ir.ops.external import External
 from ..schedule import Schedule
 from .templates import identifier
@@ -38,6 +39,11 @@ class TopPort:
     def as_dict(self) -> dict[str, str | int]:
         """What a script needs in order to drive the port."""
         return {"name": self.name, "kind": self.kind, "bits": self.bits, "words": self.words}
+
+
+def result_shape(output: TensorSpec) -> tuple[int, ...]:
+    """Of one image's result, as users see it: (classes,), or (H, W, C) of a network whose result is a map."""
+    return output.shape[2:] if output.pixels == 1 else output.shape
 
 
 def ports(schedule: Schedule) -> tuple[TopPort, ...]:

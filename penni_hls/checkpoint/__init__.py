@@ -5,7 +5,7 @@ A form of checkpoint is a module with
     recognises(path: Path, head: bytes)      head: the first 16 bytes; it may look into a zip's names
 and one of
     contents(path) -> Contents               named tensors: the families below make the network of them
-    graph(path, mean, std) -> Graph[Layer]   where the file itself says how its layers are joined
+    traced(path, mean, std) -> Traced        where the file itself says how its layers are joined
     stored(path) -> Stored                   where it also holds the mean and deviation of the pixels
 Each raises CheckpointError, one line without the path.
 """
@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ..data import CIFAR10_MEAN, CIFAR10_STD
+from ..ir.bits import LayerBits
 from ..ir.graph import Graph, verify
 from ..ir.layers import Input, Layer
 from ..ir.quantized import Quantized
@@ -36,11 +37,14 @@ Numbers = Sequence[float] | None
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """graph: the float network; form: the kind of file; quantized: the integer network, where the file has one."""
+    """graph: the float network; form: the kind of file; quantized: the integer network, where the file has one; notes:
+    what of the file's network was left out, a sentence each; bits: widths of weights by layer, where the file has them."""
 
     graph: Graph[Layer]
     form: str
     quantized: Quantized | None = None
+    notes: tuple[str, ...] = ()
+    bits: LayerBits | None = None
 
 
 def read(path: str | Path, *, mean: Numbers = None, std: Numbers = None) -> Graph[Layer]:
@@ -68,7 +72,7 @@ def load(path: str | Path, *, mean: Numbers = None, std: Numbers = None) -> Load
 
 def _load(path: Path, mean: Numbers, std: Numbers) -> Loaded:
     if not path.is_file():
-        raise CheckpointError("there is no such file")
+        raise CheckpointError("it is a directory, not a file" if path.is_dir() else "there is no such file")
     with path.open("rb") as file:
         head = file.read(16)
     form = next((form for form in FORMS if form.recognises(path, head)), None)
@@ -77,9 +81,10 @@ def _load(path: Path, mean: Numbers, std: Numbers) -> Loaded:
     if hasattr(form, "stored"):
         stored = form.stored(path)
         _check_normalisation(stored.graph.input.op, mean, std)
-        return Loaded(stored.graph, form.NAME, stored.quantized)
-    if hasattr(form, "graph"):
-        return Loaded(verify(form.graph(path, mean, std)), form.NAME)
+        return Loaded(stored.graph, form.NAME, stored.quantized, bits=stored.bits)
+    if hasattr(form, "traced"):
+        traced = form.traced(path, mean, std)
+        return Loaded(verify(traced.graph), form.NAME, notes=traced.notes)
     numbers = tuple(CIFAR10_MEAN if mean is None else mean), tuple(CIFAR10_STD if std is None else std)
     contents = form.contents(path)
     return Loaded(verify(_of_family(contents, *numbers)), contents.form)

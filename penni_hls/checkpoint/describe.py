@@ -29,7 +29,11 @@ def describe(graph: Graph[Layer]) -> str:
         parts.append("pooled stem" if any(isinstance(op, MaxPool) for op in ops) else "3x3 stem")
     decomposed = sum(isinstance(op, PenniConv) for op in ops)
     parts.append(f"{decomposed} of {len(every)} convolutions decomposed")
-    parts += [f"{graph.input.op.out_spec} input", f"{graph.output.op.out_spec.shape[2]} classes"]
+    output = graph.output.op.out_spec
+    parts += [
+        f"{graph.input.op.out_spec} input",
+        f"{output.shape[2]} classes" if output.pixels == 1 else f"{output} output",
+    ]
     return ", ".join(parts)
 
 

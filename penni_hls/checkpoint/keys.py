@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import CheckpointError
 from ..ir.graph import Node
 from ..ir.layers import BatchNorm, Conv, Layer, Linear, MapSpec, PenniConv
+from ..ir.windows import Window
 from .settings import Settings
 
 NAMED = 4  # keys that an error names; the others are counted
@@ -26,11 +27,6 @@ def some(keys: Iterable[str]) -> str:
 def dims(shape: Iterable[int | None]) -> str:
     """A shape as text, `16x3x3x3`; None, for any length, as `?`."""
     return "x".join("?" if n is None else str(n) for n in shape) or "scalar"
-
-
-def fits(x: MapSpec, kernel: int, stride: int, pad: int) -> bool:
-    """True where at least one k x k window lies within the map `x` padded by `pad` on each side."""
-    return kernel >= 1 and stride >= 1 and pad >= 0 and kernel <= min(x.shape[:2]) + 2 * pad
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +89,7 @@ class KeyTable:
         """The convolution `name` over the map `x`: `weight`, or `basis` and `coefs` (row o*C_in + i)."""
         k = self.kernel(name)
         c_in = x.shape[2]
-        if not fits(x, k, stride, pad):
+        if not Window.of(k, stride, pad).fits(x.shape):
             raise CheckpointError(f"{name}: a {k}x{k} kernel does not fit a {x} map")
         if f"{name}.coefs" not in self:
             weight = self.take(f"{name}.weight", (None, c_in, k, k))

@@ -28,7 +28,7 @@ def from_module(
     shape: (C, H, W) of an image. mean, std: of the pixels 0..1; None: CIFAR-10's for three channels, else 0 and 1.
     The model is left as it was. Raises CheckpointError, one line.
     """
-    return build(read(io.BytesIO(archive(model, shape))), mean, std)
+    return build(read(io.BytesIO(archive(model, shape))), mean, std).graph
 
 
 def archive(model: nn.Module, shape: tuple[int, int, int]) -> bytes:

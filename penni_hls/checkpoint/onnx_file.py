@@ -1,10 +1,11 @@
-"""ONNX files -> Graph[Layer], of any architecture within the vocabulary. Weights lie in the file or beside it."""
+"""ONNX files -> a traced network, of any architecture within the vocabulary. Weights lie in the file or beside it."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,11 @@ import onnx
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, numpy_helper
 
 from ..errors import CheckpointError
-from ..ir.graph import Graph
-from ..ir.layers import Layer
 from .files import check_size
 from .onnx_data import MAX_BYTES, bring_in
 from .tensors import check_shape
-from .traced.build import build
+from .traced.advice import kind_of
+from .traced.build import Traced, build
 from .traced.onnx_ops import FLOATS, INTEGERS, Operation, translate
 from .traced.program import MAX_CALLS, OPEN_BATCH, Call, Constant, Program, Ref, check_input, printable
 
@@ -29,6 +29,7 @@ DOMAINS = ("", "ai.onnx")
 NEXT_FIELDS = b"\x12\x1a\x22\x28\x32\x3a\x42"  # tags of ModelProto that may follow its first
 DAMAGED = "it is damaged, or not an ONNX file"
 SCOPES = "pkg.torch.onnx.name_scopes"
+CLASSES = "pkg.torch.onnx.class_hierarchy"
 EXTERNAL = (
     "a constant of a node lies in another file; write the model as one (torch.onnx.export(..., external_data=False))"
 )
@@ -40,7 +41,7 @@ def recognises(path: Path, head: bytes) -> bool:
     return path.suffix == ".onnx" or begins
 
 
-def graph(path: Path, mean: tuple[float, ...] | None = None, std: tuple[float, ...] | None = None) -> Graph[Layer]:
+def traced(path: Path, mean: tuple[float, ...] | None = None, std: tuple[float, ...] | None = None) -> Traced:
     """The network in the file. mean, std: of the pixels; None: see `traced.program.normalisation`."""
     check_size(path.stat().st_size, MAX_BYTES)
     return build(read(path.read_bytes(), path.parent), mean, std)
@@ -194,17 +195,26 @@ def _calls(node: NodeProto, constants: Mapping[str, Constant]) -> Iterator[Call]
     what = node.op_type if known else f"{node.domain}.{node.op_type}"
     op = Operation(node.op_type if known else "", tuple(node.input), node.output[0], attributes, constants)
     label, module = printable(node.name or node.output[0]), _module(node)
+    call = Call("unknown", op.output, {}, printable(what), label, module, kind=_kind(node))
     try:
         name, args = translate(op)
     except CheckpointError as error:
-        raise CheckpointError(f"{label} ({printable(what)}): {error}") from error
+        raise CheckpointError(f"{printable(call.where)}: {error}") from error
     except KeyError as error:
-        raise CheckpointError(f"{label} ({printable(what)}): {error.args[0]} is missing") from error
+        raise CheckpointError(f"{printable(call.where)}: {error.args[0]} is missing") from error
     bias = op.input(2) if op.type == "Gemm" else None
     output = op.output if bias is None else f"{op.output} without bias"
-    yield Call(name, output, args, printable(what), label, module)
+    yield replace(call, op=name, output=output, args=args)
+    yield from (replace(call, output=further) for further in node.output[1:] if further)  # what reads these is refused
     if bias is not None:
-        yield Call("add", op.output, {"x": Ref(output), "y": bias}, printable(what), label, module)
+        yield replace(call, op="add", args={"x": Ref(output), "y": bias})
+
+
+def _kind(node: NodeProto) -> str:
+    """What the author called it, where torch.onnx.export noted it: classes of modules, then `aten.silu.default`."""
+    classes = next((p.value for p in node.metadata_props if p.key == CLASSES), "")
+    *modules, function = re.findall(r"'([^']*)'", classes) or [""]
+    return printable(kind_of(modules[-1] if modules else "", function), 60)
 
 
 def _module(node: NodeProto) -> str | None:

@@ -18,15 +18,16 @@ import numpy as np
 from ..errors import CheckpointError, ProjectError, UsageError
 from ..files import replace_file
 from ..ir import ops, vocabulary
+from ..ir.bits import Bits, LayerBits, layers_of
 from ..ir.graph import Graph, GraphError, verify
 from ..ir.layers import AvgPool, BatchNorm, Conv, Input, Layer, Linear, MaxPool, PadShortcut, PenniConv
 from ..ir.quantized import Quantized
 from ..ir.serialize import Codec
 from .files import check_size
-from .keys import fits
 from .settings import is_eps
 from .sparse import Packed, deflate, inflate, pack, unpack
 from .tensors import check_shape
+from .traced.windows import MAX_WINDOW
 
 NAME = "penni-hls sparse"
 SUFFIX = ".penni"
@@ -44,10 +45,12 @@ _INTEGER = Codec((Quantized, *vocabulary.INTEGER))
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """What a file holds: the float network and, where quantization-aware training made one, the integer network."""
+    """What a file holds: the float network; where quantization-aware training made one, the integer network; where widths
+    of weights were chosen, those of each layer."""
 
     graph: Graph[Layer]
     quantized: Quantized | None
+    bits: LayerBits | None
 
 
 def recognises(path: Path, head: bytes) -> bool:
@@ -57,19 +60,29 @@ def recognises(path: Path, head: bytes) -> bool:
 # Writing.
 
 
-def write(path: str | Path, graph: Graph[Layer], quantized: Quantized | None = None, half: bool = False) -> None:
+def write(
+    path: str | Path,
+    graph: Graph[Layer],
+    quantized: Quantized | None = None,
+    half: bool = False,
+    bits: LayerBits | None = None,
+) -> None:
     """Write the network to `path`, atomically. half: weights (not vectors) rounded to 16 bits.
 
-    quantized: an integer network of it, which `generate` then takes as it is.
+    quantized: an integer network of it, which `generate` then takes as it is. bits: widths of weights by layer, which it
+    takes unless others are asked for.
     """
-    replace_file(Path(path), to_bytes(graph, quantized, half))
+    replace_file(Path(path), to_bytes(graph, quantized, half, bits))
 
 
-def to_bytes(graph: Graph[Layer], quantized: Quantized | None = None, half: bool = False) -> bytes:
+def to_bytes(
+    graph: Graph[Layer], quantized: Quantized | None = None, half: bool = False, bits: LayerBits | None = None
+) -> bytes:
     arrays: dict[str, np.ndarray] = {}
     structure = {
         "float": _FLOAT.encode(graph, arrays),
         "integer": None if quantized is None else _INTEGER.encode(quantized, arrays),
+        **({"bits": {name: str(pair) for name, pair in bits.items()}} if bits else {}),
     }
     stored = {name: _halved(array) if half else array for name, array in arrays.items()}
     packed = {name: pack(array) for name, array in stored.items()}
@@ -138,7 +151,18 @@ def _decoded(structure: dict, body: memoryview) -> Stored:
             raise CheckpointError(
                 "it is damaged: its integer network has other input or output shapes than its float network"
             )
-    return Stored(graph, quantized)
+    return Stored(graph, quantized, _bits(structure.get("bits"), graph))
+
+
+def _bits(written: object, graph: Graph) -> LayerBits | None:
+    if written is None:
+        return None
+    if not isinstance(written, dict) or not written.keys() <= set(layers_of(graph)):
+        raise CheckpointError("it is damaged: it has widths of layers that are not there")
+    try:
+        return {name: Bits.parse(pair) for name, pair in written.items()}
+    except (UsageError, AttributeError):
+        raise CheckpointError("it is damaged: a width of weights is not one") from None
 
 
 def _arrays(table: list, body: memoryview) -> dict[str, np.ndarray]:
@@ -177,7 +201,9 @@ def _check_layer(name: str, op: Layer) -> None:
     arrays = [value for value in vars(op).values() if isinstance(value, np.ndarray)]
     sound = all(array.dtype == np.float32 and array.size for array in arrays)
     if isinstance(op, Conv | PenniConv | MaxPool | AvgPool):
-        sound &= fits(op.x, op.kernel, op.stride, op.pad) and op.pad < op.kernel
+        sound &= op.window.fits(op.x.shape) and max(*op.window.stride, *op.window.pads) <= MAX_WINDOW
+    if isinstance(op, MaxPool | AvgPool):
+        sound &= op.window.overlaps
     if isinstance(op, PadShortcut):
         sound &= op.stride >= 1
     if isinstance(op, Conv | PenniConv | Linear):

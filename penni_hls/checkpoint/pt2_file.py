@@ -1,4 +1,4 @@
-"""torch.export archives (.pt2) -> Graph[Layer], of any architecture that the vocabulary holds.
+"""torch.export archives (.pt2) -> a traced network, of any architecture that the vocabulary holds.
 
 torch.export.load is not used: it evaluates expressions of the file and unpickles. The program is read as JSON.
 """
@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import CheckpointError
-from ..ir.graph import Graph
-from ..ir.layers import Layer
 from .pt2_archive import DAMAGED, TYPES, Archive, opened, plain_int
 from .tensors import FLOATS
+from .traced.advice import kind_of
 from .traced.aten import overwrites, translate
-from .traced.build import build
+from .traced.build import Traced, build
 from .traced.program import MAX_CALLS, OPEN_BATCH, Call, Constant, Program, Ref, check_input, printable
 
 NAME = "torch.export archive"
@@ -39,7 +39,7 @@ def recognises(path: Path, head: bytes) -> bool:
     return OLD in names or {"archive_format", "archive_version"} <= names
 
 
-def graph(path: Path, mean: tuple[float, ...] | None = None, std: tuple[float, ...] | None = None) -> Graph[Layer]:
+def traced(path: Path, mean: tuple[float, ...] | None = None, std: tuple[float, ...] | None = None) -> Traced:
     """The network in the file. mean, std: of the pixels; None: see `traced.program.normalisation`."""
     with path.open("rb") as file:
         return build(read(file), mean, std)
@@ -169,11 +169,16 @@ def _calls(body: Mapping[str, Any], names: dict[str, str], scope: str, depth: in
             continue
         args = {str(name): _argument(arg, ref) for name, arg in given}
         what = printable(target.removesuffix(".default"))
+        module, kind = _module(node.get("metadata")), _kind(node.get("metadata"))
+        call = Call("unknown", outputs[0], {}, what, label, module, overwrites(target, args), kind)
         try:
             op, translated = translate(target, args)
         except CheckpointError as error:
-            raise CheckpointError(f"{label} ({what}): {error}") from error
-        yield Call(op, outputs[0], translated, what, label, _module(node.get("metadata")), overwrites(target, args))
+            raise CheckpointError(f"{printable(call.where)}: {error}") from error
+        yield replace(call, op=op, args=translated)
+        yield from (
+            replace(call, output=output, overwrites=None) for output in outputs[1:]
+        )  # what reads these is refused
 
 
 def _inlined(
@@ -227,10 +232,21 @@ def _sym_int(value: Mapping[str, Any], ref: Any) -> Any:
     return ref(value["as_name"]) if "as_name" in value else int(value["as_int"])
 
 
-def _module(metadata: Any) -> str | None:
-    """The path of the innermost module: the last entry of `L__self__,,Net;L__self__conv1,conv1,Conv2d`."""
+def _innermost(metadata: Any) -> list[str] | None:
+    """Key, path and class of the innermost module: the last entry of `L__self__,,Net;L__self__conv1,conv1,Conv2d`."""
     stack = metadata.get("nn_module_stack") if isinstance(metadata, Mapping) else None
-    if not isinstance(stack, str):
-        return None
-    parts = stack.rpartition(";")[2].split(",")
-    return parts[1] if len(parts) > 2 and not parts[0].startswith("_empty") else None
+    parts = stack.rpartition(";")[2].split(",") if isinstance(stack, str) else []
+    return parts if len(parts) > 2 and not parts[0].startswith("_empty") else None
+
+
+def _module(metadata: Any) -> str | None:
+    parts = _innermost(metadata)
+    return parts[1] if parts else None
+
+
+def _kind(metadata: Any) -> str:
+    """The class of the innermost module, or the function of `silu_1;function.silu`."""
+    parts = _innermost(metadata)
+    function = metadata.get("torch_fn") if isinstance(metadata, Mapping) else None
+    function = function.rpartition(".")[2] if isinstance(function, str) else ""
+    return printable(kind_of(parts[2] if parts else "", function), 60)

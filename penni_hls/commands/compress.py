@@ -136,9 +136,9 @@ def coefficient_bits(text: str | None) -> int:
 def summarise(report: Reporter, made: Outcome) -> None:
     before, after = made.before, made.after
     assert before and made.accuracy_before is not None
-    columns = ("layer", "channels", "k", "d", "non-zero", "of dense", "maps read", "MACs")
+    columns = ("layer", "channels", "kernel", "d", "non-zero", "of dense", "maps read", "MACs")
     layers = (
-        (layer.name, f"{layer.inputs}->{layer.outputs}", layer.kernel, layer.bases or None, layer.nonzero,
+        (layer.name, f"{layer.inputs}->{layer.outputs}", "x".join(map(str, layer.kernel)), layer.bases or None, layer.nonzero,
          percent(layer.nonzero, layer.dense), f"{layer.read_maps:,}/{layer.all_maps:,}" if layer.bases else None,
          layer.paper_macs)
         for layer in after.layers

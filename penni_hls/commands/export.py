@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ..errors import UsageError
+from ..ir.bits import layers_of, parse
 from ..ir.layers import Input, PenniConv
 from ..report.console import Reporter
 from .options import Checkpoint, Json, numbers
@@ -32,6 +34,10 @@ def export(
         str | None, typer.Option(metavar="R,G,B", help="Mean of the pixels 0..1, where the checkpoint has none.")
     ] = None,
     std: Annotated[str | None, typer.Option(metavar="R,G,B", help="Standard deviation of the same.")] = None,
+    bits: Annotated[
+        str | None,
+        typer.Option(metavar="WIDTHS", help="For .penni: widths of weights for 'generate', such as 8/4,conv1=8/6."),
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Write a network for use elsewhere: ONNX, a PyTorch program, or a state dict. Images go in normalised, NCHW.
@@ -41,6 +47,7 @@ def export(
       penni-hls export r20_penni.pt -o r20.onnx            dense weights, for any ONNX run time
       penni-hls export r20_penni.pt -o r20.onnx --penni    weights as MatMul(coefs, basis), can be read back
       penni-hls export r20.onnx     -o r20.penni           sparse, in penni-hls's own format
+      penni-hls export r20.penni    -o r20_4.penni --bits 8/4,conv1=8/6
       penni-hls export r20_penni.pt -o r20.pt2             torch.export.load("r20.pt2").module()
     """  # fmt: skip
     from .. import checkpoint as reader  # imports torch, which takes a second
@@ -53,9 +60,12 @@ def export(
         mean=None if mean is None else numbers("--mean", mean),
         std=None if std is None else numbers("--std", std),
     )
+    if bits is not None and (output.suffix != ".penni" or loaded.quantized is not None):
+        raise UsageError(f"{output}: --bits goes into a .penni file without an integer network; leave it away")
+    widths = loaded.bits if bits is None else parse(bits, layers_of(loaded.graph))
     with report.stages(f"export {checkpoint.name}") as stage:
         stage("writing")
-        written = exporter.export(loaded.graph, output, penni=penni, quantized=loaded.quantized)
+        written = exporter.export(loaded.graph, output, penni=penni, quantized=loaded.quantized, bits=widths)
     graph = loaded.graph
     images = graph.input.op
     assert isinstance(images, Input)
@@ -78,7 +88,7 @@ def export(
             "input": [c, h, w],
             "mean": list(images.mean),
             "std": list(images.std),
-            "classes": graph.output.op.out_spec.shape[2],
+            "classes": graph.output.op.out_spec.shape[2] if graph.output.op.out_spec.pixels == 1 else None,
         }
     )
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..ir.bits import written
 from ..ir.layers import Conv, Count, Linear, PenniConv
 from ..report.console import Reporter
 from ..report.tables import percent, table
@@ -27,6 +28,8 @@ def inspect(checkpoint: Checkpoint, as_json: Json = False) -> int:
     total = sum((node.op.count for node in graph), Count())
     report.say(f"{checkpoint.name}: {reader.describe(graph)}")
     report.say(f"Form: {loaded.form}")
+    for note in loaded.notes:
+        report.note(note)
     report.table(
         table(
             ("layer", "input", "output", "d", "dense weights", "stored", "dense MACs", "PENNI MACs"),
@@ -48,14 +51,19 @@ def inspect(checkpoint: Checkpoint, as_json: Json = False) -> int:
     )
     if loaded.quantized is not None:
         report.say("It holds an integer network too (quantization-aware training): 'generate' takes that as it is.")
+    if loaded.bits:
+        report.say(f"Bits of bases/coefficients, for 'generate': {written(loaded.bits)}")
     report.result(
         {
             "checkpoint": str(checkpoint),
             "form": loaded.form,
             "integer_network": loaded.quantized is not None,
+            "bits": loaded.bits and written(loaded.bits),
+            "notes": list(loaded.notes),
             "network": reader.describe(graph),
             "input": list(graph.input.op.out_spec.shape),
-            "classes": graph.output.op.out_spec.shape[2],
+            "classes": graph.output.op.out_spec.shape[2] if graph.output.op.out_spec.pixels == 1 else None,
+            "output_shape": list(graph.output.op.out_spec.shape),
             "layers": layers,
             **_counts(total),
         }

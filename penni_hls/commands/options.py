@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,8 @@ import typer
 
 from ..data import CIFAR10_MEAN, CIFAR10_STD
 from ..errors import UsageError
+from ..ir.ops.merge import MOST
+from ..target.boards import Usable
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; everything else goes to stderr.")]
 Checkpoint = Annotated[
@@ -29,6 +32,40 @@ Std = Annotated[str, _STD]
 GivenMean = Annotated[str | None, _MEAN]
 GivenStd = Annotated[str | None, _STD]
 
+BoardName = Annotated[str, typer.Option(help="A board by name (see 'boards'), or a .toml file.")]
+WeightBits = Annotated[
+    str | None,
+    typer.Option(
+        "--bits",
+        metavar="WIDTHS",
+        help="Bits of bases/coefficients: '8/4,layer1.0.conv1=4/3', or auto. By default those in the checkpoint, or else"
+        " auto.",
+    ),
+]
+MaxDrop = Annotated[
+    float | None,
+    typer.Option(metavar="POINTS", help="For auto: how much less top-1 may agree with the float network; 0.5 points."),
+]
+BasisBits = Annotated[int | None, typer.Option(min=2, max=8, help="Bits of all basis kernels.")]
+CoefBits = Annotated[int | None, typer.Option(min=2, max=8, help="Bits of all coefficients.")]
+Calibration = Annotated[
+    Path | None, typer.Option(metavar="FILE.npz", help="Images to take ranges from: array 'images', uint8 NHWC.")
+]
+TargetFps = Annotated[
+    float | None,
+    typer.Option(metavar="N", help="Images per second to reach by the least hardware; as many as fit by default."),
+]
+MaxUtilization = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SHARES", help="Shares of the board to use at most: 70%, or lut=70%,dsp=.9,bram=1; see 'boards'."
+    ),
+]
+Copies = Annotated[
+    str,
+    typer.Option(metavar="N", help="Copies of the network that take images by turns: 1 to 4, or auto: the fastest."),
+]
+
 # As `numbers` reads them: the defaults of --mean and --std.
 MEAN, STD = (",".join(f"{value:.4f}".lstrip("0") for value in values) for values in (CIFAR10_MEAN, CIFAR10_STD))
 
@@ -42,3 +79,42 @@ def numbers(option: str, text: str) -> tuple[float, ...]:
     if not all(abs(value) < 1e6 for value in values):
         raise UsageError(f"{option} {text}: the numbers are not finite or far too large; pixels are scaled to 0..1")
     return values
+
+
+def shares(text: str | None) -> dict[str, float] | None:
+    """`lut=70%,bram=.9`, or `70%` for all resources -> shares by resource, as boards name them."""
+    if text is None:
+        return None
+    known = {field.name: field.name for field in fields(Usable)} | {"bram": "bram36"}
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, value = part.rpartition("=")
+        name = name.strip().lower()
+        if name and name not in known:
+            raise UsageError(f"--max-utilization {text}: '{name}' is none of lut, ff, dsp and bram")
+        try:
+            share = float(value.strip().removesuffix("%")) / (100 if value.strip().endswith("%") else 1)
+        except ValueError:
+            share = 0.0
+        if not 0 < share <= 1:
+            raise UsageError(
+                f"--max-utilization {text}: '{value}' is no share; give 70% or 0.7, above 0 and at most 100%"
+            )
+        found |= {known[name]: share} if name else dict.fromkeys((field.name for field in fields(Usable)), share)
+    return found
+
+
+def copies_of(text: str) -> int | None:
+    """`3` -> 3, `auto` -> None."""
+    if text == "auto":
+        return None
+    if text not in map(str, range(1, MOST + 1)):
+        raise UsageError(f"--copies {text}: give 1 to {MOST}, or auto")
+    return int(text)
+
+
+def rate(target_fps: float | None) -> float | None:
+    """--target-fps, checked."""
+    if target_fps is not None and not 0 < target_fps < 1e9:
+        raise UsageError(f"--target-fps {target_fps:g}: give the images per second that are wanted, above 0")
+    return target_fps

@@ -92,9 +92,10 @@ def _print(report: Reporter, result: api.Simulation, predicted: int) -> None:
     if result.problem:
         report.say(f"{what}: WRONG: {result.problem}")
     if result.cycles_per_image is not None:
-        report.say(f"{result.cycles_per_image:,} cycles per image in the steady state; {predicted:,} predicted")
+        where = "in the steady state" if result.settled else "so far, not settled (more images show the steady state)"
+        report.say(f"{result.cycles_per_image:,} cycles per image {where}; {predicted:,} predicted")
     if result.latency_cycles is not None:
-        report.say(f"{result.latency_cycles:,} cycles from the first pixel to the last logit")
+        report.say(f"{result.latency_cycles:,} cycles from the first pixel to the last result")
     if result.images_per_second is not None:
         report.say(f"{result.images_per_second:,.1f} images/s simulated")
     for path in result.files:

@@ -48,7 +48,8 @@ def _weights(module: nn.Module) -> Iterable[nn.Parameter]:
 
 def _layer(name: str, module: nn.Module, pixels: int) -> LayerCount:
     if isinstance(module, PenniConv2d):
-        inputs, outputs, kernel = module.in_channels, module.out_channels, module.kernel_size
+        inputs, outputs = module.in_channels, module.out_channels
+        kernel = (module.kernel_size, module.kernel_size)
         read = (module.coefs.view(outputs, inputs, module.d) != 0).any(0)
         return LayerCount(
             name=name,
@@ -56,7 +57,7 @@ def _layer(name: str, module: nn.Module, pixels: int) -> LayerCount:
             outputs=outputs,
             kernel=kernel,
             pixels=pixels,
-            dense=outputs * inputs * kernel**2,
+            dense=outputs * inputs * module.kernel_size**2,
             nonzero=int((module.coefs != 0).sum()),
             bases=module.d,
             read_maps=int(read.sum()),
@@ -67,7 +68,7 @@ def _layer(name: str, module: nn.Module, pixels: int) -> LayerCount:
         name=name,
         inputs=weight.shape[1] * getattr(module, "groups", 1),
         outputs=weight.shape[0],
-        kernel=weight.shape[-1] if weight.dim() == 4 else 1,
+        kernel=(weight.shape[2], weight.shape[3]) if weight.dim() == 4 else (1, 1),
         pixels=pixels,
         dense=weight.numel(),
         nonzero=int((weight != 0).sum()),

@@ -75,10 +75,8 @@ def parameter_prices(count: Count) -> dict[str, Price]:
 
 
 def mac_prices(count: Count) -> dict[str, Price]:
-    """By layer name: a weight costs a MAC for each output pixel, a basis map k*k."""
-    return {
-        layer.name: Price(layer.pixels, layer.pixels * layer.kernel**2 if layer.bases else 0) for layer in count.layers
-    }
+    """By layer name: a weight costs a MAC for each output pixel, a basis map kh*kw."""
+    return {layer.name: Price(layer.pixels, layer.pixels * layer.taps if layer.bases else 0) for layer in count.layers}
 
 
 def by_score(scores: Mapping[str, Tensor], prices: Mapping[str, Price], target: float) -> Masks:

@@ -14,6 +14,7 @@ from torch import nn
 from .. import checkpoint
 from ..errors import UsageError
 from ..files import replace_file
+from ..ir.bits import LayerBits
 from ..ir.graph import Graph
 from ..ir.layers import Layer
 from ..ir.quantized import Quantized
@@ -57,26 +58,32 @@ def check_suffix(path: Path) -> None:
 
 
 def export(
-    graph: Graph[Layer], path: str | Path, *, penni: bool = False, quantized: Quantized | None = None
+    graph: Graph[Layer],
+    path: str | Path,
+    *,
+    penni: bool = False,
+    quantized: Quantized | None = None,
+    bits: LayerBits | None = None,
 ) -> Written:
     """Write the network in the form that the suffix of `path` names, whole or not at all.
 
-    penni: decomposed layers keep their factors, which .penni always does. quantized: goes into .penni only.
+    penni: decomposed layers keep their factors, which .penni always does. quantized, bits (widths of weights):
+    go into .penni only.
     """
     path = Path(path)
     check_suffix(path)
     penni = penni or path.suffix == ".penni"
-    data = _bytes(graph, path.suffix, penni, quantized)
+    data = _bytes(graph, path.suffix, penni, quantized, bits)
     replace_file(path, data)
     return Written(path, SUFFIXES[path.suffix], penni, len(data))
 
 
-def _bytes(graph: Graph[Layer], suffix: str, penni: bool, quantized: Quantized | None) -> bytes:
+def _bytes(graph: Graph[Layer], suffix: str, penni: bool, quantized: Quantized | None, bits: LayerBits) -> bytes:
     match suffix:
         case ".penni":
             from ..checkpoint.penni_file import to_bytes
 
-            return to_bytes(graph, quantized)
+            return to_bytes(graph, quantized, bits=bits)
         case ".onnx":
             from .onnx_model import onnx_model
 

@@ -25,6 +25,7 @@ from ..ir.layers import (
     PadShortcut,
     PenniConv,
     Relu,
+    Scale,
     Upsample,
 )
 from .torch_module import factors
@@ -105,6 +106,8 @@ class _Builder:
                 self.values[name] = (result, sources[0][1])
             case Relu():
                 self.values[name] = (self._emit("Relu", name, [sources[0][0]]), sources[0][1])
+            case Scale():
+                self.values[name] = (self._scale(name, op, *sources[0]), sources[0][1])
             case Clip():
                 bounds = (("min", op.lo), ("max", op.hi))
                 given = [
@@ -151,6 +154,17 @@ class _Builder:
     def _bias(self, name: str, bias: np.ndarray | None) -> list[str]:
         return [] if bias is None else [self._weight(f"{name}.bias", bias)]
 
+    def _scale(self, name: str, op: Scale, x: str, rank: int) -> str:
+        """A product and a sum; of them only what changes something, or the product."""
+        shape = (-1, *(1,) * (rank - 2))
+        if op.offset.any() and (op.gain == 1).all():
+            return self._emit("Add", name, [x, self._weight(f"{name}.offset", op.offset.reshape(shape))])
+        product = [x, self._weight(f"{name}.gain", op.gain.reshape(shape))]
+        if not op.offset.any():
+            return self._emit("Mul", name, product)
+        offset = self._weight(f"{name}.offset", op.offset.reshape(shape))
+        return self._emit("Add", name, [self._emit("Mul", name, product, ".product"), offset])
+
     def _shortcut(self, name: str, op: PadShortcut, x: str) -> str:
         if op.stride > 1:
             numbers = {"starts": [0, 0], "ends": [LAST, LAST], "axes": [2, 3], "steps": [op.stride] * 2}
@@ -178,4 +192,5 @@ class _Builder:
 
 
 def _window(op: Conv | PenniConv | MaxPool | AvgPool) -> dict[str, Any]:
-    return {"kernel_shape": [op.kernel] * 2, "strides": [op.stride] * 2, "pads": [op.pad] * 4}
+    window = op.window
+    return {"kernel_shape": window.kernel, "strides": window.stride, "pads": window.pads}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +28,7 @@ from ..ir.layers import (
     PadShortcut,
     PenniConv,
     Relu,
+    Scale,
     Upsample,
 )
 
@@ -34,7 +36,7 @@ from ..ir.layers import (
 def module_of(graph: Graph[Layer], penni: bool = False) -> fx.GraphModule:
     """The network as a module in evaluation mode: normalised float32 (N, C, H, W) -> logits (N, classes).
 
-    Its state dict has `<name of the layer>.weight` and so on. penni: decomposed layers keep `basis` (d, k*k) and `coefs`
+    Its state dict has `<name of the layer>.weight` and so on. penni: decomposed layers keep `basis` (d, kh*kw) and `coefs`
     (C_out*C_in, d), and multiply them when called; else their weight is dense.
     """
     return _Builder(penni).build(graph)
@@ -94,20 +96,25 @@ class _Builder:
                 return self._call(F.relu, self.values[node.inputs[0]]), self.ranks[node.inputs[0]]
             case Clip():
                 return self._call(torch.clamp, self.values[node.inputs[0]], op.lo, op.hi), self.ranks[node.inputs[0]]
+            case Scale():
+                return self._scale(node.name, op, self.ranks[node.inputs[0]], self.values[node.inputs[0]])
             case BatchNorm():
                 rank = self.ranks[node.inputs[0]]
                 kind = nn.BatchNorm2d if rank == 4 else nn.BatchNorm1d
                 return self._module(node.name, _batch_norm(op, kind), self.values[node.inputs[0]]), rank
         x = self._map(node.inputs[0], op.in_specs[0].shape[2])
+        if isinstance(op, Conv | PenniConv | MaxPool | AvgPool) and both_sides(op) is None:
+            (top, left, bottom, right), outside = op.window.pads, -math.inf if isinstance(op, MaxPool) else 0.0
+            x = self._call(F.pad, x, (left, right, top, bottom), "constant", outside)
         match op:
             case PenniConv() if self.penni:
                 return self._penni(node.name, op, x), 4
             case Conv() | PenniConv():
                 return self._module(node.name, _conv(op), x), 4
             case MaxPool():
-                return self._call(F.max_pool2d, x, op.kernel, op.stride, op.pad), 4
+                return self._call(F.max_pool2d, x, op.window.kernel, op.window.stride, both_sides(op) or 0), 4
             case AvgPool():
-                return self._call(F.avg_pool2d, x, op.kernel, op.stride, op.pad), 4
+                return self._call(F.avg_pool2d, x, op.window.kernel, op.window.stride, both_sides(op) or 0), 4
             case GlobalAvgPool():
                 return self._call(F.adaptive_avg_pool2d, x, 1), 4
             case Upsample():
@@ -136,6 +143,14 @@ class _Builder:
         self.held[path] = module
         return self.graph.call_module(path, (x,))
 
+    def _scale(self, name: str, op: Scale, rank: int, x: fx.Node) -> tuple[fx.Node, int]:
+        """A product and a sum."""
+        path, shape = safe(name), (-1, *(1,) * (rank - 2))
+        for part, values, function in (("gain", op.gain, operator.mul), ("offset", op.offset, operator.add)):
+            self.held[f"{path}.{part}"] = nn.Parameter(_tensor(values.reshape(shape)))
+            x = self._call(function, x, self.graph.get_attr(f"{path}.{part}"))
+        return x, rank
+
     def _penni(self, name: str, op: PenniConv, x: fx.Node) -> fx.Node:
         path = safe(name)
         parts = {}
@@ -145,11 +160,20 @@ class _Builder:
         product = self._call(torch.matmul, parts["coefs"], parts["basis"])
         weight = self._call(torch.reshape, product, op.dense.shape)
         in_groups = (1, op.groups) if op.groups > 1 else ()
-        return self._call(F.conv2d, x, weight, parts.get("bias"), op.stride, op.pad, *in_groups)
+        pads = both_sides(op) or 0
+        return self._call(F.conv2d, x, weight, parts.get("bias"), op.window.stride, pads, *in_groups)
+
+
+def both_sides(op: Conv | PenniConv | MaxPool | AvgPool) -> tuple[int, int] | None:
+    """Padding in rows and in columns, as torch's layers take it; None where they do not: where opposite sides differ,
+    and of pooling where it is more than half of the window."""
+    top, left, bottom, right = op.window.pads
+    too_far = isinstance(op, MaxPool | AvgPool) and (2 * top > op.window.kernel[0] or 2 * left > op.window.kernel[1])
+    return (top, left) if (top, left) == (bottom, right) and not too_far else None
 
 
 def factors(op: PenniConv) -> dict[str, np.ndarray]:
-    """coefs (C_out*C_in, d), basis (d, k*k) and, where there is one, bias."""
+    """coefs (C_out*C_in, d), basis (d, kh*kw) and, where there is one, bias."""
     d = len(op.basis)
     found = {"coefs": op.coefs.reshape(-1, d), "basis": op.basis.reshape(d, -1)}
     return found if op.bias is None else {**found, "bias": op.bias}
@@ -172,9 +196,9 @@ def _fill(module: nn.Module, **values: np.ndarray | None) -> nn.Module:
 
 
 def _conv(op: Conv | PenniConv) -> nn.Module:
-    conv = nn.Conv2d(
-        op.x.shape[2], op.channels, op.kernel, op.stride, op.pad, groups=op.groups, bias=op.bias is not None
-    )
+    window, biased = op.window, op.bias is not None
+    pads = both_sides(op) or 0
+    conv = nn.Conv2d(op.x.shape[2], op.channels, window.kernel, window.stride, pads, groups=op.groups, bias=biased)
     return _fill(conv, weight=op.dense, bias=op.bias)
 
 

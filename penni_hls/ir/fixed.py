@@ -14,6 +14,7 @@ float64); `rshift` and `sat` take either and stay exact.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -68,6 +69,11 @@ def smallest_qtype(lo: int, hi: int) -> QType:
     return QType(max(max(int(hi), 0).bit_length(), int(-lo - 1).bit_length()) + 1, signed=True)
 
 
+def signed_bits(values: np.ndarray) -> int:
+    """Bits of the narrowest signed type that holds all of `values`, integers; at least 2."""
+    return max(2, smallest_qtype(min(-1, int(values.min())), max(0, int(values.max()))).bits)
+
+
 def exact_dtype(bound: int) -> np.dtype:
     """The cheapest dtype in which integers of magnitude up to `bound` add and multiply exactly (BLAS floats first)."""
     if bound < EXACT_FLOAT32:
@@ -110,6 +116,11 @@ class IntTensor:
             raise ValueError(f"IntTensor of {self.qtype}: values from {self.values.min()} to {self.values.max()}")
 
 
+MULTIPLIER = QType(16, signed=False)
+SIGNED_MULTIPLIER = QType(17, signed=True)
+BIAS = QType(32, signed=True)
+
+
 @dataclass(frozen=True, eq=False)
 class Requant:
     """y = sat(rshift(acc*multiplier + skip*skip_multiplier + bias, shift), out).
@@ -117,6 +128,8 @@ class Requant:
     multiplier: int64 (C_out,), each in 0 .. 2^16-1; bias: int64 (C_out,), each in int32; shift >= 1; skip_multiplier is 0
     where no skip is added. All products and sums are proven to fit 62 bits by `check`.
     """
+
+    multipliers: ClassVar[QType] = MULTIPLIER
 
     multiplier: np.ndarray
     bias: np.ndarray
@@ -127,7 +140,7 @@ class Requant:
     def __post_init__(self) -> None:
         if not 1 <= self.shift <= 47:
             raise ValueError(f"Requant: shift {self.shift}; 1 to 47 are possible")
-        for name, qtype in (("multiplier", MULTIPLIER), ("bias", BIAS)):
+        for name, qtype in (("multiplier", self.multipliers), ("bias", BIAS)):
             values = getattr(self, name)
             if values.dtype != np.int64 or values.ndim != 1 or not qtype.holds(values):
                 raise ValueError(f"Requant: {name} must be int64 (C_out,) within {qtype}")
@@ -148,5 +161,8 @@ class Requant:
         return sat(rshift(total, self.shift), self.out)
 
 
-MULTIPLIER = QType(16, signed=False)
-BIAS = QType(32, signed=True)
+@dataclass(frozen=True, eq=False)
+class SignedRequant(Requant):
+    """The same with multipliers of either sign: each in -2^16 .. 2^16-1."""
+
+    multipliers: ClassVar[QType] = SIGNED_MULTIPLIER

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from .fixed import QType
 
@@ -46,6 +46,8 @@ class Op(Protocol):
     @property
     def out_spec(self): ...
 
+    def given(self, value: Any, reader: int) -> Any: ...
+
 
 T = TypeVar("T", bound=Op)
 
@@ -80,6 +82,16 @@ class Graph(Generic[T]):
             for name in node.inputs:
                 readers[name].append(node.name)
         return {name: tuple(names) for name, names in readers.items()}
+
+    def reader(self, dst: str, port: int) -> int:
+        """Which of the readers of its source input number `port` of node `dst` is."""
+        src = self.by_name[dst].inputs[port]
+        return self.readers[src].index(dst) + self.by_name[dst].inputs[:port].count(src)
+
+    def read(self, dst: str, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        """What each input of node `dst` reads, of what the nodes before it gave, by their names."""
+        inputs = enumerate(self.by_name[dst].inputs)
+        return tuple(self.by_name[src].op.given(values[src], self.reader(dst, port)) for port, src in inputs)
 
     @property
     def input(self) -> Node[T]:

@@ -2,7 +2,8 @@
 
 A dataclass becomes {"$type": its name, field: value, …}; a numpy array {"$array": its name, "dtype": …}; tuples become
 lists and come back as tuples; dictionaries have string keys. Integer arrays are stored in the narrowest dtype that
-holds them and come back in the one that they had. Whatever else is met, either way, is an error.
+holds them and come back in the one that they had. A field that has a default may be missing, as in files from before
+there was that field. Whatever else is met, either way, is an error.
 """
 
 from __future__ import annotations
@@ -75,8 +76,9 @@ class Codec:
         cls = self._classes.get(name) if isinstance(name, str) else None
         if cls is None:
             raise ProjectError(f"unknown kind of value {name!r}")
-        wanted, given = {field.name for field in dataclasses.fields(cls)}, data.keys() - {TYPE}
-        for what, fields in (("lacks", wanted - given), ("has an unknown", given - wanted)):
+        known, given = {field.name: field for field in dataclasses.fields(cls)}, data.keys() - {TYPE}
+        wanted = {name for name, field in known.items() if field.default is dataclasses.MISSING}
+        for what, fields in (("lacks", wanted - given), ("has an unknown", given - known.keys())):
             if fields:
                 raise ProjectError(f"{name} {what} field {', '.join(sorted(fields))}")
         values = {key: self.decode(item, arrays) for key, item in data.items() if key != TYPE}
@@ -91,7 +93,9 @@ class Codec:
     @staticmethod
     def _decode_array(data: dict, arrays: dict[str, np.ndarray]) -> np.ndarray:
         name, dtype = data[ARRAY], data.get("dtype")
-        if name not in arrays or dtype not in _DTYPES or len(data) != 2:
+        if not isinstance(name, str) or not isinstance(dtype, str) or len(data) != 2:
+            raise ProjectError(f"a value holds {list(data)}, which is no array")
+        if name not in arrays or dtype not in _DTYPES:
             raise ProjectError(f"array {name!r} is missing, or its dtype {dtype!r} is not known")
         stored, wanted = arrays[name].dtype, _DTYPES[dtype]
         if stored.kind != wanted.kind or stored.itemsize > wanted.itemsize:
@@ -110,6 +114,8 @@ def _fits(value: Any, hint: Any) -> bool:
         if len(args) == 2 and args[1] is ...:
             return all(_fits(item, args[0]) for item in value)
         return len(value) == len(args) and all(map(_fits, value, args))
+    if origin is dict:
+        return type(value) is dict and all(_fits(k, args[0]) and _fits(v, args[1]) for k, v in value.items())
     kind = origin or hint
     if kind is float:
         return type(value) in (int, float)

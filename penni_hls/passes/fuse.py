@@ -1,26 +1,22 @@
-"""fuse: merge the skip addition and the ReLU or clip after a convolution into it; the requantizer computes them."""
+"""fuse: merge the skip addition and the ReLU or clip behind a Fused into it; the requantizer computes them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from ..ir.graph import Graph, Node
-from ..ir.layers import Add, Clip, Conv, Linear, PenniConv, Relu
-from .fused import Fused
+from ..ir.layers import Add, Clip, Relu
+from .fused import Fused, identity
 
 
 def fuse(graph: Graph) -> Graph:
-    """Wrap bare convolutions and linear layers, then merge Add, Relu and Clip into the only node that feeds them.
+    """Merge Add, Relu and Clip into the only node that feeds them.
 
-    An add goes into the first of its two inputs that ends in a bare convolution; that node moves to the add's
-    place, since it now waits for the skip connection too. A Relu or Clip that reads anything else, or a map that others
-    read too, stays: as a Clip.
+    An add goes into the first of its two inputs that ends in a bare convolution or Scale; that node moves to the add's
+    place, since it now waits for the skip connection too. Where there is none, the add becomes a Scale by 1 with a skip
+    connection. A Relu or Clip that reads anything else, or a map that others read too, stays: as a Clip.
     """
-    return _merge_clips(_merge_adds(_wrap(graph)))
-
-
-def _wrap(graph: Graph) -> Graph:
-    return Graph(tuple(replace(n, op=Fused(n.op)) if isinstance(n.op, Conv | PenniConv | Linear) else n for n in graph))
+    return _merge_clips(_merge_adds(graph))
 
 
 def _merge_adds(graph: Graph) -> Graph:
@@ -32,8 +28,6 @@ def _merge_adds(graph: Graph) -> Graph:
                 if isinstance(op, Fused) and not op.skip and not op.relu and len(graph.readers[host]) == 1:
                     hosts[node.name] = (host, skip)
                     break
-            else:
-                raise ValueError(f"{node.name}: neither of the maps it adds comes straight from a convolution")
     moved = {host for host, _ in hosts.values()}
     renamed = {add: host for add, (host, _) in hosts.items()}
     nodes = []
@@ -43,6 +37,9 @@ def _merge_adds(graph: Graph) -> Graph:
             old = graph.by_name[host]
             inputs = (*old.inputs, skip)
             nodes.append(Node(host, replace(old.op, skip=True), tuple(renamed.get(i, i) for i in inputs)))
+        elif isinstance(node.op, Add):
+            summed = replace(identity(node.op.x), skip=True)
+            nodes.append(Node(node.name, summed, tuple(renamed.get(i, i) for i in node.inputs)))
         elif node.name not in moved:
             nodes.append(replace(node, inputs=tuple(renamed.get(i, i) for i in node.inputs)))
     return Graph(tuple(nodes))
@@ -58,7 +55,7 @@ def _merge_clips(graph: Graph) -> Graph:
         if host is not None and isinstance(host.op, Fused | Clip):
             lo, hi = op.after(host.op.lo, host.op.hi)
             if lo is not None and lo == hi:
-                raise ValueError(f"{node.name}: it clips what {host.name} gives to one value, {lo:g}")
+                raise ValueError(f"{node.name}: it clips what {host.name} gives to one value, {lo:g}; widen its bounds")
             nodes[host.name] = replace(host, op=replace(host.op, lo=lo, hi=hi))
             renamed[node.name] = host.name
         else:

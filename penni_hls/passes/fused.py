@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from ..ir.graph import Node
-from ..ir.layers import Conv, Linear, MapSpec, PenniConv
+from ..ir.layers import Conv, Linear, MapSpec, PenniConv, Scale
 from ..ir.layers.base import FloatLayer
+
+ROUNDING = 1e-5  # of float32 sums, against the largest of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,12 +22,12 @@ class Recorded:
 
 @dataclass(frozen=True, eq=False)
 class Fused(FloatLayer):
-    """A convolution or linear layer, then the skip addition where there is one, then the bounds that are given.
+    """A convolution, linear layer or Scale, then the skip addition where there is one, then the bounds that are given.
 
     ReLU is the lower bound 0, ReLU6 has 6 as its upper bound too.
     """
 
-    linear: Conv | PenniConv | Linear
+    linear: Conv | PenniConv | Linear | Scale
     skip: bool = False
     lo: float | None = None
     hi: float | None = None
@@ -48,24 +48,22 @@ class Fused(FloatLayer):
 
     def reference(self, x: np.ndarray, skip: np.ndarray | None = None) -> np.ndarray:
         """x (N, H, W, C_in), skip (N, Ho, Wo, C_out) -> (N, Ho, Wo, C_out) float32."""
-        return self._finish(self.linear.reference(x), skip)
+        return self.finish(self.linear.reference(x), skip)
 
-    def reference_as_recorded(self, x: np.ndarray, skip: np.ndarray | None = None) -> np.ndarray:
-        """The same with each channel normalised over this batch to the mean and deviation its BatchNorm recorded."""
-        y = self.linear.reference(x)
-        if self.recorded is not None:
+    def finish(self, y: np.ndarray, skip: np.ndarray | None = None, recorded: bool = False) -> np.ndarray:
+        """What follows `linear`, whose result is y. recorded: each channel of y is first normalised over this batch to
+        the mean and deviation that its BatchNorm recorded."""
+        if recorded and self.recorded is not None:
             std = y.std(axis=(0, 1, 2))
-            gain = np.divide(self.recorded.std, std, out=np.zeros_like(std), where=std > 0)
+            # Where all values are alike, what differs is their rounding.
+            alive = std > np.abs(y).max(axis=(0, 1, 2)) * ROUNDING
+            gain = np.divide(self.recorded.std, std, out=np.zeros_like(std), where=alive)
             y = (y - y.mean(axis=(0, 1, 2))) * gain + self.recorded.mean
-        return self._finish(y, skip)
-
-    def _finish(self, y: np.ndarray, skip: np.ndarray | None) -> np.ndarray:
         if skip is not None:
             y = y + skip
         return y if self.lo is None and self.hi is None else np.clip(y, self.lo, self.hi)
 
 
-def as_recorded(node: Node, inputs: tuple[Any, ...]) -> np.ndarray:
-    """What a node of a fused graph computes, with each result normalised as its BatchNorm recorded it."""
-    run = node.op.reference_as_recorded if isinstance(node.op, Fused) else node.op.reference
-    return run(*inputs)
+def identity(x: MapSpec, lo: float | None = None, hi: float | None = None) -> Fused:
+    """What gives a map another scale, another type or bounds."""
+    return Fused(Scale.of(x), lo=lo, hi=hi)

@@ -10,16 +10,16 @@ No timestamps anywhere: the same input gives the same bytes. Simulations and syn
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ..errors import ProjectError
+from ..files import replace_folder
 from ..ir.graph import Graph
+from ..locks import locked, temporary_folder
 from ..schedule import Schedule
 from .manifest import MANIFEST, Bundle, decode, digest, files_of, load
 
@@ -69,6 +69,14 @@ class Project:
         digests = files_of(self.manifest)
         return tuple(name for name in sorted(digests) if _digest_of(self.path / name) != digests[name])
 
+    def check_whole(self, folder: str) -> None:
+        """ProjectError where a generated file of `folder` is missing: a tool would say so late, or not at all."""
+        names = sorted(name for name in files_of(self.manifest) if name.startswith(f"{folder}/"))
+        missing = [name for name in names if not (self.path / name).is_file()]
+        if missing or not names:
+            what = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+            raise ProjectError(f"{self.path}: {what or folder} missing; generate it anew")
+
 
 def _digest_of(path: Path) -> str | None:
     try:
@@ -97,17 +105,16 @@ def read(directory: str | Path) -> Project:
 def check_target(directory: str | Path) -> None:
     """ProjectError unless a project may be written to `directory`: it is new, empty, or a project and nothing else."""
     path = Path(directory)
-    if path.is_dir():
-        _check_replaceable(path)
-        probe = path.resolve().parent
-    elif path.exists() or path.is_symlink():
-        raise ProjectError(f"cannot write to {path}: it is not a directory; choose another with -o")
-    else:
-        probe = next(parent for parent in path.resolve().parents if parent.exists())
-    if not probe.is_dir():
-        raise ProjectError(f"cannot write to {path}: {probe} is not a directory; choose another with -o")
-    if not os.access(probe, os.W_OK | os.X_OK):
-        raise ProjectError(f"cannot write to {path}: no permission to write in {probe}; choose another with -o")
+    place = next(parent for parent in path.resolve().parents if parent.exists())
+    if not place.is_dir():
+        raise ProjectError(f"cannot write to {path}: {place} is not a directory; choose another with -o")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise ProjectError(f"cannot write to {path}: no permission to write in {place}; choose another with -o")
+    with locked(place) if os.access(place, os.R_OK) else nullcontext():  # no other process replaces it meanwhile
+        if path.is_dir():
+            _check_replaceable(path)
+        elif path.exists() or path.is_symlink():
+            raise ProjectError(f"cannot write to {path}: it is not a directory; choose another with -o")
 
 
 def _check_replaceable(path: Path) -> None:
@@ -141,27 +148,17 @@ def write(bundle: Bundle, directory: str | Path) -> None:
     check_target(directory)
     path = Path(directory).resolve()
     made = [parent for parent in path.parents if not parent.exists()]
-    fresh = old = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        for name, data in bundle.items():
-            file = fresh / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(data)
-            if data.startswith(b"#!"):
-                file.chmod(0o755)
-        fresh.chmod(0o755)
-        if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-            path.rename(old)  # onto an empty directory, which rename replaces
-        fresh.rename(path)
+        with temporary_folder(path.parent, path.name) as fresh:
+            for name, data in bundle.items():
+                file = fresh / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(data)
+                if data.startswith(b"#!"):
+                    file.chmod(0o755)
+            replace_folder(fresh, path)
     except BaseException as error:
-        if old is not None and not path.exists() and any(old.iterdir()):
-            old.rename(path)
-        for leftover in (fresh, old):
-            if leftover is not None:
-                shutil.rmtree(leftover, ignore_errors=True)
         for parent in made:
             with suppress(OSError):
                 parent.rmdir()
@@ -170,5 +167,3 @@ def write(bundle: Bundle, directory: str | Path) -> None:
                 f"cannot write to {directory}: {error.strerror}; choose another directory with -o"
             ) from None
         raise
-    if old is not None:
-        shutil.rmtree(old, ignore_errors=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,16 @@ from .. import __version__
 from ..errors import ProjectError
 from ..ir import vocabulary
 from ..ir.graph import Graph, GraphError, verify
+from ..ir.layers.base import FloatLayer
+from ..ir.ops.base import Operator
 from ..ir.serialize import Codec, from_npz, to_json, to_npz
-from ..schedule import Link, Schedule
+from ..schedule import Link, Prediction, Proof, Schedule
 from ..target.boards import Board, Usable
 
-FORMAT, VERSION = "penni-hls project", 2
+FORMAT, VERSION = "penni-hls project", 4
+MOST_PARALLEL = 1024  # pixels or lanes of any folding
 MANIFEST, ARRAYS = "model.json", "model.npz"
-INTEGER = Codec((Schedule, *vocabulary.FOLDINGS, Link, Board, Usable, *vocabulary.INTEGER))
+INTEGER = Codec((Schedule, *vocabulary.FOLDINGS, Link, Prediction, Proof, Board, Usable, *vocabulary.INTEGER))
 FLOAT = Codec(vocabulary.FLOAT)
 
 Bundle = Mapping[str, bytes]
@@ -66,11 +69,12 @@ def encode(model: Model, files: Bundle) -> Bundle:
         "notes": list(model.notes),
         "input": {"shape": list(spec.shape), "type": str(spec.qtype), "order": "NHWC"},
         "output": {
-            "classes": out.shape[2], "shape": list(out.shape), "type": str(out.qtype), "logit_scale": model.logit_scale,
+            "classes": out.shape[2] if out.pixels == 1 else None, "shape": list(out.shape), "type": str(out.qtype),
+            "logit_scale": model.logit_scale,
         },
         "ports": list(model.ports),
-        "performance": _performance(model.schedule),
-        "layers": _layers(model.schedule),
+        "performance": performance(model.schedule),
+        "layers": layers(model.schedule),
         **encoded,
         "files": {path: digest(complete[path]) for path in sorted(complete)},
     }  # fmt: skip
@@ -80,16 +84,27 @@ def encode(model: Model, files: Bundle) -> Bundle:
 def load(directory: Path) -> dict[str, Any] | None:
     """The manifest in `directory`; None where there is none that penni-hls wrote."""
     try:
-        manifest = json.loads((directory / MANIFEST).read_bytes())
+        text = (directory / MANIFEST).read_bytes()
+        manifest = json.loads(text, parse_int=_small, parse_constant=_not_finite)
     except (OSError, ValueError, RecursionError):
         return None
     return manifest if isinstance(manifest, dict) and manifest.get("format") == FORMAT else None
 
 
+def _small(digits: str) -> int:
+    if abs(number := int(digits)) >= 1 << 62:
+        raise ValueError(f"{number} is not a number of a project")
+    return number
+
+
+def _not_finite(name: str) -> float:
+    raise ValueError(f"{name} is not a number of a project")
+
+
 def files_of(manifest: dict[str, Any]) -> dict[str, str]:
     """The digest of every file of the project but the manifest, by its path; {} where a manifest was damaged."""
     files = manifest.get("files")
-    return files if isinstance(files, dict) else {}
+    return files if isinstance(files, dict) and all(isinstance(value, str) for value in files.values()) else {}
 
 
 def decode(manifest: dict[str, Any], directory: Path) -> tuple[Schedule, Graph]:
@@ -98,28 +113,53 @@ def decode(manifest: dict[str, Any], directory: Path) -> tuple[Schedule, Graph]:
         raise ProjectError(f"project format {manifest.get('version')}, this penni-hls reads {VERSION}")
     try:
         data = (directory / ARRAYS).read_bytes()
-        if digest(data) != manifest["files"][ARRAYS]:
+        if digest(data) != files_of(manifest)[ARRAYS]:
             raise ProjectError(f"{ARRAYS} is not the one that was generated (its digest differs)")
         arrays = from_npz(data)
         schedule = INTEGER.decode(manifest["schedule"], arrays)
         float_graph = FLOAT.decode(manifest["float"], arrays)
         if not isinstance(schedule, Schedule) or not isinstance(float_graph, Graph):
             raise ProjectError("it holds no schedule, or no float network")
+        _check_contents(manifest, schedule, float_graph)
         verify(schedule.graph)
         verify(float_graph)
     except OSError as error:
         raise ProjectError(f"{ARRAYS}: {error.strerror}") from None
     except GraphError as error:
         raise ProjectError(str(error)) from None
+    except (ValueError, TypeError, AttributeError, IndexError, ArithmeticError) as error:  # of numbers out of range
+        raise ProjectError(f"{MANIFEST} does not hold together: {error}") from None
     except KeyError as error:
         raise ProjectError(f"{MANIFEST} lacks {error}") from None
     return schedule, float_graph
 
 
-def _performance(schedule: Schedule) -> dict:
+def _check_contents(manifest: dict[str, Any], schedule: Schedule, float_graph: Graph) -> None:
+    """ProjectError where a part of the manifest is of the wrong kind, or the parts do not belong together."""
+    for key, kind in (("name", str), ("notes", list), ("performance", dict), ("layers", list), ("options", dict)):
+        if not isinstance(manifest[key], kind):
+            raise ProjectError(f"{MANIFEST}: {key} is no {kind.__name__}")
+    if not all(isinstance(note, str) for note in manifest["notes"]):
+        raise ProjectError(f"{MANIFEST}: a note is no text")
+    for graph, kind in ((schedule.graph, Operator), (float_graph, FloatLayer)):
+        if not graph.nodes or not all(isinstance(node.op, kind) for node in graph.nodes):
+            raise ProjectError(f"{MANIFEST}: a network holds something that is no {kind.__name__}")
+    names = {node.name for node in schedule.graph.nodes}
+    for node in schedule.graph.nodes:
+        folding = schedule.foldings.get(node.name)
+        if type(folding) is not type(node.op.folding()) or not all(
+            1 <= n <= MOST_PARALLEL for n in (folding.q, folding.p)
+        ):
+            raise ProjectError(f"{MANIFEST}: {node.name} has no folding, or not one of its kind")
+    if schedule.foldings.keys() != names or not all({link.src, link.dst} <= names for link in schedule.links):
+        raise ProjectError(f"{MANIFEST}: a folding or a link names an operator that is not there")
+
+
+def performance(schedule: Schedule) -> dict:
     """What the schedule promises, for manifests and scripts."""
     return {
         "cycles_per_image": schedule.cycles_per_image,
+        "latency": schedule.prediction.latency,
         "slowest": schedule.slowest,
         "mac_bound": round(schedule.mac_bound, 1),
         "stream_bound": schedule.stream_bound,
@@ -127,11 +167,12 @@ def _performance(schedule: Schedule) -> dict:
         "images_per_second": round(schedule.images_per_second, 1),
         "mac_lanes": schedule.multipliers,
         "resources": _rounded(schedule.total.as_dict()),
+        "proof": asdict(schedule.proof),
         "shortfalls": {lack.resource: round(lack.needed - lack.available, 1) for lack in schedule.shortfalls},
     }
 
 
-def _layers(schedule: Schedule) -> list[dict]:
+def layers(schedule: Schedule) -> list[dict]:
     """One entry per operator: what it is, how it is folded, what it costs."""
     return [
         {
@@ -139,10 +180,12 @@ def _layers(schedule: Schedule) -> list[dict]:
             "operator": node.op.kind,
             "output": list(node.op.out_spec.shape),
             "type": str(node.op.out_spec.qtype),
+            "weight_bits": node.op.weight_bits,
             "q": schedule.foldings[node.name].q,
             "p": schedule.foldings[node.name].p,
             "folding": schedule.foldings[node.name].choices(),
             "cycles": schedule.cycles[node.name],
+            "first_image": list(schedule.prediction.spans[node.name]),
             **_rounded(schedule.resources[node.name].as_dict()),
         }
         for node in schedule.instances

@@ -24,6 +24,7 @@ from ..ir import interpreter
 from ..ir.fixed import BIAS, EXACT_FLOAT32, EXACT_FLOAT64, MULTIPLIER
 from ..ir.graph import Graph, Node, verify
 from ..ir.ops import (
+    Affine,
     AvgPool,
     BasisConv,
     Clip,
@@ -39,6 +40,8 @@ from ..ir.ops import (
 )
 from ..ir.ops.base import Operator
 from ..ir.quantized import Quantized
+from ..ir.windows import Window
+from ..passes.unread_bases import drop_unread_bases, with_all_bases
 from .numbers import Requantized, Round, Row, reach_of, rshift, sums_of
 
 LEANING = 0.45  # how far from its integer a latent coefficient begins, at most
@@ -64,10 +67,11 @@ class IntegerNetwork(nn.Module):
         like: Quantized | None = None,
     ) -> None:
         super().__init__()
-        self.start = start
-        wide = (like or start).graph.by_name
+        # Coefficients that are 0 in one network may not be 0 in the other, or after training: all have their columns.
+        self.start = replace(start, graph=with_all_bases(start.graph))
+        wide = self.start.graph.by_name if like is None else with_all_bases(like.graph).by_name
         units: list[nn.Module] = []
-        for node in start.graph:
+        for node in self.start.graph:
             match node.op:
                 case Input():
                     units.append(_Pixels(mean, std))
@@ -78,6 +82,8 @@ class IntegerNetwork(nn.Module):
                     assert isinstance(other, type(node.op))
                     kind = _Mac if isinstance(node.op, SparseMac) else _Depthwise
                     units.append(kind(node.name, node.op, other))
+                case Affine():
+                    units.append(_Affine(node.op))
                 case MaxPool() | AvgPool() | GlobalPool() | Subsample() | Fork() | Concat() | Upsample() | Clip():
                     units.append(_Fixed(node.op))
                 case _:
@@ -110,9 +116,9 @@ class IntegerNetwork(nn.Module):
         """The integer network with the weights as they are now. Widths of sums follow from them anew."""
         nodes: list[Node[Operator]] = []
         for node, unit in zip(self.start.graph, self.units, strict=True):
-            op = unit.operator() if isinstance(unit, _Basis | _Mac) else node.op
+            op = unit.operator() if isinstance(unit, _Basis | _Mac | _Affine) else node.op
             nodes.append(replace(node, op=op))
-        return replace(self.start, graph=verify(Graph(tuple(nodes))))
+        return replace(self.start, graph=verify(drop_unread_bases(Graph(tuple(nodes)))))
 
 
 class _Pixels(nn.Module):
@@ -134,13 +140,20 @@ class _Pixels(nn.Module):
 @dataclass(frozen=True, eq=False)
 class _Tiles:
     """What a basis convolution gives: z (N, C*d, Ho, Wo), and what the backward pass needs: the map `read`, padded
-    already where `pad` is 0; `kernels` (d, k, k) = basis * 2^-shift."""
+    already where `pad` is 0; `kernels` (d, kh, kw) = basis * 2^-shift."""
 
     z: Tensor
     read: Tensor
     kernels: Tensor
-    stride: int
-    pad: int
+    stride: tuple[int, int]
+    pad: tuple[int, int]
+
+
+def _around(x: Tensor, window: Window, outside: Tensor | int) -> Tensor:
+    """x (N, C, H, W) with the padding of its windows. outside: what that holds, also (C, 1, 1)."""
+    top, left, bottom, right = window.pads
+    padded = F.pad(x - outside, (left, right, top, bottom)) + outside
+    return padded.contiguous(memory_format=torch.channels_last)
 
 
 class _Basis(nn.Module):
@@ -160,28 +173,27 @@ class _Basis(nn.Module):
         half = torch.where(powers > 1, powers / 2, 0.0)
         self.register_buffer("rounding", half.repeat(op.x.shape[2]).view(-1, 1, 1), persistent=False)
         self.register_buffer("pad_value", torch.from_numpy(op.pad_value).float().view(-1, 1, 1), persistent=False)
-        self.padded = bool(op.pad_value.any())
-        if (self.top * op.kernel**2 * reach_of(op.x.qtype)) + (1 << max(op.shifts)) >= EXACT_FLOAT32:
-            raise UsageError(f"a {op.kernel}x{op.kernel} basis of {bits} bits on {op.x.qtype} is too wide to train")
+        top, left, bottom, right = op.window.pads
+        self.padded = bool(op.pad_value.any()) or (top, left) != (bottom, right)  # else the convolution pads
+        if (self.top * op.window.taps * reach_of(op.x.qtype)) + (1 << max(op.shifts)) >= EXACT_FLOAT32:
+            kernel = "x".join(map(str, op.window.kernel))
+            raise UsageError(f"a {kernel} basis of {bits} bits on {op.x.qtype} is too wide to train")
 
     def forward(self, x: Tensor) -> _Tiles:
-        op, pad, read = self.op, self.op.pad, x
+        op, pad, read = self.op, self.op.window.pads[:2], x
         if self.padded:
-            read = (F.pad(x - self.pad_value, (pad,) * 4) + self.pad_value).contiguous(
-                memory_format=torch.channels_last
-            )
-            pad = 0
+            read, pad = _around(x, op.window, self.pad_value), (0, 0)
         basis = Round.apply(self.basis * self.top)
         kernels = basis * self.step
         with torch.no_grad():
             channels = op.x.shape[2]
             weight = basis.repeat(channels, 1, 1).unsqueeze(1)
-            z = F.conv2d(read, weight, stride=op.stride, padding=pad, groups=channels)
+            z = F.conv2d(read, weight, stride=op.window.stride, padding=pad, groups=channels)
             if z.is_cuda:
                 z.round_()  # Winograd and Fourier algorithms come near the integers, no more
             z = rshift(z, self.rounding, self.step.flatten().repeat(channels).view(-1, 1, 1))
             z.clamp_(op.z_type.lo, op.z_type.hi)
-        return _Tiles(z, read, kernels, op.stride, pad)
+        return _Tiles(z, read, kernels, op.window.stride, pad)
 
     def operator(self) -> BasisConv:
         """The operator with the kernels as they are now."""
@@ -244,7 +256,7 @@ class _Mac(nn.Module):
             weight = torch.einsum("ocd,dij->ocij", by_basis, x.kernels)
         else:
             read = x.permute(0, 2, 3, 1).reshape(len(x), -1, 1, 1) if self.op.flatten else x
-            z, weight, stride, pad = read, coefs[:, :, None, None], 1, 0
+            z, weight, stride, pad = read, coefs[:, :, None, None], (1, 1), (0, 0)
         with torch.no_grad():
             sums = sums_of(z, coefs, reach_of(self.op.z.qtype))
             multiplier, bias = self.constants()
@@ -264,27 +276,59 @@ class _Mac(nn.Module):
 
 
 class _Depthwise(_Mac):
-    """depthwise_conv: the weights of `_Mac`, `coefs` (C, k, k), on windows of each channel alone."""
+    """depthwise_conv: the weights of `_Mac`, `coefs` (C, kh, kw), on windows of each channel alone."""
 
     def __init__(self, name: str, op: DepthwiseConv, like: DepthwiseConv) -> None:
         super().__init__(name, op, like)
         self.register_buffer("pad_value", torch.from_numpy(op.pad_value).float().view(-1, 1, 1), persistent=False)
-        if self.top * op.kernel**2 * reach_of(op.x.qtype) >= EXACT_FLOAT32:
-            raise UsageError(
-                f"{name}: a {op.kernel}x{op.kernel} depthwise convolution on {op.x.qtype} is too wide to train"
-            )
+        if self.top * op.window.taps * reach_of(op.x.qtype) >= EXACT_FLOAT32:
+            kernel = "x".join(map(str, op.window.kernel))
+            raise UsageError(f"{name}: a {kernel} depthwise convolution on {op.x.qtype} is too wide to train")
 
     def forward(self, x: Tensor, skip: Tensor | None = None) -> Tensor:
-        op, pad = self.op, self.op.pad
-        read = (F.pad(x - self.pad_value, (pad,) * 4) + self.pad_value).contiguous(memory_format=torch.channels_last)
+        op = self.op
+        read = _around(x, op.window, self.pad_value)
         weight = self.weights().unsqueeze(1)
         with torch.no_grad():
-            sums = F.conv2d(read, weight, stride=op.stride, groups=len(weight))
+            sums = F.conv2d(read, weight, stride=op.window.stride, groups=len(weight))
             if sums.is_cuda:
                 sums.round_()  # as in `_Basis`
             multiplier, bias = self.constants()
-        row = Row(sums, multiplier, bias, self.unit, op, op.stride, 0, len(weight))
+        row = Row(sums, multiplier, bias, self.unit, op, op.window.stride, (0, 0), len(weight))
         return Requantized.apply(read, weight, skip, self.gain, self.offset, row)
+
+
+class _Affine(nn.Module):
+    """affine. Trained, `gain` and `offset` as in `_Mac`; a multiplier keeps its sign, and 0 stays 0."""
+
+    def __init__(self, op: Affine) -> None:
+        super().__init__()
+        self.op = op
+        channels, requant = op.x.shape[2], op.requant
+        self.gain = nn.Parameter(torch.zeros(channels))
+        self.offset = nn.Parameter(torch.zeros(channels))
+        self.unit = requant.out.hi * BIAS_UNIT
+        self.register_buffer("weight", torch.ones(channels, 1, 1, 1), persistent=False)
+        self.register_buffer("multiplier", torch.from_numpy(requant.multiplier).double(), persistent=False)
+        self.register_buffer("bias", torch.from_numpy(requant.bias).double(), persistent=False)
+
+    def constants(self) -> tuple[Tensor, Tensor]:
+        """Integer multipliers and biases, float64 (C,)."""
+        top = MULTIPLIER.hi
+        multiplier = (self.multiplier * self.gain.double().exp()).round().clamp(-top, top)
+        moved = (self.offset.double() * (self.unit * 2.0**self.op.requant.shift)).round()
+        return multiplier, (self.bias + moved).clamp(BIAS.lo, BIAS.hi)
+
+    def forward(self, x: Tensor, skip: Tensor | None = None) -> Tensor:
+        with torch.no_grad():
+            multiplier, bias = self.constants()
+        row = Row(x.detach(), multiplier, bias, self.unit, self.op, (1, 1), (0, 0), len(self.weight))
+        return Requantized.apply(x, self.weight, skip, self.gain, self.offset, row)
+
+    def operator(self) -> Affine:
+        """The operator with the constants as they are now."""
+        multiplier, bias = (values.detach().cpu().numpy().astype(np.int64) for values in self.constants())
+        return replace(self.op, requant=replace(self.op.requant, multiplier=multiplier, bias=bias))
 
 
 class _Fixed(nn.Module):
@@ -297,10 +341,11 @@ class _Fixed(nn.Module):
     def forward(self, x: Tensor, *others: Tensor) -> Tensor:
         exact = torch.float32 if reach_of(self.op.out_spec.qtype) < EXACT_FLOAT32 else torch.float64
         match self.op:
-            case MaxPool(kernel=kernel, stride=stride, pad=pad):
-                return F.max_pool2d(F.pad(x, (pad,) * 4, value=self.op.x.qtype.lo), kernel, stride)
-            case AvgPool(kernel=kernel, stride=stride, pad=pad):
-                return F.avg_pool2d(x.to(exact), kernel, stride, pad, divisor_override=1)
+            case MaxPool(window=window):
+                return F.max_pool2d(_around(x, window, self.op.x.qtype.lo), window.kernel, window.stride)
+            case AvgPool(window=window):
+                summed = _around(x.to(exact), window, 0)
+                return F.avg_pool2d(summed, window.kernel, window.stride, divisor_override=1)
             case GlobalPool():
                 return x.sum((2, 3), keepdim=True, dtype=exact)
             case Subsample(stride=stride, channels=channels, offset=offset):

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from ..ir.fixed import EXACT_FLOAT32, QType
-from ..ir.ops import DepthwiseConv, SparseMac
+from ..ir.ops import Affine, DepthwiseConv, SparseMac
 
 TENSOR_CORE_BITS = 11  # integers up to 2^11 pass a GPU's shortened float32 unharmed; wider ones are held in float64
 
@@ -60,9 +60,9 @@ class Row:
     multiplier: Tensor
     bias: Tensor
     unit: float
-    op: SparseMac | DepthwiseConv
-    stride: int
-    pad: int
+    op: SparseMac | DepthwiseConv | Affine
+    stride: tuple[int, int]
+    pad: tuple[int, int]
     groups: int = 1
 
 
@@ -92,7 +92,7 @@ class Requantized(Function):
         scale = 2.0**-requant.shift
         sums = grad * (multiplier * scale).float().view(-1, 1, 1)
         back_read, back_weight, _ = torch.ops.aten.convolution_backward(
-            sums, read.float(), weight, None, [row.stride] * 2, [row.pad] * 2, [1, 1], False, [0, 0],
+            sums, read.float(), weight, None, list(row.stride), list(row.pad), [1, 1], False, [0, 0],
             row.groups, [ctx.needs_input_grad[0], True, False],
         )  # fmt: skip
         skip = grad * (requant.skip_multiplier * scale) if ctx.needs_input_grad[2] else None

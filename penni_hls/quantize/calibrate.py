@@ -1,25 +1,27 @@
 """calibrate: the activations on which ranges and errors are measured, node by node.
 
 A batch of images runs through the float network. Where the user gives no images, the batch is coloured 1/f noise, and
-each convolution's result is normalised, channel by channel, to exactly the mean and standard deviation that its
-BatchNorm recorded in training: the ranges then come from the BatchNorm statistics, and the noise gives only the shape
-of the distributions.
+what a convolution gives or a BatchNorm computes is normalised, channel by channel, to exactly the mean and standard
+deviation that the BatchNorm recorded in training: the ranges then come from the BatchNorm statistics, and the noise
+gives only the shape of the distributions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from ..errors import DataError
 from ..ir.graph import Graph
-from ..ir.interpreter import Step, interpret, reference
-from ..passes.fused import as_recorded
+from ..ir.interpreter import Step, interpret
+from .exact import forward
 
 IMAGES = 256
 NOISE_HEADROOM = 1.25
+SIDE = 512  # of a field of noise
 PIXELS = 1 << 21  # pixels per batch, at most: 2,048 images of 32x32, 41 of 224x224
 
 
@@ -50,7 +52,14 @@ def calibration(graph: Graph, images: np.ndarray | None) -> Calibration:
 
 
 def noise(n: int, h: int, w: int, c: int) -> np.ndarray:
-    """Images with the spectrum of natural ones (amplitude 1/f) and mostly grey, as those are: uint8 (n, h, w, c)."""
+    """Images with the spectrum of natural ones (amplitude 1/f) and mostly grey, as those are: uint8 (n, h, w, c).
+
+    Beyond SIDE they are mirrored: a larger field says nothing more of the values.
+    """
+    if max(h, w) > SIDE:
+        part = noise(n, min(h, SIDE), min(w, SIDE), c)
+        mirrored = ((0, 0), (0, max(0, h - SIDE)), (0, max(0, w - SIDE)), (0, 0))
+        return np.pad(part, mirrored, mode="symmetric")
     rng = np.random.default_rng(0)
     f = np.hypot(np.fft.fftfreq(h)[:, None], np.fft.rfftfreq(w)[None, :])
     f[0, 0] = 1.0 / max(h, w)
@@ -64,4 +73,4 @@ def noise(n: int, h: int, w: int, c: int) -> np.ndarray:
 
 def observe(graph: Graph, calibration: Calibration) -> Iterator[Step]:
     """Forward the batch, each result as its BatchNorm recorded it where the images are noise: a node at a time."""
-    return interpret(graph, calibration.images, as_recorded if calibration.synthetic else reference)
+    return interpret(graph, calibration.images, partial(forward, recorded=calibration.synthetic))

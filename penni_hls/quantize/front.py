@@ -8,8 +8,10 @@ which they are read.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import cache, cached_property, lru_cache
+from typing import Any, ClassVar, TypeGuard
 
 import numpy as np
 
@@ -17,13 +19,16 @@ from ..ir.fixed import IntTensor, QType, Requant
 from ..ir.graph import Node, TensorSpec
 from ..ir.layers import Conv, Linear, PenniConv
 from ..ir.ops import BasisConv, SparseMac, Subsample
-from .basis_range import IntBasis, identity_basis, quantize_basis
+from ..ir.windows import Widened, short
+from .basis_range import WINDOWS, IntBasis, identity_basis, quantize_basis
 from .coefficients import Moments, moments
 from .edge import Edge
+from .exact import product
 
 Z_TYPE = QType(8, signed=True)
 SAMPLES = (4096, 16384)  # output pixels to which coefficients are fitted: fewer where there are many channels
 SAMPLE_VALUES = 1 << 21
+ERROR_SAMPLES = 1024  # of them, on which the error of z is measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,26 +49,51 @@ class Front:
 
     part: ClassVar[str] = "mac"  # of the operator's name, behind the layer's
 
+    @cached_property
+    def used(self) -> np.ndarray:
+        """The columns that some coefficient reads, at least one: the others take no part."""
+        used = np.flatnonzero(self.start.any(axis=0))
+        return used if len(used) else np.array([0])
+
+    @cached_property
     def moments(self) -> tuple[Moments, ...]:
-        """What the coefficients are fitted to, block by block of their rows: here one block."""
-        return (moments(self.start, self.z, self.target),)
+        """What the coefficients of the used columns are fitted to, block by block of their rows: here one block."""
+        return (moments(self.start[:, self.used], self.z[:, self.used], self.target),)
 
     def operator(self, coefs: np.ndarray, coef_type: QType, requant: Requant, skip: TensorSpec | None) -> SparseMac:
-        """coefs: int64 (C_out, J)."""
-        return SparseMac(self.spec, coefs, coef_type, requant, skip, self.flatten)
+        """coefs: int64 (C_out, used columns)."""
+        whole = np.zeros(self.start.shape, np.int64)
+        whole[:, self.used] = coefs
+        return SparseMac(self.spec, whole, coef_type, requant, skip, self.flatten)
+
+    def error(self) -> float:
+        """Mean square error of the sums (their means removed), with exact coefficients: what rounding z costs."""
+        step = -(-len(self.z) // ERROR_SAMPLES)
+        z, target = self.z[::step, self.used], self.target[::step]
+        return float((product(z, self.start[:, self.used].T) - target).var(axis=0).mean())
 
 
-def front_of(
-    name: str, layer: Conv | PenniConv | Linear, read: Edge, x: np.ndarray, bits: int, headroom: float
-) -> Front:
-    """x: the float map on the edge `read`, (N, H, W, C). bits: of basis kernels. headroom: on the range of z."""
-    match layer:
-        case Linear():
-            return _linear(layer, read, x)
-        case Conv():
-            return _dense(name, layer, read, x)
-        case PenniConv():
-            return _penni(name, layer, read, x, bits, headroom)
+Fronts = Callable[[int], Front]
+
+
+def fronts_of(name: str, layer: Conv | PenniConv | Linear, read: Edge, x: np.ndarray, headroom: float) -> Fronts:
+    """What gives the front of a layer, by the bits of its basis kernels.
+
+    x: the float map on the edge `read`, (N, H, W, C). headroom: on the range of z.
+    """
+    if has_bases(layer):
+        return _penni(name, layer, read, x, headroom)
+    return always(_linear(layer, read, x) if isinstance(layer, Linear) else _dense(name, layer, read, x))
+
+
+def always(front: Any) -> Callable[[int], Any]:
+    """Of a layer without bases: `front`, whatever the bits."""
+    return lambda bits: front
+
+
+def has_bases(layer: Conv | PenniConv | Linear) -> TypeGuard[PenniConv]:
+    """Does it become a basis convolution with kernels of its own?"""
+    return isinstance(layer, PenniConv) and layer.window.taps > 1
 
 
 def _linear(layer: Linear, read: Edge, x: np.ndarray) -> Front:
@@ -71,38 +101,47 @@ def _linear(layer: Linear, read: Edge, x: np.ndarray) -> Front:
     weight = layer.by_pixel.astype(np.float64)
     start = weight * np.tile(read.scale, h * w)
     z = read.quantize(x).reshape(len(x), -1)
-    return Front((), read.name, read.spec, True, z, x.reshape(len(x), -1) @ weight.T, start)
+    return Front((), read.name, read.spec, True, z, product(x.reshape(len(x), -1), weight.T), start)
 
 
 def _dense(name: str, conv: Conv | PenniConv, read: Edge, x: np.ndarray) -> Front:
     rows = conv.block_diagonal(conv.dense)
-    if conv.kernel > 1:
-        k = conv.kernel
-        taps = rows.reshape(*rows.shape[:2], k * k)
-        identity = np.eye(k * k).reshape(k * k, k, k)
-        return _basis(name, conv, (identity, taps), identity_basis(k), read.spec.qtype, read, windows_of(conv, x))
-    if conv.pad:
-        raise ValueError(f"{name}: a 1x1 convolution with padding is not supported")
+    (down, right), window = conv.window.stride, conv.window
+    if window.taps > 1 or window.padded or down != right:
+        taps = rows.reshape(*rows.shape[:2], window.taps)
+        units = identity_basis(window.kernel, taps.any(axis=(0, 1)))
+        used = taps[:, :, units.basis.reshape(-1, window.taps).any(axis=0)]
+        windows = windows_of(conv, x)
+        weights, z_type = (units.basis, used), read.spec.qtype
+        return _basis(name, conv, weights, units, z_type, read, read.quantize(windows), _sums(conv, windows))
     nodes: tuple[Node, ...] = ()
     spec, source = read.spec, read.name
-    if conv.stride > 1:
-        subsample = Subsample(spec, conv.stride, spec.shape[2], 0)
+    if down > 1:
+        subsample = Subsample(spec, down, spec.shape[2], 0)
         nodes = (Node(f"{name}.subsample", subsample, (source,)),)
         spec, source = subsample.out_spec, f"{name}.subsample"
     weight = rows[:, :, 0, 0].astype(np.float64)
-    pixels = x[:, :: conv.stride, :: conv.stride].reshape(-1, x.shape[3])
+    pixels = x[:, ::down, ::right].reshape(-1, x.shape[3])
     pixels = pixels[_sample(len(pixels), x.shape[3])]
-    return Front(nodes, source, spec, False, read.quantize(pixels), pixels @ weight.T, weight * read.scale)
+    return Front(nodes, source, spec, False, read.quantize(pixels), product(pixels, weight.T), weight * read.scale)
 
 
-def _penni(name: str, conv: PenniConv, read: Edge, x: np.ndarray, bits: int, headroom: float) -> Front:
-    if conv.kernel == 1:
-        return _dense(name, conv, read, x)
+def _penni(name: str, conv: PenniConv, read: Edge, x: np.ndarray, headroom: float) -> Fronts:
     windows = windows_of(conv, x)
-    # The windows are scaled up so that z, too, gets the headroom.
-    seen = read.quantize(windows).transpose(0, 2, 1).reshape(-1, conv.kernel**2) * headroom
-    ints = quantize_basis(conv.basis, seen, bits, Z_TYPE)
-    return _basis(name, conv, (conv.basis, conv.block_diagonal(conv.coefs)), ints, Z_TYPE, read, windows)
+    ints, target = read.quantize(windows), _sums(conv, windows)
+    seen = ints.transpose(0, 2, 1).reshape(-1, conv.window.taps)
+    seen = seen[:: -(-len(seen) // WINDOWS)] * headroom  # scaled up so that z, too, gets the headroom
+    weights = conv.basis, conv.block_diagonal(conv.coefs)
+
+    @cache
+    def basis(bits: int) -> IntBasis:
+        return quantize_basis(conv.basis, seen, bits, Z_TYPE)
+
+    @lru_cache(maxsize=1)
+    def front(bits: int) -> Front:
+        return _basis(name, conv, weights, basis(bits), Z_TYPE, read, ints, target)
+
+    return front
 
 
 def _basis(
@@ -113,32 +152,47 @@ def _basis(
     z_type: QType,
     read: Edge,
     windows: np.ndarray,
+    target: np.ndarray,
 ) -> Front:
-    """weights: basis (d, k, k) and coefs (C_out, C_in, d) float; windows: samples of the float map (P, k*k, C_in)."""
-    basis, coefs = weights
-    k, c = conv.kernel, conv.x.shape[2]
-    x_ints = read.quantize(windows)
+    """weights: basis (d, kh, kw) and coefs (C_out, C_in, d) float; windows: samples of the map, integers (P, kh*kw, C_in).
+
+    The operator's kernel is widened where the stride or the padding asks for it; the samples are of the layer's own.
+    """
+    _, coefs = weights
+    (kh, kw), c = conv.window.kernel, conv.x.shape[2]
+    wide = widened(conv)
     pad_value = read.quantize(np.zeros(c)).astype(np.int64)
-    op = BasisConv(read.spec, ints.basis, ints.shifts, z_type, conv.stride, conv.pad, pad_value)
+    stride, pads = short(wide.window.stride), short(wide.window.pads)
+    op = BasisConv(read.spec, wide.embed(ints.basis), ints.shifts, z_type, stride, pads, pad_value)
     # Each sampled window is an image of its own, of which the operator computes z.
-    lone = BasisConv(TensorSpec((k, k, c), read.spec.qtype), ints.basis, ints.shifts, z_type, 1, 0, pad_value)
-    z = lone.reference(IntTensor(x_ints.reshape(-1, k, k, c), read.spec.qtype)).values.reshape(len(windows), -1)
-    dense = coefs.reshape(-1, len(basis)).astype(np.float64) @ basis.reshape(len(basis), -1)
-    dense = dense.reshape(len(coefs), c, k * k).transpose(2, 1, 0).reshape(-1, len(coefs)).astype(np.float32)
+    lone = BasisConv(TensorSpec((kh, kw, c), read.spec.qtype), ints.basis, ints.shifts, z_type, 1, 0, pad_value)
+    z = lone.reference(IntTensor(windows.reshape(-1, kh, kw, c), read.spec.qtype)).values.reshape(len(windows), -1)
     start = (coefs * read.scale[:, None] * ints.scale).astype(np.float64).reshape(len(coefs), -1)
     node = Node(f"{name}.basis", op, (read.name,))
-    return Front((node,), node.name, op.out_spec, False, z, windows.reshape(len(windows), -1) @ dense, start)
+    return Front((node,), node.name, op.out_spec, False, z, target, start)
+
+
+def _sums(conv: Conv | PenniConv, windows: np.ndarray) -> np.ndarray:
+    """windows: samples of the float map (P, kh*kw, C_in) -> the convolution's sums, (P, C_out)."""
+    dense = conv.block_diagonal(conv.dense)
+    weight = dense.reshape(*dense.shape[:2], -1).transpose(2, 1, 0).reshape(-1, len(dense))
+    return product(windows.reshape(len(windows), -1), weight)
+
+
+def widened(conv: Conv | PenniConv) -> Widened:
+    """The layer's windows as its operator walks over them: of one channel at least two columns, each a cycle."""
+    return conv.window.widened((1, 2 if conv.x.shape[2] == 1 else 1))
 
 
 def windows_of(conv: Conv | PenniConv, x: np.ndarray) -> np.ndarray:
-    """Sampled windows of x, float32 (P, k*k, C), 0 outside the image."""
-    k, s, p = conv.kernel, conv.stride, conv.pad
+    """Sampled windows of x, float32 (P, kh*kw, C), 0 outside the image."""
+    (kh, kw), (down, right) = conv.window.kernel, conv.window.stride
     ho, wo, _ = conv.out_spec.shape
     chosen = _sample(len(x) * ho * wo, x.shape[3])
     image, pixel = np.divmod(chosen, ho * wo)
-    row, column = (v * s for v in np.divmod(pixel, wo))
-    padded = np.pad(x, ((0, 0), (p, p), (p, p), (0, 0)))
-    taps = [padded[image, row + i, column + j] for i in range(k) for j in range(k)]
+    row, column = pixel // wo * down, pixel % wo * right
+    padded = conv.window.around(x, 0.0)
+    taps = [padded[image, row + i, column + j] for i in range(kh) for j in range(kw)]
     return np.stack(taps, axis=1)
 
 

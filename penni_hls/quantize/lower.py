@@ -1,22 +1,21 @@
 """lower: the fused float graph -> the integer graph, node by node along the calibration batch.
 
 The inputs of a node are quantized by their edges, so every choice (basis scales, shifts, coefficients, biases) is made
-on the integers that the hardware will see.
+on the integers that the hardware will see. Edges do not depend on the widths of weights, so layers are independent.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import UsageError
-from ..ir.fixed import BIAS, MULTIPLIER, QType, Requant
+from ..ir.fixed import QType
 from ..ir.graph import Graph, Node, TensorSpec
 from ..ir.interpreter import Step
-from ..ir.layers import AvgPool, Clip, Concat, GlobalAvgPool, Input, MaxPool, PadShortcut, Upsample
+from ..ir.layers import AvgPool, Clip, Concat, GlobalAvgPool, Input, MaxPool, PadShortcut, Scale, Upsample
 from ..ir.ops import AvgPool as IntAvgPool
 from ..ir.ops import Clip as IntClip
 from ..ir.ops import Concat as IntConcat
@@ -26,58 +25,72 @@ from ..ir.ops import MaxPool as IntMaxPool
 from ..ir.ops import Upsample as IntUpsample
 from ..ir.ops.base import Operator
 from ..passes.fused import Fused
+from ..passes.wide_results import wide_results
 from .activation_range import activation_scale, steady
 from .calibrate import Calibration, observe
-from .coefficients import fit, row_scales
 from .depthwise import Depthwise, depthwise_of, is_depthwise
 from .edge import Edge
-from .front import Front, front_of
+from .front import Front, always, fronts_of, has_bases
+from .layer import WeightLayer
+from .requantizer import affine
 
 PIXEL = QType(8, signed=False)
 RECTIFIED = QType(8, signed=False)
 SIGNED = QType(8, signed=True)
 LOGIT = QType(16, signed=True)
+RECTIFIED_LOGIT = QType(15, signed=False)
 LOGIT_HEADROOM = 2.0  # how far logits may exceed those of the calibration batch before they saturate
-MAX_SHIFT = 47
 
 
-@dataclass(frozen=True)
-class Bits:
-    """Widths of the weights: basis kernels and coefficients."""
-
-    basis: int
-    coefs: int
+Part = tuple[Node, ...] | WeightLayer
 
 
 @dataclass(frozen=True, eq=False)
 class Lowered:
-    """The nodes that replace one float node, and the edge at their output."""
+    """What replaces one float node, its operators or what makes them at given widths, and the edge at its output."""
 
-    nodes: tuple[Node, ...]
+    part: Part
     edge: Edge
 
 
-def lower(graph: Graph, calibration: Calibration, bits: Bits, steps: Mapping[str, float]) -> tuple[Graph, float]:
-    """-> (the integer graph without forks, the real value of one step of its logits).
+def lower(
+    graph: Graph, calibration: Calibration, steps: Mapping[str, float]
+) -> tuple[tuple[Part, ...], float, np.ndarray]:
+    """-> (what replaces each node of the fused graph, in order, without forks; the real value of one step of the result;
+    the result of the float network for the batch).
 
     steps: by node name, of the results whose step is given; every other one gets its own.
     """
     edges: dict[str, Edge] = {}
-    nodes: list[Node] = []
+    parts = []
+    wide = wide_results(graph)
     for seen in observe(graph, calibration):
         reads = tuple(edges[name] for name in seen.node.inputs)
-        last, step = seen.node is graph.output, steps.get(seen.node.name)
-        lowered = _lower_node(seen, reads, bits, calibration.headroom, last, step)
-        nodes += lowered.nodes
+        with naming(seen.node.name):
+            lowered = _lower_node(seen, reads, calibration.headroom, seen.node.name in wide, steps.get(seen.node.name))
         edges[seen.node.name] = lowered.edge
-    return Graph(tuple(nodes)), float(edges[graph.output.name].scale[0])
+        parts.append(lowered.part)
+    return tuple(parts), lowered.edge.step, seen.value
 
 
-def own_step(op: Fused, values: np.ndarray, headroom: float) -> float:
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Errors within name the node: an operator names its kind only."""
+    try:
+        yield
+    except ValueError as error:
+        text = str(error)
+        raise ValueError(text if text.startswith(name) else f"{name}: {text}") from error
+
+
+def own_step(op: Fused, values: np.ndarray, headroom: float, wide: bool = False) -> float:
     """The step that suits the result of `op` best, by its `values` on the batch.
 
     At most the one with which the integer type ends where the bounds of `op` lie: its saturation is the clip.
+    wide: a result of the network.
     """
+    if wide:
+        return steady(float(np.abs(values).max()) * LOGIT_HEADROOM / LOGIT.hi or 1.0)
     qtype = RECTIFIED if op.relu else SIGNED
     step = steady(activation_scale(values, qtype) * headroom)
     if op.lo is None or op.hi is None:
@@ -85,19 +98,18 @@ def own_step(op: Fused, values: np.ndarray, headroom: float) -> float:
     return min(step, max(op.hi / qtype.hi, op.lo / qtype.lo if qtype.lo else 0.0))
 
 
-def _lower_node(
-    seen: Step, reads: tuple[Edge, ...], bits: Bits, headroom: float, last: bool, step: float | None
-) -> Lowered:
+def _lower_node(seen: Step, reads: tuple[Edge, ...], headroom: float, wide: bool, step: float | None) -> Lowered:
     op, name = seen.node.op, seen.node.name
     match op:
         case Input():
             return _lower_input(name, op)
         case Fused():
-            return _lower_fused(seen, reads, bits, headroom, last, step)
+            return _lower_fused(seen, reads, headroom, wide, step)
         case MaxPool():
             return _through(name, IntMaxPool(reads[0].spec, op.kernel, op.stride, op.pad), reads[0])
         case AvgPool():
-            return _lower_avg_pool(name, op, reads[0])
+            pool = IntAvgPool(reads[0].spec, op.kernel, op.stride, op.pad)
+            return _through(name, pool, reads[0], divide=op.window.taps)
         case GlobalAvgPool():
             return _through(name, GlobalPool(reads[0].spec), reads[0], divide=reads[0].spec.pixels)
         case PadShortcut():
@@ -127,93 +139,50 @@ def _through(name: str, op: Operator, read: Edge, divide: int = 1, before: int =
     return Lowered((Node(name, op, (read.name,)),), Edge(name, op.out_spec, scale, zero))
 
 
-def _lower_avg_pool(name: str, op: AvgPool, read: Edge) -> Lowered:
-    if op.pad and read.zero.any():
-        raise ValueError(f"{name}: average pooling of the images themselves with padding is not supported")
-    return _through(name, IntAvgPool(read.spec, op.kernel, op.stride, op.pad), read, divide=op.kernel**2)
-
-
 def _lower_clip(name: str, lo: float | None, hi: float | None, read: Edge) -> Lowered:
     """The nearest integers as bounds; no operator where the type of what is read has the same."""
-    ends = []
-    for bound, end in ((lo, read.spec.qtype.lo), (hi, read.spec.qtype.hi)):
-        integers = {end} if bound is None else set(read.quantize(np.full(len(read.scale), bound)).tolist())
-        if len(integers) > 1:
-            raise ValueError(f"{name}: clipping of images whose channels are normalised differently is not supported")
-        ends += integers
+    bounds = zip((lo, hi), (read.spec.qtype.lo, read.spec.qtype.hi))
+    ends = [end if bound is None else int(read.quantize(np.full(len(read.scale), bound))[0]) for bound, end in bounds]
     if ends == [read.spec.qtype.lo, read.spec.qtype.hi]:
         return Lowered((), read)
     if ends[0] == ends[1]:
-        raise ValueError(f"{name}: of the integers that it reads, its bounds leave one")
+        raise ValueError(f"{name}: of the integers that it reads, its bounds leave one; widen them, or leave it out")
     return _through(name, IntClip(read.spec, *ends), read)
 
 
 def _lower_concat(name: str, reads: tuple[Edge, ...]) -> Lowered:
     first, second = reads
-    if first.spec.qtype != second.spec.qtype or len({*first.scale, *second.scale}) > 1:
-        raise ValueError(f"{name}: the maps that it concatenates do not have one type and one scale")
+    if first.spec.qtype != second.spec.qtype or first.zero.any() or second.zero.any():
+        raise ValueError(f"{name}: the maps that it concatenates do not have one type, and 0 for zero")
     op = IntConcat(first.spec, second.spec)
     scale, zero = (np.concatenate(parts) for parts in ((first.scale, second.scale), (first.zero, second.zero)))
     return Lowered((Node(name, op, (first.name, second.name)),), Edge(name, op.out_spec, scale, zero))
 
 
-def _lower_fused(
-    seen: Step, reads: tuple[Edge, ...], bits: Bits, headroom: float, last: bool, step: float | None
-) -> Lowered:
-    op, name = seen.node.op, seen.node.name
-    if is_depthwise(op):
-        front: Front | Depthwise = depthwise_of(op.linear, reads[0], seen.inputs[0])
-    else:
-        front = front_of(name, op.linear, reads[0], seen.inputs[0], bits.basis, headroom)
-    out_type = LOGIT if last else RECTIFIED if op.relu else SIGNED
-    if last:
-        step = steady(float(np.abs(seen.value).max()) * LOGIT_HEADROOM / LOGIT.hi or 1.0)
-    elif step is None:
-        step = own_step(op, seen.value, headroom)
-    coef_type = QType(bits.coefs, signed=True)
-    skip = reads[1] if op.skip else None
-    if skip is not None and (skip.zero.any() or len({*skip.scale}) > 1):
-        raise UsageError(f"{name}: it adds the raw pixels; put a 1x1 convolution between the input and the addition")
-    coefs, requant = _fit(name, front, op, coef_type, out_type, step, 0.0 if skip is None else skip.scale[0])
-    mac = front.operator(coefs, coef_type, requant, None if skip is None else skip.spec)
-    node = Node(f"{name}.{front.part}", mac, (front.read,) if skip is None else (front.read, skip.name))
-    channels = len(coefs)
-    edge = Edge(node.name, mac.out_spec, np.full(channels, step), np.zeros(channels))
+def _lower_fused(seen: Step, reads: tuple[Edge, ...], headroom: float, wide: bool, step: float | None) -> Lowered:
+    op, name, x = seen.node.op, seen.node.name, seen.inputs[0]
+    out_type = (RECTIFIED_LOGIT if op.relu else LOGIT) if wide else RECTIFIED if op.relu else SIGNED
+    if step is None:
+        step = own_step(op, seen.value, headroom, wide)
+    skip, layer = reads[1] if op.skip else None, op.linear
+    part = "affine" if isinstance(layer, Scale) else Depthwise.part if is_depthwise(op) else Front.part
+    channels = op.out_spec.shape[2]
+    edge = Edge(f"{name}.{part}", TensorSpec(op.out_spec.shape, out_type), np.full(channels, step), np.zeros(channels))
     clipped = _lower_clip(f"{name}.clip", op.lo, op.hi, edge)  # where saturation is not what the bounds ask for
-    return Lowered((*front.nodes, node, *clipped.nodes), clipped.edge)
+    if isinstance(layer, Scale):
+        read = (reads[0].name,) if skip is None else (reads[0].name, skip.name)
+        node = Node(edge.name, affine(name, layer, reads[0], x, skip, out_type, step), read)
+        return Lowered((node, *_nodes(clipped)), clipped.edge)
+    if is_depthwise(op):
+        fronts, taps = always(depthwise_of(layer, reads[0], x)), 0
+    else:
+        fronts, taps = fronts_of(name, layer, reads[0], x, headroom), layer.basis.size if has_bases(layer) else 0
+    weights = sum(one.nonzero for one in layer.count.layers)
+    skip_step = 0.0 if skip is None else skip.step
+    made = WeightLayer(name, fronts, layer.bias, out_type, step, skip, skip_step, _nodes(clipped), weights, taps)
+    return Lowered(made, clipped.edge)
 
 
-def _fit(
-    name: str, front: Front | Depthwise, op: Fused, coef_type: QType, out: QType, step: float, skip_step: float
-) -> tuple[np.ndarray, Requant]:
-    """Coefficients and requantizer: y = (r*acc + skip + bias) / step with r = M * step / 2^S for each row.
-
-    M is rounded first and the coefficients are fitted to the resulting scale, so M adds no error of its own.
-    """
-    blocks = front.moments()
-    bias = np.zeros(len(front.start)) if op.linear.bias is None else op.linear.bias.astype(np.float64)
-    wanted = np.concatenate([row_scales(m, coef_type) for m in blocks])
-    target_mean = np.concatenate([m.target_mean for m in blocks])
-    estimate = bias + target_mean - np.concatenate([m.start @ m.mean for m in blocks])
-    shift = _shift(name, float(wanted.max()) / step, skip_step / step, 2 * float(np.abs(estimate).max()) / step)
-    multiplier = np.ceil(wanted / step * 2.0**shift).clip(0, MULTIPLIER.hi)
-    scale = multiplier * step / 2.0**shift
-    ends = np.cumsum([len(m.start) for m in blocks])[:-1]
-    parts = [fit(m, unit, coef_type) for m, unit in zip(blocks, np.split(scale, ends))]
-    coefs = np.concatenate(parts)
-    multiplier *= coefs.any(axis=1)
-    offset = bias + target_mean - np.concatenate([part @ m.mean for m, part in zip(blocks, parts)]) * scale
-    rounded_bias = np.rint(offset / step * 2.0**shift).clip(BIAS.lo, BIAS.hi)
-    skip_multiplier = round(skip_step / step * 2.0**shift)
-    return coefs, Requant(multiplier.astype(np.int64), rounded_bias.astype(np.int64), shift, out, skip_multiplier)
-
-
-def _shift(name: str, multiplier: float, skip: float, bias: float) -> int:
-    """The largest shift at which every constant still fits its width."""
-    fits = MAX_SHIFT
-    for value, limit in ((multiplier, MULTIPLIER.hi), (skip, MULTIPLIER.hi), (bias, BIAS.hi)):
-        if value > 0:
-            fits = min(fits, math.floor(math.log2(limit / value)))
-    if fits < 1:
-        raise ValueError(f"{name}: the scales of its input and output are too far apart for the requantizer")
-    return fits
+def _nodes(lowered: Lowered) -> tuple[Node, ...]:
+    assert isinstance(lowered.part, tuple)
+    return lowered.part

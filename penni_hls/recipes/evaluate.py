@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..accuracy import predict_float, predict_integer, top1
 from ..data import Images, load_cifar10
-from ..errors import DataError
+from ..errors import DataError, UsageError
 from ..project import Project
 from .images import check_images
 
@@ -19,6 +19,11 @@ def evaluate(
     project: Project, data: str | Path | Images, *, count: int | None = None, progress: Progress | None = None
 ) -> dict:
     """Top-1 of the integer and the float network, in percent. data: a directory with CIFAR-10, or labelled images."""
+    output = project.graph.output.op.out_spec
+    if output.pixels > 1:
+        raise UsageError(
+            f"evaluate counts how often the right class is found; the result of this network is a {output} map"
+        )
     images = data if isinstance(data, Images) else load_cifar10(data)
     if images.labels is None:
         raise DataError("the images have no labels; evaluation needs them")

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..backends.design import Design
 from ..backends.emit import emit
 from ..backends.top import ports
-from ..data import load_images
-from ..errors import UsageError
+from ..ir.bits import LayerBits, written
 from ..ir.layers import Input
+from ..ir.quantized import Quantized
 from ..project import Model, Project, check_target, digest, encode, read, write
-from ..quantize import quantize
-from ..schedule import plan
+from ..schedule import best_copies, copied, plan
 from ..target import boards
-from .images import check_images
-
-if TYPE_CHECKING:
-    from ..checkpoint import Loaded
-
-BITS = 8  # of bases and coefficients, where nothing else is asked for
-
-Stage = Callable[[str], None]
+from ..target.boards import Board
+from .integers import Stage, integers
 
 
 def generate(
@@ -34,54 +27,57 @@ def generate(
     output: str | Path,
     *,
     board: str = "pynq-z2",
+    usable: Mapping[str, float] | None = None,
+    target_fps: float | None = None,
+    copies: int | None = 1,
     mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None,
+    bits: str | LayerBits | None = None,
     basis_bits: int | None = None,
     coef_bits: int | None = None,
+    max_drop: float | None = None,
     calibration: str | Path | np.ndarray | None = None,
     stage: Stage = lambda name: None,
 ) -> Project:
     """Make a project for `board` (a name, or the path of a .toml file) from a checkpoint and write it to `output`.
 
-    mean, std: of the pixels 0..1 that the network was trained with; None: what the checkpoint says, or else CIFAR-10's.
-    basis_bits, coef_bits: 8 where None. calibration: an .npz file, or uint8 (N, H, W, C), of images like those of the
-    task; without them ranges come from the BatchNorm statistics. A checkpoint that holds an integer network leaves these
-    three nothing to say. stage: called with what is being done. A design too large for the board is written all the
-    same: see `project.schedule.shortfalls`.
+    usable: shares of the board that the accelerator may use, by resource, instead of the board's. target_fps: images per
+    second to reach by the least hardware; None: as many as fit. copies: of the network, which take images by turns; None:
+    as many as bring the highest rate, up to 4. mean, std: of the pixels 0..1 that the network was trained with; None:
+    what the checkpoint says, or else CIFAR-10's.
+    bits: of bases and coefficients, by layer, also as text (see `ir.bits.parse`), or "auto": chosen (see
+    `quantize.choose`), such that top-1 agrees with the float network at most max_drop points less than with 8 bits
+    everywhere (0.5 where None). basis_bits, coef_bits: one width for all, the other then 8. Where none is given: what the
+    checkpoint says, or else "auto". calibration: an .npz file, or uint8 (N, H, W, C), of images like those of the task;
+    without them ranges come from the BatchNorm statistics. A checkpoint that holds an integer network leaves these five
+    nothing to say. stage: called with what is being done. A design too large for the board is written all the same: see
+    `project.schedule.shortfalls`.
     """
-    target = boards.load(board)
+    target = boards.load(board, usable)
     check_target(output)
     checkpoint = Path(checkpoint)
-    images = load_images(calibration).images if isinstance(calibration, (str, Path)) else calibration
-    stage("reading the checkpoint")
-    loaded, network, source = _read_checkpoint(checkpoint, mean, std)
-    float_graph, quantized = loaded.graph, loaded.quantized
-    if images is not None:
-        check_images(images, float_graph, "calibration images")
-    if quantized is None:
-        stage("quantizing")
-        basis_bits, coef_bits = (BITS if bits is None else bits for bits in (basis_bits, coef_bits))
-        try:
-            quantized = quantize(float_graph, basis_bits=basis_bits, coef_bits=coef_bits, calibration=images)
-        except ValueError as error:
-            raise UsageError(str(error)) from None
-    else:
-        _check_nothing_given(checkpoint, basis_bits=basis_bits, coef_bits=coef_bits, calibration=calibration)
+    found = integers(
+        checkpoint, mean=mean, std=std, bits=bits, basis_bits=basis_bits, coef_bits=coef_bits, max_drop=max_drop,
+        calibration=calibration, stage=stage,
+    )  # fmt: skip
+    loaded, quantized, float_graph = found.loaded, found.quantized, found.loaded.graph
     stage("planning")
-    schedule = plan(quantized.graph, target)
+    schedule = plan(copied(quantized.graph, count_of(copies, quantized, target, target_fps)), target, target_fps)
     pixels = float_graph.input.op
     assert isinstance(pixels, Input)
     options = {
-        "board": target.name, "mean": list(pixels.mean), "std": list(pixels.std),
-        "basis_bits": basis_bits, "coef_bits": coef_bits,
-        "calibration_sha256": None if images is None else digest(images.tobytes()),
+        "board": target.name, "usable": asdict(target.usable), "target_fps": target_fps, "copies": schedule.copies,
+        "mean": list(pixels.mean), "std": list(pixels.std),
+        "bits": written(found.bits) if found.bits else None,
+        "bits_chosen": None if found.chosen is None else found.chosen.as_dict(),
+        "calibration_sha256": None if found.images is None else digest(found.images.tobytes()),
     }  # fmt: skip
     stage("writing C++ and RTL")
-    design = Design(checkpoint.stem, network, schedule, quantized.logit_scale, quantized.notes)
+    design = Design(checkpoint.stem, found.network, schedule, quantized.logit_scale, found.notes)
     model = Model(
-        design.name, schedule, float_graph, quantized.logit_scale, quantized.notes,
+        design.name, schedule, float_graph, quantized.logit_scale, found.notes,
         made_by={"alkaid": importlib.metadata.version("alkaid")},
-        source={"checkpoint": checkpoint.name, "form": loaded.form, "sha256": source, "network": network},
+        source={"checkpoint": checkpoint.name, "form": loaded.form, "sha256": found.sha256, "network": found.network},
         options=options,
         ports=tuple(port.as_dict() for port in ports(schedule)),
     )  # fmt: skip
@@ -89,20 +85,6 @@ def generate(
     return read(output)
 
 
-def _read_checkpoint(
-    path: Path, mean: tuple[float, ...] | None, std: tuple[float, ...] | None
-) -> tuple[Loaded, str, str]:
-    """What the file holds, a line that describes its network, and its sha256."""
-    from .. import checkpoint as reader  # some forms need torch, which takes a second
-
-    loaded = reader.load(path, mean=mean, std=std)
-    return loaded, reader.describe(loaded.graph), digest(path.read_bytes())
-
-
-def _check_nothing_given(checkpoint: Path, **given: object) -> None:
-    for name, value in given.items():
-        if value is not None:
-            raise UsageError(
-                f"{checkpoint} holds an integer network, trained as the hardware computes it; leave"
-                f" --{name.replace('_', '-')} away"
-            )
+def count_of(copies: int | None, quantized: Quantized, board: Board, fps: float | None) -> int:
+    """How many copies of the network to make: `copies`, or where it is None what the scheduler finds best."""
+    return best_copies(quantized.graph, board, fps) if copies is None else copies

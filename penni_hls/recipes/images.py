@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from ..data import load_cifar10, load_images
 from ..errors import DataError, UsageError
 from ..ir.graph import Graph
 from ..project import Project
+
+MOST_BYTES = 1 << 36  # of images that are made up
 
 
 def check_images(images: np.ndarray, graph: Graph, what: str = "images") -> np.ndarray:
@@ -38,10 +41,17 @@ def choose_images(
     elif data is not None:
         pixels, source = load_cifar10(data).images[:wanted], f"test images of {data}"
     else:
+        _check_memory(project, wanted)
         pixels, source = random_images(project, wanted), "noise, always the same (--images or --data gives real ones)"
     if len(pixels) < wanted:
         raise DataError(f"{file or data} has {len(pixels)} images, fewer than --count {wanted}")
     return check_images(pixels, project.graph), f"{len(pixels)} {source}"
+
+
+def _check_memory(project: Project, count: int) -> None:
+    size = count * math.prod(project.graph.input.op.out_spec.shape)
+    if size > MOST_BYTES:
+        raise UsageError(f"--count {count}: not enough memory for {size / 1e9:,.0f} GB of images; give fewer")
 
 
 def random_images(project: Project, count: int) -> np.ndarray:

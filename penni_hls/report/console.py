@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+QUIET = 5.0  # seconds of a stage that are not worth a line
 WIDTH = 100  # columns: a table never needs more
 
 Advance = Callable[[int, int], None]  # (done, total)
@@ -82,8 +84,31 @@ class Reporter:
 
     @contextmanager
     def stages(self, what: str) -> Iterator[Callable[[str], None]]:
-        """A spinner on stderr with the name of the current stage, where stderr is a terminal."""
+        """A spinner on stderr with the name of the current stage; where stderr is no terminal, a line about each stage
+        that takes longer than QUIET."""
+        if not sys.stderr.isatty():
+            with self._lines(what) as told:
+                yield told
+            return
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), TimeElapsedColumn())
-        with Progress(*columns, console=self._err, transient=True, disable=not sys.stderr.isatty()) as bar:
+        with Progress(*columns, console=self._err, transient=True) as bar:
             task = bar.add_task(what, total=None)
             yield lambda stage: bar.update(task, description=f"{what}: {stage}")
+
+    @contextmanager
+    def _lines(self, what: str) -> Iterator[Callable[[str], None]]:
+        timer: threading.Timer | None = None
+
+        def tell(stage: str) -> None:
+            nonlocal timer
+            if timer:
+                timer.cancel()
+            timer = threading.Timer(QUIET, self.log, [f"{what}: {stage}"])
+            timer.daemon = True
+            timer.start()
+
+        try:
+            yield tell
+        finally:
+            if timer:
+                timer.cancel()

@@ -11,11 +11,12 @@ from rich.table import Table
 def table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, left: int = 1, title: str | None = None
 ) -> Table:
-    """The first `left` columns left-aligned, the rest right-aligned; numbers with thousands separators."""
+    """The first `left` columns left-aligned, folded where the table is too wide; the rest right-aligned and never cut;
+    numbers with thousands separators."""
     result = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
     for index, name in enumerate(columns):
         text = index < left
-        result.add_column(name, justify="left" if text else "right", no_wrap=index == 0 or not text, overflow="fold")
+        result.add_column(name, justify="left" if text else "right", no_wrap=not text, overflow="fold")
     for row in rows:
         result.add_row(*(cell(value) for value in row))
     return result

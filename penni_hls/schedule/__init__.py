@@ -1,6 +1,13 @@
 """Graph[ops] and a board -> Schedule: each operator's folding and each link's depth, with their costs."""
 
+from .copies import best_copies, copied
 from .folding import plan
-from .schedule import Link, Schedule, Shortfall
+from .fronts import Point, boards_that_fit, front
+from .link import Link
+from .schedule import Prediction, Proof, Schedule, Shortfall
+from .stages import options
 
-__all__ = ["Link", "Schedule", "Shortfall", "plan"]
+__all__ = [
+    "Link", "Point", "Prediction", "Proof", "Schedule", "Shortfall", "best_copies", "boards_that_fit",
+    "copied", "front", "options", "plan",
+]  # fmt: skip

@@ -1,85 +1,70 @@
-"""Which folding each operator gets: the slowest stage as fast as the board allows, every other one as cheap as it may be.
-
-For a rate T each stage takes its cheapest foldings that need at most T cycles, cheapest by the sum of their shares of
-the board. The smallest T whose sum fits is taken.
-"""
+"""Which folding each operator gets: the fewest cycles that the board allows, or a given rate, by the least hardware."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
 
-from ..ir.graph import Graph, Node
-from ..ir.ops.base import Folding, Operator
+import numpy as np
+
+from ..ir.graph import Graph
+from ..ir.images import copies
+from ..ir.ops.base import Operator
 from ..target.boards import Board
-from ..target.resources import Resources
-from .links import links
-from .schedule import Schedule
+from .choice import Choice, fastest, least, smallest
+from .links import links, shortest
+from .schedule import Prediction, Proof, Schedule
+from .stages import Options, options, row
+
+ROUNDING = 0.01  # cycles that the model's floats may be off
+ROUNDS = 5  # of choosing, then seeing what FIFOs and waiting make of it
+SPARE = 1.1  # times the FIFOs that a choice did not leave room for
 
 
-@dataclass(frozen=True)
-class _Option:
-    foldings: dict[str, Folding]
-    cycles: int
-    cost: Resources
-    share: float
+def plan(
+    graph: Graph[Operator], board: Board, fps: float | None = None, stages: Sequence[Options] | None = None
+) -> Schedule:
+    """Fold `graph` for `board`. Where nothing fits, the smallest design is returned; its `shortfalls` say what is missing.
 
-
-def plan(graph: Graph[Operator], board: Board) -> Schedule:
-    """Fold `graph` for `board`. Where nothing fits, the smallest design is returned; its `shortfalls` say what is missing."""
-    budget = board.budget.as_dict()
-    stages = [_options(stage, budget) for stage in _stages(graph)]
-    rates = sorted({option.cycles for stage in stages for option in stage})
-    slowest = max(min(option.cycles for option in stage) for stage in stages)
-    for rate in (rate for rate in rates if rate >= slowest):
-        schedule = _schedule(graph, board, stages, rate)
-        have = schedule.total.as_dict()
-        if all(have[name] <= limit for name, limit in budget.items()):
+    fps: images per second to reach by the least hardware; None: as many as fit. Where they cannot be reached, as many as
+    fit. stages: `options` of the graph for the board, where they are known. What is chosen first leaves room for the
+    shortest FIFOs; the model of the pipeline then says which ones it needs and at what rate it runs, and where that is
+    too much, the next choice leaves more.
+    """
+    stages = options(graph, board.fabric) if stages is None else stages
+    wanted, turns = math.floor(board.clock_mhz * 1e6 / fps) if fps else None, copies(graph)
+    budget, fifos = row(board.budget), row(shortest(graph))
+    cycles = turns * wanted if wanted else None  # of a stage that sees an image in `turns`
+    reached: Schedule | None = None
+    for _ in range(ROUNDS):
+        choice = _choose(stages, budget - fifos, cycles)
+        if choice is None:
+            break
+        schedule = _schedule(graph, board, choice, wanted)
+        fits = not schedule.shortfalls
+        if fits and (cycles is None or schedule.cycles_per_image <= wanted):
             return schedule
-    return _schedule(graph, board, stages, rates[-1])
+        if fits:  # operators wait for each other
+            reached = schedule
+            cycles = math.floor(cycles * wanted / schedule.cycles_per_image)
+        else:
+            fifos = np.maximum(fifos, SPARE * sum((row(link.cost()) for link in schedule.links), np.zeros(len(fifos))))
+    return reached or _schedule(graph, board, smallest(stages, budget), wanted)
 
 
-def _schedule(graph: Graph[Operator], board: Board, stages: list[list[_Option]], rate: int) -> Schedule:
-    foldings = {node.name: node.op.folding() for node in graph if not node.op.hardware}
-    for stage in stages:
-        fast_enough = [option for option in stage if option.cycles <= rate]
-        foldings |= min(fast_enough, key=lambda option: (option.share, option.cycles)).foldings
-    return Schedule(graph, board, foldings, links(graph, foldings))
+def _choose(stages: Sequence[Options], budget: np.ndarray, cycles: float | None) -> Choice | None:
+    found = None if cycles is None else least(stages, budget, cycles)
+    return found or fastest(stages, budget)
 
 
-def _stages(graph: Graph[Operator]) -> list[list[Node[Operator]]]:
-    """Nodes that must agree on the stream between them: those that a tiled edge joins."""
-    stage_of: dict[str, list[Node[Operator]]] = {}
-    for node in graph:
-        if not node.op.hardware:
-            continue
-        joined = [stage_of[name] for name, spec in zip(node.inputs, node.op.in_specs) if spec.tiled]
-        stage = [member for group in joined for member in group] + [node]
-        stage_of |= {member.name: stage for member in stage}
-    return list({id(stage): stage for stage in stage_of.values()}.values())
-
-
-def _options(stage: list[Node[Operator]], budget: dict[str, float]) -> list[_Option]:
-    options = []
-    for foldings in _agreeing(stage):
-        pairs = [(node.op, foldings[node.name]) for node in stage]
-        cost = sum((op.cost(folding) for op, folding in pairs), Resources())
-        share = sum(value / budget[name] for name, value in cost.as_dict().items())
-        options.append(_Option(foldings, max(op.cycles(folding) for op, folding in pairs), cost, share))
-    return options
-
-
-def _agreeing(stage: list[Node[Operator]]) -> Iterator[dict[str, Folding]]:
-    """Every choice of one folding per node in which both ends of each edge within the stage have the same stream."""
-    members = {node.name: node for node in stage}
-    for chosen in itertools.product(*(node.op.foldings() for node in stage)):
-        foldings = dict(zip(members, chosen))
-        edges = (
-            (members[src].op.outputs(foldings[src])[0], port)
-            for node in stage
-            for src, port in zip(node.inputs, node.op.inputs(foldings[node.name]))
-            if src in members
-        )
-        if all(out.stream == port.stream for out, port in edges):
-            yield foldings
+def _schedule(graph: Graph[Operator], board: Board, choice: Choice, wanted: int | None) -> Schedule:
+    foldings = {node.name: node.op.folding() for node in graph if not node.op.hardware} | choice.foldings
+    fifos, found = links(graph, foldings)
+    spans = {name: (round(pairs[0][0]), round(pairs[0][1])) for name, pairs in found.spans.items() if name in foldings}
+    turns = copies(graph)
+    # The first frames may come out faster than the slowest operator takes them: what waited in FIFOs.
+    slowest = max(node.op.cycles(foldings[node.name]) for node in graph) / turns
+    prediction = Prediction(math.ceil(max(found.interval, slowest) - ROUNDING), found.latency, spans)
+    gap = choice.gap if math.isfinite(choice.gap) else None
+    proof = Proof(math.ceil(choice.cycles / turns), math.ceil(choice.bound / turns), gap, wanted)
+    return Schedule(graph, board, foldings, fifos, prediction, proof)

@@ -1,93 +1,145 @@
-"""FIFO depths. A short queue is enough, but in two places; simulation reports how full each one gets.
+"""FIFO depths, by the model of the pipeline.
 
-Where paths meet again: let D be the operator at which all paths to a node's inputs part (its immediate dominator). An
-input whose path can hold less than another one's, from D on, gets a FIFO for all that the other can hold. Then it is
-never the first to fill: while the node waits for the other input, this one takes what D gives out, until the other path
-is full and must give. An operator that reads tiles has no FIFO there; the one before it is deepened instead.
-Behind an operator that drops rows: a row of its output. It gives a row as fast as one comes in and then nothing for a
-while; what reads it has the whole time for the row, and must not hold up what feeds it meanwhile.
+A short FIFO is enough, but where paths meet again: there one path waits for the other, and its FIFO must hold what D,
+where they part, gives meanwhile. And behind operators that give in bursts, where that costs rate.
+How deep: the network is run with FIFOs of any depth while frames come in at the rate that it can take; a FIFO gets what
+it held then, and the same network is run again with these depths. In C++, where the
+stages of an operator work by turns, some need more.
+
+Why it cannot deadlock: what an operator takes and gives, and in which order, never depends on data; it waits only for
+input and for room. For such networks the outcome does not depend on who is slow: if one execution comes to its end with
+these depths, every execution does. The last run of each is that execution.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 from ..ir.graph import Graph, Node
+from ..ir.images import copies
 from ..ir.ops.base import Folding, Operator
 from ..ir.streams import Stream
 from ..target.memory import ram_style
-from .schedule import Link
+from ..target.resources import Resources
+from .events import Deadlock
+from .link import Link
+from .pipeline import End, Pipeline, simulate
 
 SHORT = 32  # words: what one level of LUT RAM holds
-End = tuple[str, int]  # (node, number of its input): the edge that ends there
+GRAIN = 128  # parts of a frame to which the model is exact
+WORTH = 0.01  # of the rate: what deeper FIFOs must bring where paths do not meet
+SAME = 1.002  # times the interval that FIFOs of any depth give
+SLOWLY = 4  # times the interval of the RTL: time enough for the C++
+GROWTH = (1, 1.5, 2.5, 4)  # times what a FIFO held, until the rate is the same
 
 
-def links(graph: Graph[Operator], foldings: Mapping[str, Folding]) -> tuple[Link, ...]:
-    """Every map edge between two operators, in graph order; edges from the input and tile edges need no FIFO."""
-    waits = _waits(graph, foldings)
-    result = []
-    for node in graph:
-        for port, (src, spec) in enumerate(zip(node.inputs, node.op.in_specs)):
-            source = graph.by_name[src].op
-            if not spec.tiled and source.hardware:
-                stream = Stream(spec)
-                words = max(waits.get((node.name, port), 0.0) * stream.beats_per_frame, source.burst, 1)
-                depth = SHORT * math.ceil(words / SHORT)
-                result.append(Link(src, node.name, port, depth, stream.bits, ram_style(depth, stream.bits)))
-    return tuple(result)
+def links(graph: Graph[Operator], foldings: Mapping[str, Folding]) -> tuple[tuple[Link, ...], Pipeline]:
+    """Every map edge between two operators, in graph order, and what the model says of them. Edges from the input and
+    tile edges need no FIFO."""
+    sizing = _Sizing(graph, foldings)
+    depths, words, found = sizing.depths()
+    in_cpp = sizing.in_cpp(depths, words, found.interval)
+    made = []
+    for (dst, port), stream in sizing.edges.items():
+        src, depth = graph.by_name[dst].inputs[port], depths[dst, port]
+        style = ram_style(depth, stream.bits)
+        made.append(Link(src, dst, port, depth, stream.bits, style, in_cpp[dst, port]))
+    return tuple(made), found
 
 
-def _waits(graph: Graph[Operator], foldings: Mapping[str, Folding]) -> dict[End, float]:
-    """The part of a frame that the FIFO of an edge must hold while its node waits for another input; 0 where absent."""
-    waits: dict[End, float] = {}
-    dominators = _dominators(graph)
-    for node in graph:
-        if len(node.inputs) < 2:
-            continue
-        parting = dominators[node.name][-2]
-        held = _held_since(graph, foldings, parting, node)
-        own = [_held(node, foldings), *(0.0 for _ in node.inputs[1:])]
-        paths = [held[name] + part for name, part in zip(node.inputs, own)]
-        for port, path in enumerate(paths):
-            others = max(other for index, other in enumerate(paths) if index != port)
-            if others > path:
-                end = _fifo_before(graph, node, port)
-                waits[end] = max(waits.get(end, 0.0), others)
-    return waits
+def shortest(graph: Graph[Operator]) -> Resources:
+    """What the FIFOs cost at least, whatever the foldings."""
+    widths = [stream.bits for stream in _Sizing(graph, {}).edges.values()]
+    return sum((Link("", "", 0, SHORT, bits, ram_style(SHORT, bits), SHORT).cost() for bits in widths), Resources())
 
 
-def _held(node: Node[Operator], foldings: Mapping[str, Folding]) -> float:
-    """The part of a frame that an operator can take in before it must give out any."""
-    return node.op.held_pixels(foldings[node.name]) / node.op.out_spec.pixels
+@dataclass(frozen=True)
+class _Sizing:
+    graph: Graph[Operator]
+    foldings: Mapping[str, Folding]
 
+    @cached_property
+    def edges(self) -> dict[End, Stream]:
+        """Those that have a FIFO."""
+        by_name = self.graph.by_name
+        return {
+            (node.name, port): Stream(spec)
+            for node in self.graph
+            for port, (src, spec) in enumerate(zip(node.inputs, node.op.in_specs))
+            if not spec.tiled and by_name[src].op.hardware
+        }
 
-def _held_since(
-    graph: Graph[Operator], foldings: Mapping[str, Folding], parting: str, end: Node[Operator]
-) -> dict[str, float]:
-    """The same of the paths from behind `parting` to each node before `end`: of the path that holds most."""
-    held = {parting: 0.0}
-    for node in graph:
-        if node is end:
-            break
-        if node.name not in held and any(name in held for name in node.inputs):
-            before = max(held[name] for name in node.inputs if name in held)
-            held[node.name] = before + _held(node, foldings)
-    return held
+    @cached_property
+    def joins(self) -> tuple[frozenset[End], ...]:
+        """For each operator with several inputs the FIFOs before them."""
+        joined = (node for node in self.graph if len(node.inputs) > 1)
+        groups = (frozenset(self._fifo_before(node, port) for port in range(len(node.inputs))) for node in joined)
+        return tuple(group & self.edges.keys() for group in groups)
 
+    def _fifo_before(self, node: Node[Operator], port: int) -> End:
+        """That of an input, or where it carries tiles, which have no FIFO, the next one up the path."""
+        while node.op.in_specs[port].tiled:
+            node, port = self.graph.by_name[node.inputs[port]], 0
+        return node.name, port
 
-def _fifo_before(graph: Graph[Operator], node: Node[Operator], port: int) -> End:
-    """The edge into input `port`, or where that carries tiles, the next one up the path that has a FIFO."""
-    while node.op.in_specs[port].tiled:
-        node, port = graph.by_name[node.inputs[port]], 0
-    return node.name, port
+    def depths(self) -> tuple[dict[End, int], dict[End, float], Pipeline]:
+        """Of every FIFO, the words that those with more than a few hold, and the pipeline with them."""
+        meets = frozenset().union(*self.joins)
+        deep, free = meets, self._run(self._unlimited(meets))
+        least = max(node.op.cycles(self.foldings[node.name]) for node in self.graph if node.op.hardware) / copies(
+            self.graph
+        )
+        if free.interval > (1 + WORTH) * least:
+            freer = self._run(self._unlimited(self.edges))
+            if freer.interval < (1 - WORTH) * free.interval:
+                deep, free = frozenset(self.edges), freer
+        held = self._run(self._unlimited(deep), free.interval).high_water
+        deep = meets | {end for end in deep if held[end] >= SHORT}
+        for growth in GROWTH:
+            words = {end: growth * held[end] for end in deep}
+            depths = self._rounded(words)
+            found = self._tried(depths)
+            if found is not None and found.interval <= SAME * free.interval:
+                break
+        if found is None:
+            raise Deadlock("no FIFO depths let the network come to its end")
+        return depths, words, found
 
+    def in_cpp(self, depths: dict[End, int], words: Mapping[End, float], interval: float) -> dict[End, int]:
+        """Depths in C++: those of the RTL, or more in the FIFO of each join that held most, or in all of each join, or a
+        whole frame."""
+        return next(chosen for chosen in self._for_cpp(depths, words, interval) if self._tried(chosen, in_turn=True))
 
-def _dominators(graph: Graph[Operator]) -> dict[str, tuple[str, ...]]:
-    """For each node the nodes that every path from the input to it goes through, in order, itself last."""
-    dominators: dict[str, tuple[str, ...]] = {}
-    for node in graph:
-        common = [dominators[name] for name in node.inputs]
-        shared = [name for name in common[0] if all(name in other for other in common[1:])] if common else []
-        dominators[node.name] = (*shared, node.name)
-    return dominators
+    def _for_cpp(self, depths: dict[End, int], words: Mapping[End, float], interval: float) -> Iterator[dict[End, int]]:
+        yield depths
+        meets = frozenset().union(*self.joins)
+        more = self._run(self._unlimited(meets), SLOWLY * interval, in_turn=True).high_water
+        longest = {max(sorted(group), key=lambda end: words[end]) for group in self.joins if group}
+        for ends in (longest, meets):
+            yield self._rounded({end: max(words.get(end, 0), more[end] if end in ends else 0) for end in self.edges})
+        yield {end: stream.beats_per_frame + SHORT for end, stream in self.edges.items()}
+
+    def _rounded(self, words: Mapping[End, float]) -> dict[End, int]:
+        """With what the model may be wrong by, in whole levels of LUT RAM."""
+        return {
+            end: SHORT * math.ceil((words[end] + stream.beats_per_frame / GRAIN + 1) / SHORT)
+            if words.get(end)
+            else SHORT
+            for end, stream in self.edges.items()
+        }
+
+    def _tried(self, depths: Mapping[End, int], *, in_turn: bool = False) -> Pipeline | None:
+        """The pipeline with these depths; None where it does not come to its end."""
+        try:
+            return self._run(depths, in_turn=in_turn)
+        except Deadlock:
+            return None
+
+    def _unlimited(self, deep: Iterable[End]) -> dict[End, float]:
+        return dict.fromkeys(self.edges, SHORT) | dict.fromkeys(deep, math.inf)
+
+    def _run(self, depths: Mapping[End, float], interval: float = 0, *, in_turn: bool = False) -> Pipeline:
+        return simulate(self.graph, self.foldings, depths, interval, in_turn=in_turn)

@@ -2,44 +2,54 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
 from ..ir.graph import Graph, Node
+from ..ir.images import copies
 from ..ir.ops.base import Folding, Operator
 from ..ir.streams import Stream
 from ..target.boards import Board
-from ..target.memory import MemoryStyle, ram_cost
 from ..target.resources import Resources
-
-
-@dataclass(frozen=True)
-class Link:
-    """The FIFO of a map edge: `depth` words of `width` bits in a `memory`, into input number `port` of `dst`."""
-
-    src: str
-    dst: str
-    port: int
-    depth: int
-    width: int
-    memory: MemoryStyle
-
-    def cost(self) -> Resources:
-        pointer = self.depth.bit_length()
-        logic = Resources(lut=3 * pointer + 4, ff=3 * pointer + self.width + 2)
-        return logic + ram_cost(self.depth, self.width, self.memory)
+from .link import Link
 
 
 @dataclass(frozen=True)
 class Shortfall:
-    """A resource of which the board has too little."""
+    """A resource of which the accelerator may not use as much as it needs. device: all that the board has."""
 
     resource: str
     needed: float
     available: float
+    device: float
 
     def __str__(self) -> str:
-        return f"{self.resource.upper()}: needs {self.needed:,.0f}, the board has {self.available:,.0f}"
+        share = f"{self.available:,.0f} ({self.available / self.device:.0%} of {self.device:,.0f})"
+        return f"{self.resource.upper()}: needs {self.needed:,.0f}, may use {share}"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """By the model of the pipeline, in cycles. cycles_per_image: between images in the steady state. latency: from the
+    first value of the first image to its last result. spans: when each operator begins and ends with that image."""
+
+    cycles_per_image: int
+    latency: int
+    spans: dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How good the choice of foldings is, by the operators' own cycles and costs. cycles: of the slowest stage, where no
+    operator waits for another. bound: no choice within the budget has fewer. gap: no choice with as few cycles needs a
+    share of the board that is smaller by more than this part; None where that is not known. wanted: the most cycles that
+    were asked for; None: as few as fit."""
+
+    cycles: int
+    bound: int
+    gap: float | None
+    wanted: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +60,8 @@ class Schedule:
     board: Board
     foldings: dict[str, Folding]
     links: tuple[Link, ...]
+    prediction: Prediction
+    proof: Proof
 
     @property
     def instances(self) -> tuple[Node[Operator], ...]:
@@ -57,14 +69,21 @@ class Schedule:
         return tuple(node for node in self.graph if node.op.hardware)
 
     @cached_property
+    def copies(self) -> int:
+        """Copies of the network, which take the images by turns."""
+        return copies(self.graph)
+
+    @cached_property
     def cycles(self) -> dict[str, int]:
-        """Predicted clock cycles between frames, by node name."""
-        return {node.name: node.op.cycles(self.foldings[node.name]) for node in self.instances}
+        """The fewest clock cycles between images of the network that each operator can do, by node name: of one that
+        sees every second image, half of those that it needs for an image."""
+        found = {node.name: node.op.cycles(self.foldings[node.name]) for node in self.instances}
+        return {name: math.ceil(cycles / self.copies) for name, cycles in found.items()}
 
     @property
     def cycles_per_image(self) -> int:
-        """The slowest operator sets the rate of the pipeline."""
-        return max(self.cycles.values())
+        """Predicted clock cycles between images: those of the slowest operator, or more where operators wait."""
+        return self.prediction.cycles_per_image
 
     @property
     def slowest(self) -> str:
@@ -84,9 +103,25 @@ class Schedule:
 
     @cached_property
     def shortfalls(self) -> tuple[Shortfall, ...]:
-        """The resources of which the whole device has too little; empty when the design is estimated to fit."""
-        have, limits = self.total.as_dict(), self.board.device.as_dict()
-        return tuple(Shortfall(name, have[name], limit) for name, limit in limits.items() if have[name] > limit)
+        """The resources of which more is needed than the accelerator may use; empty when the design is estimated to fit."""
+        have, limits, device = (cost.as_dict() for cost in (self.total, self.board.budget, self.board.device))
+        return tuple(
+            Shortfall(name, have[name], limit, device[name]) for name, limit in limits.items() if have[name] > limit
+        )
+
+    @property
+    def too_slow(self) -> bool:
+        """It needs more cycles than were asked for."""
+        return self.proof.wanted is not None and self.cycles_per_image > self.proof.wanted
+
+    @property
+    def fits(self) -> bool:
+        """It is estimated to fit, at the rate that was asked for."""
+        return not self.shortfalls and not self.too_slow
+
+    def slowest_part(self, name: str) -> str:
+        """What of an operator sets its cycles: the part of its hardware, by the names of its timing."""
+        return self.graph.by_name[name].op.timing(self.foldings[name]).slowest()
 
     @cached_property
     def multipliers(self) -> int:
@@ -96,7 +131,7 @@ class Schedule:
     @cached_property
     def products(self) -> int:
         """Multiplications by a non-zero coefficient in one image."""
-        return sum(node.op.products for node in self.instances)
+        return sum(node.op.products for node in self.instances) // self.copies
 
     @property
     def mac_bound(self) -> float:
@@ -105,9 +140,11 @@ class Schedule:
 
     @property
     def stream_bound(self) -> int:
-        """Cycles per image that the widest map takes at one value per cycle."""
+        """Cycles per image that the widest map takes at one value per cycle, in each of the copies or outside of them."""
         maps = (spec for node in self.instances for spec in node.op.in_specs if not spec.tiled)
-        return max(Stream(spec).beats_per_frame for spec in maps)
+        streams = (Stream(spec).beats_per_frame / self.copies for spec in maps)
+        ends = (math.prod(node.op.out_spec.shape) for node in (self.graph.input, self.graph.output))
+        return math.ceil(max(*streams, *ends))
 
     @property
     def images_per_second(self) -> float:

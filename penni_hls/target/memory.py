@@ -6,6 +6,7 @@ Where a memory lies is part of an operator's folding: one of the styles below.
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Literal
 
 from .resources import Resources
@@ -14,7 +15,8 @@ BLOCK, LUT = "block", "lut"  # block RAM; LUT RAM, or for a ROM plain LUTs
 MemoryStyle = Literal["block", "lut"]
 
 LUTRAM_BITS = 4096  # below this many bits (and 256 words) a memory costs less in LUT RAM than half a block RAM
-ROM_LUTS_PER_BIT = 1.7  # as yosys maps them, registers' enables and all
+ROM_LUTS_PER_BIT, ROM_WORDS = 1.7, 25  # as yosys maps contents that look random: so many for up to so many words
+BLOCK_RAM_LUTS = 380  # LUTs that weigh as much as a RAMB36: what small devices hold of both
 
 
 def address_bits(depth: int) -> int:
@@ -30,31 +32,51 @@ def ram_style(depth: int, width: int) -> MemoryStyle:
 def rom_style(depth: int) -> MemoryStyle:
     """Where a ROM of this size costs least.
 
-    A bit of up to 64 words is one LUT; of deeper ones, with contents that look random, five or more.
+    A bit of 64 words could be one LUT; yosys takes four.
     """
     return BLOCK if depth > 64 else LUT
 
 
+@cache
 def rom_cost(depth: int, width: int, style: MemoryStyle) -> Resources:
     if style == BLOCK:
-        return Resources(bram36=block_rams(depth, width))
-    return Resources(lut=ROM_LUTS_PER_BIT * width * (depth > 2) * math.ceil(depth / 64))
+        return block_cost(depth, width)
+    return Resources(lut=ROM_LUTS_PER_BIT * width * max(1, depth / ROM_WORDS) * (depth > 2))
 
 
+@cache
 def ram_cost(depth: int, width: int, style: MemoryStyle) -> Resources:
     """A simple dual-port RAM: RAM64M (3 bits x 64 words in 4 LUTs) or RAMB18/RAMB36 by the widths they come in."""
     if style == BLOCK:
-        return Resources(bram36=block_rams(depth, width))
+        return block_cost(depth, width)
     if depth <= 32:
         return Resources(lut=4 * math.ceil(width / 6))
     return Resources(lut=4 * math.ceil(width / 3) * math.ceil(depth / 64) + (width if depth > 64 else 0))
 
 
-def block_rams(depth: int, width: int) -> float:
-    """RAMB36 for a simple dual-port RAM of depth x width: columns of one shape, the best of the shapes that exist."""
-    shapes = ((512, 72, 1.0), (1024, 36, 1.0), (2048, 18, 1.0), (4096, 9, 1.0), (8192, 4, 1.0), (16384, 2, 1.0))
+def shared_ram_cost(depth: int, width: int) -> Resources:
+    """A true dual-port block RAM, of which both ports read."""
+    once = block_cost(depth, width, true_dual_port=True)
+    return Resources(lut=2 * once.lut, bram36=once.bram36)
+
+
+def weight(cost: Resources) -> float:
+    """LUTs and block RAMs as one number."""
+    return cost.lut + BLOCK_RAM_LUTS * cost.bram36
+
+
+@cache
+def block_cost(depth: int, width: int, true_dual_port: bool = False) -> Resources:
+    """RAMB36 for a RAM of depth x width: columns of one shape, the best of the shapes that exist, and the LUTs that choose
+    among blocks above each other. A simple dual-port RAM can be twice as wide as a true one."""
+    shapes = ((1024, 36, 1.0), (2048, 18, 1.0), (4096, 9, 1.0), (8192, 4, 1.0), (16384, 2, 1.0))
+    if not true_dual_port:
+        shapes = ((512, 72, 1.0), *shapes)
     halves = tuple((d, w // 2, 0.5) for d, w, _ in shapes)
-    best = math.inf
+    options = []
     for d, w, unit in shapes + halves:
-        best = min(best, unit * math.ceil(depth / d) * math.ceil(width / w))
-    return best
+        stacked = math.ceil(depth / d)
+        lut = 0.0 if stacked == 1 else width * math.ceil((stacked - 1) / 3)  # a LUT chooses one of four
+        options.append((unit * stacked * math.ceil(width / w), lut))
+    best, lut = min(options)
+    return Resources(lut=lut, bram36=best)

@@ -17,5 +17,8 @@ class Resources:
     def __add__(self, other: Resources) -> Resources:
         return Resources(self.lut + other.lut, self.ff + other.ff, self.dsp + other.dsp, self.bram36 + other.bram36)
 
+    def times(self, count: float) -> Resources:
+        return Resources(self.lut * count, self.ff * count, self.dsp * count, self.bram36 * count)
+
     def as_dict(self) -> dict[str, float]:
         return {"lut": self.lut, "ff": self.ff, "dsp": self.dsp, "bram36": self.bram36}

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.utils.data.distributed import DistributedSampler
 
-from ..errors import PenniError
+from ..errors import PenniError, UsageError
 
 T = TypeVar("T")
+ANNOUNCED = ("RANK", "MASTER_ADDR", "MASTER_PORT")  # by torchrun, beside WORLD_SIZE
 TIMEOUT = timedelta(minutes=30)  # rank 0 alone reads and writes files; on a slow disk the others wait
 
 
@@ -38,9 +39,18 @@ def leader() -> bool:
 @contextmanager
 def joined(device: torch.device) -> Iterator[None]:
     """Join the group that `torchrun` announces in the environment: gloo on CPU, NCCL on CUDA."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or distributed.is_initialized():
+    if (size := _number("WORLD_SIZE", 1)) == 1 or distributed.is_initialized():
         yield
         return
+    missing = [name for name in ANNOUNCED if not os.environ.get(name)]
+    if missing:
+        raise UsageError(
+            f"WORLD_SIZE is {size}, but {', '.join(missing)} not set: start with torchrun, or unset WORLD_SIZE"
+        )
+    if size < 1 or not 0 <= _number("RANK", 0) < size or not 0 < _number("MASTER_PORT", 1) < 1 << 16:
+        raise UsageError(
+            "WORLD_SIZE, RANK and MASTER_PORT do not go together: start with torchrun, or unset WORLD_SIZE"
+        )
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT)
     try:
         yield
@@ -51,7 +61,16 @@ def joined(device: torch.device) -> Iterator[None]:
 
 def local_rank() -> int:
     """This process's place on its machine, so its GPU."""
-    return int(os.environ.get("LOCAL_RANK", "0"))
+    return _number("LOCAL_RANK", 0)
+
+
+def _number(name: str, default: int) -> int:
+    """A number that torchrun leaves in the environment; UsageError where it is none."""
+    text = os.environ.get(name) or str(default)
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"the environment variable {name} is '{text[:40]}', not a number: unset it") from None
 
 
 def batches(

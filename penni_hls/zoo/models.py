@@ -32,6 +32,11 @@ class PadShortcut(nn.Module):
         return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.before, self.after))
 
 
+def usual_split(zeros: int) -> tuple[int, int]:
+    """Zero channels before and after: as many, an odd one last. Readers of a state dict take it to be so, too."""
+    return zeros // 2, zeros - zeros // 2
+
+
 class BasicBlock(nn.Module):
     """relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x)), both convolutions 3x3."""
 
@@ -45,8 +50,10 @@ class BasicBlock(nn.Module):
         if stride == 1 and inputs == planes:
             self.shortcut = nn.Sequential()
         elif option == "A":
-            before = planes // 4
-            self.shortcut = PadShortcut(stride, before, planes - inputs - before)
+            zeros = planes - inputs
+            if zeros < 0:
+                raise ValueError(f"{planes} channels after {inputs} need a shortcut convolution: option B")
+            self.shortcut = PadShortcut(stride, *usual_split(zeros))
         else:
             self.shortcut = nn.Sequential(nn.Conv2d(inputs, planes, 1, stride, bias=False), nn.BatchNorm2d(planes))
 

@@ -28,6 +28,7 @@ from penni_hls.ir.ops import Input
 from penni_hls.ir.ops.base import Folding, Operator
 from penni_hls.ir.ops.external import External
 from penni_hls.ir.ops.memory import Memory
+from penni_hls.ir.ops.timing import Stage, Step, Timing
 from penni_hls.schedule import Schedule, plan
 from penni_hls.target.boards import load
 from penni_hls.target.resources import Resources
@@ -58,8 +59,9 @@ class _Offset(Operator):
     def externals(self, folding: Folding) -> tuple[External, ...]:
         return (External("offsets", self.protocol, Memory(8, OFFSETS)),)
 
-    def cycles(self, folding: Folding) -> int:
-        return len(OFFSETS)
+    def timing(self, folding: Folding) -> Timing:
+        beats = len(OFFSETS)
+        return Timing((Stage("add", ((1, Step(beats, (("in", beats),), (("out", beats),))),)),))
 
     def cost(self, folding: Folding) -> Resources:
         return Resources(lut=20, ff=20)

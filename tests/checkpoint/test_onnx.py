@@ -40,7 +40,7 @@ def test_files_of_the_old_exporter(net: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("net", ["custom", "odd", "grouped", "averages", "bounded"])
+@pytest.mark.parametrize("net", ["custom", "odd", "grouped", "averages", "bounded", "windows", "shared"])
 def test_files_of_the_new_exporter(net: str, tmp_path: Path) -> None:
     make, shape = NETS[net]
     model = make()
@@ -273,13 +273,16 @@ def test_other_precisions_become_float32(dtype: str, raw: bool, tmp_path: Path) 
         ({"group": 3}, r"first \(Conv\): its 3 groups do not divide the 4 channels that it gives"),
         ({"group": 2}, r"first \(Conv\): its 2 groups do not divide the 3 channels that it reads"),
         ({"group": 0}, r"first \(Conv\): its 0 groups do not divide"),
-        ({"dilations": [2, 2]}, r"first \(Conv\): convolutions with dilation are not supported"),
-        ({"strides": [1, 2]}, r"first \(Conv\): its stride is \[1, 2\]; only the same for rows and columns"),
-        ({"pads": [0, 0, 1, 1]}, r"first \(Conv\): its padding is \[0, 0, 1, 1\]; only the same"),
-        ({"auto_pad": "SAME_UPPER", "strides": [2, 2]}, r"first \(Conv\): its padding 'same' is not the same on all"),
-        ({"strides": [0, 0]}, r"first \(Conv\): a 3x3 window, stride 0"),
-        ({"pads": [-1, -1, -1, -1]}, r"first \(Conv\): a 3x3 window, stride 1, padding -1"),
-        ({"pads": [1 << 40] * 4}, r"first \(Conv\): it gives a \d+x\d+x4 map, which is larger than supported"),
+        ({"dilations": [0, 1]}, r"first \(Conv\): its dilation is \[0, 1\]; it must be positive"),
+        ({"dilations": [1 << 40, 1]}, r"first \(Conv\): a \d+x3 window with stride 1: sizes from 1 to 256 are"),
+        (
+            {"dilations": [4, 1]},
+            r"first \(Conv\): a 9x3 window, stride 1, padding 0, does not fit a 8x8 map; make it smaller, or pad the map",
+        ),
+        ({"strides": [0, 0]}, r"first \(Conv\): a 3x3 window with stride 0: sizes from 1 to 256"),
+        ({"strides": [1, 1 << 40]}, r"first \(Conv\): a 3x3 window with stride \(1, 1\d+\): sizes from 1 to 256"),
+        ({"pads": [-1, -1, -1, -1]}, r"first \(Conv\): its padding is \[-1, -1, -1, -1\]; 0 to 256 on each side"),
+        ({"pads": [1 << 40] * 4}, r"first \(Conv\): its padding is \[1\d+, .*\]; 0 to 256 on each side"),
     ],
 )
 def test_convolutions_that_are_not_supported(attributes: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -293,9 +296,13 @@ def test_convolutions_that_are_not_supported(attributes: dict[str, Any], message
     [
         (
             [("Softmax", ["x"], ["out"])],
-            r"out \(Softmax\): this operation is not supported here; supported are convolu",
+            r"out \(Softmax\): at the end only one over the classes, axis 1, can be left out",
         ),
-        ([("Transpose", ["x"], ["out"])], r"out \(Transpose\): this operation is not supported"),
+        (
+            [("Transpose", ["x"], ["out"])],
+            r"out \(Transpose\): reordering the axes of a map is not supported; leave it",
+        ),
+        ([("Cos", ["x"], ["out"])], r"out \(Cos\): this operation is not supported here; supported are convolu"),
         ([("Reshape", ["x", "shape"], ["out"])], r"out \(Reshape\): it mixes the images of a batch"),
         ([("Relu", ["x"], ["1"]), ("Relu", ["x"], ["out"]), ("Mul", ["1", "out"], ["2"])], None),  # 1, 2 are not needed
         (

@@ -12,6 +12,7 @@ import pytest
 
 from penni_hls.checkpoint import CheckpointError, load, penni_file, read
 from penni_hls.errors import UsageError
+from penni_hls.ir.bits import Bits
 from penni_hls.ir.graph import Graph, Node
 from penni_hls.ir.interpreter import run
 from penni_hls.ir.layers import (
@@ -32,7 +33,8 @@ from penni_hls.ir.layers import (
 from penni_hls.ir.quantized import Quantized
 from penni_hls.quantize import quantize
 
-from ..passes.nets import averages, bounded
+from ..passes.affine_nets import constants
+from ..passes.nets import averages, bounded, windows
 from .penni_nets import MEAN, STD, assert_same
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -83,6 +85,22 @@ def test_an_integer_network_comes_back(graph: Graph[Layer], quantized: Quantized
     np.testing.assert_array_equal(have, want)
 
 
+def test_widths_of_weights_come_back(graph: Graph[Layer], tmp_path: Path) -> None:
+    bits = {"conv1": Bits(8, 6), "linear": Bits(8, 4)}
+    penni_file.write(tmp_path / "net.penni", graph, bits=bits)
+    assert load(tmp_path / "net.penni").bits == bits
+    assert penni_file.to_bytes(graph, bits={}) == penni_file.to_bytes(graph)
+
+
+@pytest.mark.parametrize(
+    "bits", [{"no.layer": Bits()}, {"conv1": "9/8"}, {"conv1": "8"}, {"conv1": 8}, {"conv1": None}]
+)
+def test_widths_that_are_none(bits: dict, graph: Graph[Layer], tmp_path: Path) -> None:
+    penni_file.write(tmp_path / "net.penni", graph, bits=bits)
+    with pytest.raises(CheckpointError, match="net.penni: it is damaged: .* width"):
+        load(tmp_path / "net.penni")
+
+
 def test_a_network_of_no_family(tmp_path: Path) -> None:
     """Any layer of the vocabulary: odd names, a shortcut with an odd split, biases, no classifier of one pixel."""
     rng = np.random.default_rng(0)
@@ -114,7 +132,7 @@ def test_a_network_of_no_family(tmp_path: Path) -> None:
     assert_same(read(tmp_path / "net.penni"), graph)
 
 
-@pytest.mark.parametrize("make", [averages, bounded])
+@pytest.mark.parametrize("make", [averages, bounded, constants, windows])
 def test_pooling_and_bounds_come_back(make: Callable[[], Graph[Layer]], tmp_path: Path) -> None:
     graph = make()
     given = quantize(graph)

@@ -15,7 +15,7 @@ import pytest
 from penni_hls.checkpoint import penni_file, read
 from penni_hls.checkpoint.sparse import deflate
 from penni_hls.ir.graph import Graph, Node
-from penni_hls.ir.layers import GroupedConv, Input, Layer, Linear, MapSpec
+from penni_hls.ir.layers import Conv, GroupedConv, Input, Layer, Linear, MapSpec
 from penni_hls.ir.quantized import Quantized
 
 from .hostile import refusal
@@ -131,6 +131,28 @@ def test_groups_that_do_not_go_with_the_weight(groups: object, tmp_path: Path) -
     conv = GroupedConv(spec.out_spec, np.ones((6, 2, 3, 3), np.float32), groups=2)
     whole = penni_file.to_bytes(Graph((Node("input", spec), Node("conv", conv, ("input",)))))
     assert "damaged: GroupedConv" in refusal(tmp_path, forged(whole, _set("float.nodes.1.op.groups", groups)), NAME)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("stride", value) for value in (0, -1, 1 << 40, [1, 0], [1, 1 << 40], [1], [1, 1, 1], [1, "1"], [1.0, 1], None)),
+        *(("pad", value) for value in (-1, 1 << 20, [0, 0, -1, 0], [0, 0], [1, 1, 1, 1 << 40], [0, 0, 0, 0, 0], "same")),
+    ],
+)  # fmt: skip
+def test_windows_that_do_not_go_with_the_map(field: str, value: object, tmp_path: Path) -> None:
+    spec = Input(MapSpec((4, 4, 4)), (0.0,) * 4, (1.0,) * 4)
+    conv = Conv(spec.out_spec, np.ones((6, 4, 3, 2), np.float32), (1, 2), (1, 0, 0, 2))
+    whole = penni_file.to_bytes(Graph((Node("input", spec), Node("conv", conv, ("input",)))))
+    assert "damaged" in refusal(tmp_path, forged(whole, _set(f"float.nodes.1.op.{field}", value)), NAME)
+    assert_same(
+        read(written(tmp_path / "sound.penni", whole)), Graph((Node("input", spec), Node("conv", conv, ("input",))))
+    )
+
+
+def written(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
 
 
 def test_a_forgery_without_change_is_read(graph: Graph[Layer], quantized: Quantized, tmp_path: Path) -> None:

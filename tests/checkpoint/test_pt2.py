@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from penni_hls.checkpoint import CheckpointError, load, read
 from penni_hls.checkpoint.module import from_module
-from penni_hls.ir.layers import BatchNorm, Conv, GroupedConv, GroupedPenniConv, MaxPool, PadShortcut, PenniConv
+from penni_hls.ir.layers import BatchNorm, Conv, GroupedConv, GroupedPenniConv, Linear, MaxPool, PadShortcut, PenniConv
 
 from .traced_nets import NETS, assert_computes, assert_factors, custom, grouped, normalised, numbers, pixels, resnet
 
@@ -40,6 +40,8 @@ def saved(
         ("odd", "core"),
         ("averages", "core"),
         ("bounded", "core"),
+        ("windows", "core"),
+        ("shared", "core"),
     ],
 )
 def test_a_network_computes_what_torch_computes(net: str, how: str, tmp_path: Path) -> None:
@@ -48,6 +50,17 @@ def test_a_network_computes_what_torch_computes(net: str, how: str, tmp_path: Pa
     path = saved(model, shape, tmp_path / "net.pt2", 1 if how == "batch of 1" else None, how == "core")
     mean, std = numbers(shape)
     assert_computes(read(path, mean=mean, std=std), model, shape)
+
+
+def test_layers_that_are_called_twice_have_two_names() -> None:
+    make, shape = NETS["shared"]
+    graph = from_module(make(), shape, *numbers(shape))
+    assert [node.name for node in graph if isinstance(node.op, Conv | PenniConv | Linear)] == [
+        "stem", "block.0", "block.0_1", "conv", "conv_1", "head", "head_1",
+    ]  # fmt: skip
+    first, second = graph.by_name["conv"].op, graph.by_name["conv_1"].op
+    assert first.coefs is not second.coefs and np.array_equal(first.coefs, second.coefs)
+    assert first.out_spec.shape == (16, 16, 6) and second.out_spec.shape == (8, 8, 6)
 
 
 def test_a_module_in_memory() -> None:
@@ -136,26 +149,73 @@ def test_only_the_pattern_becomes_a_decomposed_layer() -> None:
     assert_computes(graph, model, (3, 8, 8))
 
 
+class Ended(nn.Module):
+    def __init__(self, what: str, features: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.end, self.head = ENDS[what], nn.Linear(features, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.end(F.relu(self.conv(x))))
+
+
+ENDS = {
+    "adaptive, flatten": lambda x: torch.flatten(F.adaptive_avg_pool2d(x, 1), 1),
+    "adaptive, view": lambda x: F.adaptive_avg_pool2d(x, (1, 1)).view(x.size(0), -1),
+    "adaptive, of windows": lambda x: F.adaptive_avg_pool2d(x, (2, 3)).flatten(1),
+    "adaptive, rows kept": lambda x: F.adaptive_avg_pool2d(x, (None, 3)).flatten(1),
+    "adaptive maximum": lambda x: F.adaptive_max_pool2d(x, (4, 2)).flatten(1),
+    "mean, axes kept": lambda x: x.mean((2, 3), keepdim=True).flatten(1),
+    "mean, from behind": lambda x: x.mean([-1, -2]),
+    "mean, one by one": lambda x: x.mean(3).mean(2),
+    "mean, columns kept": lambda x: x.mean(2, keepdim=True).flatten(1),
+    "mean of a flat map": lambda x: x.flatten(2).mean(2),
+    "maximum": lambda x: x.amax((2, 3)),
+    "whole map": lambda x: F.avg_pool2d(x, x.size()[2:]).view(x.size(0), -1),
+    "reshape": lambda x: F.avg_pool2d(x, 4).contiguous().reshape(-1, 24),
+    "squeeze": lambda x: F.adaptive_avg_pool2d(x, 1).squeeze(3).squeeze(2),
+    "squeeze of both": lambda x: F.adaptive_avg_pool2d(x, 1).squeeze((2, 3)),
+    "squeeze of all": lambda x: F.adaptive_avg_pool2d(x, 1).squeeze(),
+    "index": lambda x: F.adaptive_avg_pool2d(x, 1)[:, :, 0, 0],
+    "unflatten": lambda x: F.adaptive_avg_pool2d(x, 1).flatten(1).unflatten(1, (4, 1, 1)).flatten(1),
+}
+
+
+@pytest.mark.parametrize("what", ENDS)
+def test_ways_from_a_map_to_a_vector(what: str) -> None:
+    torch.manual_seed(2)
+    with torch.no_grad():
+        features = ENDS[what](torch.zeros(2, 4, 8, 12)).shape[1]
+    model = Ended(what, features).eval()
+    assert_computes(from_module(model, (3, 8, 12), *numbers((3, 8, 12))), model, (3, 8, 12))
+
+
 class Unsupported(nn.Module):
     def __init__(self, what: str) -> None:
         super().__init__()
-        self.what = what
-        self.conv = nn.Conv2d(4, 4, 3, padding=1, dilation=2 if what == "dilation" else 1)
+        self.what, self.row = what, nn.Parameter(torch.ones(9))
+        self.conv = nn.Conv2d(4, 4, 3, padding=1)
         self.norm = nn.BatchNorm2d(4)
         self.head = nn.Linear(4, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.norm(self.conv(x))
-        if self.what == "sigmoid":
+        if self.what == "dilation":
+            x = F.max_pool2d(x, 3, 1, 1, 2)
+        elif self.what == "sigmoid":
             x = torch.sigmoid(x)
         elif self.what == "in place":
             x.tanh_()
-        elif self.what == "constant":
-            x = x * 2
+        elif self.what == "product":
+            x = x * x.mean((2, 3), keepdim=True)
+        elif self.what == "quotient":
+            x = x / x.mean((2, 3), keepdim=True)
+        elif self.what == "places":
+            x = x * self.row
+        elif self.what == "nothing":
+            x = x / 0
         elif self.what == "average":
             x = F.avg_pool2d(x, 3, 2, 1, count_include_pad=False)
-        elif self.what == "uneven":
-            x = F.avg_pool2d(x, (3, 1))
         elif self.what == "ceiled mean":
             x = F.avg_pool2d(x, 2, ceil_mode=True)
         elif self.what == "size":
@@ -174,8 +234,6 @@ class Unsupported(nn.Module):
             x = x.transpose(2, 3)
         elif self.what == "concatenation":
             x = torch.cat([x, x], 2)
-        elif self.what == "ceil":
-            x = F.max_pool2d(x, 2, 2, ceil_mode=True)
         x = x.mean((2, 3))
         return (self.head(x), x) if self.what == "two results" else self.head(x)
 
@@ -183,25 +241,29 @@ class Unsupported(nn.Module):
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("dilation", r"conv2d \(aten.conv2d\): convolutions with dilation"),
-        ("sigmoid", r"sigmoid \(aten.sigmoid\): this operation is not supported here; supported are convolution, Bat"),
-        ("in place", r"tanh_ \(aten.tanh_\): this operation is not supported"),
-        ("constant", r"mul \(aten.mul.Tensor\): this operation is not supported"),
+        ("dilation", r"max_pool2d \(aten.max_pool2d\): pooling with dilation is not supported"),
+        ("sigmoid", r"sigmoid \(aten.sigmoid\): Sigmoid is not supported; replace it by ReLU and fine-tune"),
+        ("in place", r"tanh_ \(aten.tanh_\): Tanh is not supported; replace it by ReLU"),
+        ("product", r"mul \(aten.mul.Tensor\): it multiplies two maps; only a product of a map and constants"),
+        ("quotient", r"div \(aten.div.Tensor\): it divides by a map; only a quotient of a map and constants"),
+        (
+            "places",
+            r"mul \(aten.mul.Tensor\): a constant of shape \[9\] and values of shape \[4, 9, 9\]: only one number",
+        ),
+        ("nothing", r"div \(aten.div.Tensor\): it divides by 0"),
         ("average", r"avg_pool2d \(aten.avg_pool2d\): its mean leaves padding out \(count_include_pad=False\)"),
-        ("uneven", r"avg_pool2d \(aten.avg_pool2d\): its kernel is \[3, 1\]; only the same"),
         ("ceiled mean", r"avg_pool2d \(aten.avg_pool2d\): ceil_mode makes a difference here"),
         (
             "size",
-            r"adaptive_avg_pool2d \(aten.adaptive_avg_pool2d\): average pooling of a 9x9x4 map to 2x2: only windows",
+            r"adaptive_avg_pool2d \(aten.adaptive_avg_pool2d\): adaptive pooling of a 9x9x4 map to 2x2: its windows are",
         ),
-        ("zeros", r"pad \(aten.pad\): zeros around a map are supported before average pooling only"),
+        ("zeros", r"pad \(aten.pad\): padding of a map is supported only right before a convolution or pooling"),
         ("one value", r"clamp \(aten.clamp\): it clips to 3 and 3; the first must be lower"),
         ("bounds of images", r"clamp \(aten.clamp.Tensor\): its bounds are computed from the images"),
         ("broadcast", r"add \(aten.add.Tensor\): it adds maps of shapes \[4, 9, 9\] and \[4, 1, 1\]"),
         ("slice", r"slice_\d \(aten.slice.Tensor\): the slice 1:\d+:2 of axis 2"),
-        ("transpose", r"transpose \(aten.transpose.int\): this operation is not supported"),
+        ("transpose", r"transpose \(aten.transpose.int\): reordering the axes of a map is not supported"),
         ("concatenation", r"cat \(aten.cat\): it concatenates along axis 2; only channels, axis 1, are supported"),
-        ("ceil", r"max_pool2d \(aten.max_pool2d\): ceil_mode makes a difference"),
         ("two results", "it returns 2 results; one tensor, the logits, is needed"),
     ],
 )

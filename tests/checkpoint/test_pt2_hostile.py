@@ -199,7 +199,7 @@ def test_numbers_that_are_none(value: float, good: Members, tmp_path: Path) -> N
     name = member(good, "weights/weight_0")
     data = good[name][:-4] + struct.pack("<f", value)
     message = refused(zipped({**good, name: data}, tmp_path / "net.pt2"))
-    assert message == "conv2d (aten.conv2d): 0.weight holds NaN or infinite values"
+    assert message == "0 (nn.Conv2d): 0.weight holds NaN or infinite values"
 
 
 def test_a_storage_outside_of_its_folder(good: Members, tmp_path: Path) -> None:

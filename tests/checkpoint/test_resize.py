@@ -75,7 +75,7 @@ def test_what_repeats_pixels_is_read(how: str, tmp_path: Path) -> None:
          r"up \(Resize\): coordinates 'half_pixel' with 'floor' do not repeat each pixel 2 times here"),
         ({"coordinate_transformation_mode": "align_corners"}, (1, 1, 4, 4), "do not repeat each pixel 4 times"),
         ({"coordinate_transformation_mode": "tf_crop_and_resize"}, (1, 1, 2, 2), "do not repeat each pixel"),
-        ({"mode": "linear"}, (1, 1, 2, 2), "mode linear is not supported"),
+        ({"mode": "linear"}, (1, 1, 2, 2), "interpolation other than nearest-neighbour is not supported; use mode='nearest'"),
         (FLOOR, (1, 1, 1.5, 1.5), r"it resizes a 8x8x3 map by 1x1x1.5x1.5 \(N, C, H, W\); only one whole factor"),
         (FLOOR, (1, 1, 2, 4), r"by 1x1x2x4 \(N, C, H, W\); only one whole factor for rows and columns"),
         (FLOOR, (1, 2, 2, 2), r"by 1x2x2x2"),
@@ -128,5 +128,7 @@ def test_torch_export(options: dict[str, Any], core: bool, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
 def test_torch_s_other_modes_are_refused(mode: str) -> None:
-    with pytest.raises(CheckpointError, match=rf"upsample_{mode}2d.*: this operation is not supported"):
+    with pytest.raises(
+        CheckpointError, match=rf"upsample_{mode}2d.*: interpolation other than nearest-neighbour is not supported"
+    ):
         from_module(Resizes(scale_factor=2, mode=mode).eval(), (3, 8, 8))

@@ -36,6 +36,32 @@ def test_integers_follow_the_float_network(suffix: str, tmp_path: Path) -> None:
     assert np.abs(logits * quantized.logit_scale - real).max() < 0.5 * spread
 
 
+class Cancelled(torch.nn.Module):
+    """x - x is 0, and the BatchNorm behind it has seen nothing else: its gain is 1 / sqrt(eps)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = torch.nn.BatchNorm2d(3)
+        self.norm.running_var.zero_()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.norm(x - x) + x + x)
+
+
+@pytest.mark.parametrize("suffix", [".pt2", ".onnx"])
+def test_a_map_minus_itself_is_exactly_0(suffix: str, tmp_path: Path) -> None:
+    shape = (3, 6, 6)
+    mean, std = numbers(shape)
+    path = saved(Cancelled().eval(), shape, tmp_path / "net.pt2")
+    if suffix == ".onnx":
+        path = export(read(path, mean=mean, std=std), tmp_path / "net.onnx").path
+    images = pixels(shape, 20)
+    quantized = quantize(read(path, mean=mean, std=std), calibration=images)
+    found = interpreter.output(quantized.graph, images).values * quantized.logit_scale
+    real = (images / 255 - np.array(mean)) / np.array(std)
+    assert np.abs(found - np.maximum(2 * real, 0)).max() < 0.02 * real.max()
+
+
 @pytest.mark.slow
 def test_generate_and_csim(command, tmp_path: Path) -> None:
     torch.manual_seed(9)

@@ -142,6 +142,114 @@ class Bounded(nn.Module):
         return self.head(x)
 
 
+class Arithmetic(nn.Module):
+    """Constants and maps as they are added, subtracted, multiplied and divided; BatchNorm of pixels, pools and vectors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.rand(1, 4, 1, 1))
+        self.register_buffer("std", torch.rand(4, 1, 1) + 0.5)
+        self.pixels = nn.BatchNorm2d(4)
+        self.left, self.right = nn.Conv2d(4, 6, 3, padding=1), nn.Conv2d(4, 6, 1, bias=False)
+        self.shift, self.gain = nn.Parameter(torch.randn(6, 1, 1)), nn.Parameter(torch.randn(1, 6, 1, 1))
+        self.before = nn.BatchNorm2d(6)
+        self.last = nn.Conv2d(6, 8, 3, stride=2, padding=1)
+        self.vector, self.factor = nn.BatchNorm1d(8), nn.Parameter(torch.randn(8))
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pixels((x - self.mean) / self.std)
+        y = F.relu(self.left(x) - 0.25) + F.relu(self.right(x) + self.shift)
+        y = torch.add(y, 2 * self.right(x), alpha=-0.5) - F.relu(y)
+        y = 1 - (y + y) * self.gain
+        y *= 0.5
+        y = F.relu(self.before(F.max_pool2d(-y, 3, 1, 1))) / 3
+        x = torch.rsub(self.last(y), 0.125, alpha=2)
+        x = self.vector(F.relu(x).mean((2, 3))) * self.factor + 1
+        return -self.head(x) / 2
+
+
+class PreActivation(nn.Module):
+    """BatchNorm and ReLU before each convolution, BatchNorm behind a concatenation and behind a pooling."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 6, 3, padding=1, bias=False)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(n) for n in (6, 6, 6, 6, 14))
+        self.convs = nn.ModuleList(nn.Conv2d(6, n, 3, s, 1, bias=False) for n, s in ((6, 1), (6, 1), (6, 2), (8, 1)))
+        self.shortcut = nn.Conv2d(6, 8, 1, stride=2, bias=False)
+        self.norm = nn.BatchNorm2d(14)
+        self.head = nn.Linear(14, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        def unit(i: int, x: Tensor) -> Tensor:
+            return self.convs[i](F.relu(self.norms[i](x)))
+
+        x = self.stem(x)
+        x = unit(1, unit(0, x)) + x
+        y = unit(2, x)
+        y = torch.cat((F.max_pool2d(x, 2), unit(3, y) + self.shortcut(x)), 1)
+        y = self.norm(F.avg_pool2d(F.relu(self.norms[4](y)), 2))
+        return self.head(y.mean((2, 3)))
+
+
+def arithmetic() -> nn.Module:
+    torch.manual_seed(13)
+    return randomised(Arithmetic())
+
+
+def preactivation() -> nn.Module:
+    torch.manual_seed(14)
+    return randomised(PreActivation())
+
+
+class Windows(nn.Module):
+    """Windows whose rows and columns, or sides, differ; strides larger than the kernel; padding as large as it; dilation;
+    one convolution's weight is a product."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(4, 6, (3, 5), stride=(1, 2), padding=(1, 2), bias=False), nn.BatchNorm2d(6), nn.ReLU(),
+            nn.MaxPool2d((2, 3), stride=(1, 2), padding=(1, 1), ceil_mode=True),
+        )  # fmt: skip
+        self.point = nn.Conv2d(6, 5, 1, padding=(0, 1))
+        self.apart = nn.Conv2d(5, 6, 2, stride=(1, 3))
+        self.dilated = nn.Conv2d(6, 8, 3, padding=2, dilation=2)
+        self.below = nn.Conv2d(8, 8, 3, stride=2)
+        self.along = nn.Conv2d(8, 8, (1, 5), padding=(0, 2), groups=8)
+        self.coefs = nn.Parameter(torch.randn(6 * 8, 2))
+        self.basis = nn.Parameter(torch.randn(2, 3))
+        self.mean = nn.AvgPool2d((2, 1), stride=(1, 2))
+        self.every = nn.Conv2d(6, 6, 1, stride=(2, 1))
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.point(self.stem(x)))
+        x = F.max_pool2d(F.relu(self.apart(x)), 2, 1, ceil_mode=True)
+        x = F.relu(self.below(F.pad(F.relu(self.dilated(x)), (0, 1, 0, 1))))
+        x = F.relu(self.along(F.max_pool2d(F.pad(x, (0, 0, 1, 0)), (2, 1), (1, 2))))
+        x = F.relu(F.conv2d(x, (self.coefs @ self.basis).view(6, 8, 3, 1), padding=(1, 0)))
+        return self.head(torch.flatten(F.adaptive_max_pool2d(self.every(self.mean(x)), 1), 1))
+
+
+class Shared(nn.Module):
+    """Layers that are called twice: a block, a decomposed convolution on maps of two sizes, an activation, a matrix."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 6, 3, padding=1)
+        self.block = nn.Sequential(nn.Conv2d(6, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU())
+        self.conv = nn.Conv2d(6, 6, 3, padding=1)
+        self.act = nn.ReLU()
+        self.head = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.block(self.block(self.act(self.stem(x))))
+        x = self.act(self.conv(F.max_pool2d(self.act(self.conv(x)), 2)))
+        return self.head(F.relu(self.head(x.mean((2, 3)))))
+
+
 def custom(channels: int = 1) -> nn.Module:
     torch.manual_seed(4)
     return randomised(Custom(channels))
@@ -165,6 +273,21 @@ def branches() -> nn.Module:
 def averages() -> nn.Module:
     torch.manual_seed(9)
     return randomised(Averages())
+
+
+def windows() -> nn.Module:
+    """Weights large enough that what the images have in common does not outweigh what they differ in."""
+    torch.manual_seed(11)
+    model = randomised(Windows())
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            module.weight.data *= 3
+    return model
+
+
+def shared() -> nn.Module:
+    torch.manual_seed(12)
+    return randomised(decompose(Shared(), {"conv": 3}))
 
 
 def bounded() -> nn.Module:
@@ -199,6 +322,10 @@ NETS = {
     "branches": (branches, (4, 12, 12)),
     "averages": (averages, (4, 24, 17)),
     "bounded": (bounded, (4, 12, 12)),
+    "arithmetic": (arithmetic, (4, 12, 12)),
+    "preactivation": (preactivation, (3, 16, 16)),
+    "shared": (shared, (3, 16, 16)),
+    "windows": (windows, (4, 17, 45)),
     "option A": (lambda: resnet("A"), (3, 16, 16)),
     "option B": (lambda: resnet("B"), (3, 16, 16)),
     "dense option A": (lambda: resnet("A", None), (3, 16, 16)),

@@ -76,14 +76,14 @@ def test_an_integer_network_is_taken_as_it_is(
     assert done.code == 0
     project = penni_hls.load(tmp_path / "p")
     assert (project.manifest["options"]["mean"], project.manifest["options"]["std"]) == (list(MEAN), list(STD))
-    assert project.manifest["options"]["coef_bits"] is None
+    assert project.manifest["options"]["bits"] is None
     assert project.manifest["source"]["form"] == "penni-hls sparse"
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
     have, want = (run(graph, images)[quantized.graph.output.name].values for graph in (project.graph, quantized.graph))
     np.testing.assert_array_equal(have, want)
 
 
-@pytest.mark.parametrize("option", ["--coef-bits", "--basis-bits", "--calibration"])
+@pytest.mark.parametrize("option", ["--coef-bits", "--basis-bits", "--bits", "--max-drop", "--calibration"])
 def test_an_integer_network_leaves_nothing_to_say(option: str, integer_file: Path, tmp_path: Path, command) -> None:
     np.savez(tmp_path / "images.npz", images=np.zeros((2, 32, 32, 3), np.uint8))
     value = tmp_path / "images.npz" if option == "--calibration" else 8

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 import penni_hls
-from penni_hls.backends.result import compare
+from penni_hls.backends.result import compare, steady_state
 from penni_hls.backends.synthesis import Synthesis
 from penni_hls.ir import interpreter
 from penni_hls.recipes.images import random_images
 from penni_hls.target.resources import Resources
 
-KEYS = {"engine", "images", "bit_exact", "cycles_per_image", "latency_cycles", "first_mismatch"}
+KEYS = {"engine", "images", "bit_exact", "cycles_per_image", "settled", "latency_cycles", "first_mismatch"}
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +179,7 @@ def test_rtl_names_the_operator_that_was_tampered_with(small_project, tmp_path, 
     shutil.copytree(small_project, tmp_path / "p")
     image = tmp_path / "p" / "rtl" / "mem" / "penni_i_layer2_0_conv2_mac_program.mem"
     words = image.read_text().splitlines()
-    words[1] = f"{int(words[1], 16) ^ 0x20:0{len(words[1])}x}"
+    words[1] = f"{int(words[1], 16) ^ 0x4:0{len(words[1])}x}"
     image.write_text("\n".join(words) + "\n")
     done = command("simulate", tmp_path / "p", "--engine", "rtl", "--count", 1, "--json")
     assert done.code == 1 and done.json["bit_exact"] is False
@@ -233,3 +233,29 @@ def test_synth(project, command):
     schedule = penni_hls.load(project).schedule
     assert done.json["dsp"] == schedule.total.dsp
     assert 0.5 < done.json["lut"] / schedule.total.lut < 1.5
+
+
+@pytest.mark.parametrize(
+    ("intervals", "fill", "expected"),
+    [
+        ((), 2, (None, None)),
+        ((227,), 3, (227, False)),
+        ((227, 400, 768, 768, 768, 768), 2, (768, True)),
+        ((80, 234), 1, (234, False)),
+        ((733, 737, 733, 737, 733, 737), 2, (735, True)),
+        ((7, 11, 7, 11, 7, 11, 7), 1, (9, True)),
+        ((7, 11, 7, 11, 7, 11), 1, (9, True)),
+        ((100, 200, 300, 400), 0, (250, False)),
+    ],
+)
+def test_the_steady_state_is_a_mean_behind_the_fill(intervals, fill, expected):
+    assert steady_state(intervals, fill) == expected
+
+
+def test_the_timeline_ends_with_the_latency(small_project, command):
+    done = command("timeline", small_project)
+    assert done.code == 0 and max(map(len, done.out.splitlines())) <= 100
+    said = command("timeline", small_project, "--json").json
+    ends = [operator["ends"] for operator in said["operators"]]
+    assert max(ends) == ends[-1] <= said["latency"] <= 1.1 * ends[-1]
+    assert all(operator["begins"] < operator["ends"] for operator in said["operators"])

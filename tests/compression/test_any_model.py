@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -9,9 +10,13 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 import penni_hls
+from penni_hls.accuracy import predict_float
+from penni_hls.checkpoint.module import from_module
 from penni_hls.compression import CompressConfig
+from penni_hls.compression.count import count
 from penni_hls.compression.decompose import PenniConv2d
 from penni_hls.errors import UsageError
+from penni_hls.ir.layers import Count
 from penni_hls.training.batches import Batches
 from penni_hls.training.train import TrainConfig, evaluate
 
@@ -44,6 +49,27 @@ class Counted(Own):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return super().forward(x) if x.sum() > -1e9 else x
+
+
+class Rectangular(nn.Module):
+    """Kernels, strides and paddings whose rows and columns differ; they stay dense, between layers that are decomposed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(1, 10, 3, padding=1)
+        self.along = nn.Conv2d(10, 10, (1, 5), padding=(0, 2))
+        self.down = nn.Sequential(
+            nn.Conv2d(10, 12, (5, 1), stride=(2, 1), padding="valid"), nn.BatchNorm2d(12), nn.ReLU()
+        )
+        self.uneven = nn.Conv2d(12, 12, 3, stride=(1, 2), padding=1)
+        self.point = nn.Conv2d(12, 12, 1, padding=1)
+        self.last = nn.Conv2d(12, 12, 3)
+        self.head = nn.Linear(12, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.down(F.relu(self.along(F.relu(self.stem(x)))))
+        x = F.relu(self.last(F.relu(self.point(F.relu(self.uneven(F.max_pool2d(x, (1, 2))))))))
+        return self.head(x.mean((2, 3)))
 
 
 CONFIG = CompressConfig(
@@ -91,6 +117,25 @@ def test_own_network():
     assert result.metrics[-1].loss < result.metrics[0].loss
     assert seen[:5] == [("alternate 1/2", i, 5) for i in range(1, 6)] and seen[-1] == ("finetune 3/3", 5, 5)
     assert [m.left_s / m.seconds for m in result.metrics] == pytest.approx([4, 3, 2, 1, 0])
+
+
+def test_rectangular_kernels_stay_dense_and_are_counted_and_read():
+    torch.manual_seed(2)
+    net = Rectangular()
+    counted = {layer.name: layer for layer in count(net, (1, 10, 10)).layers}
+    assert counted["along"].kernel == (1, 5) and counted["along"].dense == 10 * 10 * 5
+    assert counted["down.0"].kernel == (5, 1) and counted["down.0"].dense_macs == 12 * 10 * 5 * (3 * 10)
+    result = penni_hls.compress(net, loader(True), loader(False), replace(CONFIG, parameters=0.9))
+    kinds = {name: type(module) for name, module in result.model.named_modules()}
+    assert kinds["stem"] is kinds["last"] is PenniConv2d
+    assert kinds["along"] is kinds["down.0"] is kinds["uneven"] is kinds["point"] is nn.Conv2d
+    assert result.after.parameters <= 0.9 * result.before.parameters
+    graph = from_module(result.model, (1, 10, 10), (0.0,), (1 / 255,))
+    assert sum((node.op.count for node in graph), Count()).parameters == result.after.parameters
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 10, 10, 1), dtype=np.uint8)
+    with torch.no_grad():
+        wanted = result.model.eval()(torch.from_numpy(pixels).permute(0, 3, 1, 2).float()).numpy()
+    np.testing.assert_allclose(predict_float(graph, pixels), wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())
 
 
 def test_interrupted_it_ends_with_the_same_bits(tmp_path):

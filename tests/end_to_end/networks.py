@@ -87,10 +87,11 @@ def generated(path: Path, folder: Path) -> Project:
 
 
 def assert_engines_agree(project: Project, count: int = 3) -> None:
-    """Reference, C++ with bounded streams and RTL: equal to the last bit, the RTL at the rate that was predicted."""
+    """Reference, C++ with bounded streams and RTL: equal to the last bit, the RTL nearly at the rate that was predicted."""
     assert penni_hls.simulate(project, "reference", UNSEEN[:count]).bit_exact
     csim = penni_hls.simulate(project, "csim", UNSEEN[:count], bounded=True)
     assert csim.bit_exact, csim
     rtl = penni_hls.simulate(project, "rtl", UNSEEN[:count])
     assert rtl.bit_exact, rtl
-    assert rtl.cycles_per_image <= 1.05 * project.schedule.cycles_per_image
+    assert abs(rtl.latency_cycles / project.schedule.prediction.latency - 1) <= 0.05
+    assert rtl.cycles_per_image <= 1.02 * project.schedule.cycles_per_image or not rtl.settled

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from penni_hls.compression.decompose import decompose
+from penni_hls.data import Images
+from penni_hls.errors import UsageError
 from penni_hls.ir.ops import Concat, Upsample
+from penni_hls.recipes.evaluate import evaluate
 
 from ..checkpoint.traced_nets import sparse
 from . import networks
@@ -64,3 +68,7 @@ def test_every_engine_computes_the_same(files: dict[str, Path], tmp_path: Path) 
     assert [sum(isinstance(node.op, kind) for node in project.graph) for kind in (Concat, Upsample)] == [2, 2]
     assert project.graph.output.op.out_spec.shape == (16, 16, 2)
     networks.assert_engines_agree(project)
+    assert "\nRESULT = (16, 16, 2,)  # of a result: a map" in (project.path / "driver" / "penni.py").read_text()
+    assert project.manifest["output"]["classes"] is None
+    with pytest.raises(UsageError, match="the result of this network is a 16x16x2 int16 map"):
+        evaluate(project, Images(networks.UNSEEN, np.zeros(len(networks.UNSEEN), np.uint8)))

@@ -47,7 +47,8 @@ def limited(v: int, qtype: QType) -> int:
 
 
 def plain_basis(op: BasisConv, x: np.ndarray) -> np.ndarray:
-    ho, wo, c, d = op.out_spec.shape
+    ho, wo = op.out_spec.shape[:2]
+    c, d = op.x.shape[2], len(op.basis)
     z = np.zeros((ho, wo, c, d), object)
     for i, j, ch, b in np.ndindex(ho, wo, c, d):
         total = 0
@@ -56,7 +57,7 @@ def plain_basis(op: BasisConv, x: np.ndarray) -> np.ndarray:
             inside = 0 <= row < x.shape[0] and 0 <= col < x.shape[1]
             total += int(op.basis[b, u, v]) * int(x[row, col, ch] if inside else op.pad_value[ch])
         z[i, j, ch, b] = limited(half_up(total, op.shifts[b]), op.z_type)
-    return z
+    return z if op.used is None else z[..., op.used][..., None]
 
 
 def plain_mac(op: SparseMac, z: np.ndarray, skip: np.ndarray | None = None) -> np.ndarray:

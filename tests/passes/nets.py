@@ -23,6 +23,7 @@ from penni_hls.ir.layers import (
     PadShortcut,
     PenniConv,
     Relu,
+    Scale,
     Upsample,
 )
 
@@ -74,16 +75,23 @@ class Net:
         coefs[:, :, -1] = 0
         return self.add(name, GroupedPenniConv(x, basis, coefs.astype(np.float32), 1, 1, None, groups))
 
-    def norm(self, name: str) -> str:
+    def norm(self, name: str, source: str = "") -> str:
         """A BatchNorm whose statistics are those of its input over random images, so that it does what it is for."""
-        values = forward(self.nodes, pixels(16, self.nodes[0].op.out_spec.shape[0]))[self.last]
-        x = self.spec(self.last)
+        source = source or self.last
+        values = forward(self.nodes, pixels(16, self.nodes[0].op.out_spec.shape[0]))[source]
+        x = self.spec(source)
         gamma, beta = self.rng.uniform(0.5, 1.5, x.shape[2]), self.rng.uniform(-0.5, 0.5, x.shape[2])
         stats = (gamma, beta, values.mean((0, 1, 2)), values.var((0, 1, 2)))
-        return self.add(name, BatchNorm(x, *(np.asarray(v, np.float32) for v in stats)))
+        return self.add(name, BatchNorm(x, *(np.asarray(v, np.float32) for v in stats)), source)
 
-    def relu(self, name: str) -> str:
-        return self.add(name, Relu(self.spec(self.last)))
+    def scale(self, name: str, gain: float | list[float], offset: float | list[float] = 0.0, source: str = "") -> str:
+        return self.add(name, Scale.of(self.spec(source or self.last), gain, offset), source or self.last)
+
+    def sum(self, name: str, first: str, second: str) -> str:
+        return self.add(name, Add(self.spec(first)), first, second)
+
+    def relu(self, name: str, source: str = "") -> str:
+        return self.add(name, Relu(self.spec(source or self.last)), source or self.last)
 
     def clip(self, name: str, lo: float | None, hi: float | None, source: str = "") -> str:
         return self.add(name, Clip(self.spec(source or self.last), lo, hi), source or self.last)
@@ -249,6 +257,32 @@ def bounded(side: int = 8, seed: int = 0) -> Graph[Layer]:
     first = net.unit("e", 3, net.clip("mean.clip", 0.125, 1.0, pooled))
     second = net.unit("f", 4, net.clip("mean.half", -0.5, None, pooled))
     net.concat("cat", net.clip("low", None, 0.75, first), second)
+    return net.linear("linear", 5)
+
+
+def windows(side: int = 8, seed: int = 0) -> Graph[Layer]:
+    """Windows whose rows and columns, or sides, differ, on pixels whose zero is no integer 0 too: decomposed, dense,
+    depthwise and pooling; padding as large as the kernel, strides larger than it, a kernel with zeros in between."""
+    net = Net(side, seed)
+
+    def normal(*shape: int) -> np.ndarray:
+        return net.rng.standard_normal(shape).astype(np.float32)
+
+    def unit(name: str, op: Layer) -> None:
+        net.add(name, op)
+        net.norm(f"{name}.norm")
+        net.relu(f"{name}.relu")
+
+    coefs = normal(6, 3, 3) * (net.rng.random((6, 3, 3)) < 0.6)
+    unit("stem", PenniConv(net.spec("input"), normal(3, 1, 5), coefs, 1, (0, 3, 0, 1)))
+    unit("own", GroupedConv(net.spec(net.last), normal(6, 1, 3, 2), (1, 2), (2, 0, 0, 1), None, 6))
+    net.add("max", MaxPool(net.spec(net.last), (2, 3), 1, (0, 1, 1, 1)))
+    unit("point", Conv(net.spec(net.last), normal(5, 6, 1, 1), 1, 1))
+    dilated = normal(6, 5, 3, 3)
+    dilated[:, :, 1] = dilated[:, :, :, 1] = 0
+    unit("dilated", Conv(net.spec(net.last), dilated, (2, 1), 1))
+    unit("apart", PenniConv(net.spec(net.last), normal(2, 2, 1), normal(6, 6, 2), (3, 2), (2, 0, 1, 0)))
+    net.add("mean", AvgPool(net.spec(net.last), (2, 1), 1, (1, 0, 0, 0)))
     return net.linear("linear", 5)
 
 

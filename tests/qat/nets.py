@@ -10,12 +10,27 @@ from penni_hls.ir.fixed import QType, Requant
 from penni_hls.ir.graph import Graph, Node, TensorSpec, verify
 from penni_hls.ir.ops import BasisConv, Input, MaxPool, SparseMac
 from penni_hls.ir.quantized import Quantized
+from penni_hls.passes.unread_bases import with_all_bases
 from penni_hls.qat.network import IntegerNetwork
 from penni_hls.qat.train import QatConfig, prepare, qat
 from penni_hls.training.batches import Batches
 from penni_hls.training.train import TrainConfig
 
-from ..passes.nets import MEAN, STD, averages, bounded, dense_net, depthwise, grouped, pixels, resnet, unet, vgg
+from ..passes import affine_nets
+from ..passes.nets import (
+    MEAN,
+    STD,
+    averages,
+    bounded,
+    dense_net,
+    depthwise,
+    grouped,
+    pixels,
+    resnet,
+    unet,
+    vgg,
+    windows,
+)
 
 U8, S8 = QType(8, False), QType(8, True)
 FLOAT_NETS = {
@@ -29,6 +44,8 @@ FLOAT_NETS = {
     "averages": lambda: averages(),
     "depthwise": lambda: depthwise(),
     "bounded": lambda: bounded(),
+    **affine_nets.NETS,
+    "windows": lambda: windows(),
 }
 TRAIN = TrainConfig(epochs=0, lr=0.03, weight_decay=0.0, seed=3)
 
@@ -38,10 +55,10 @@ def network_of(graph: Graph) -> IntegerNetwork:
 
 
 def differing(network: IntegerNetwork, graph: Graph, images: np.ndarray) -> list[str]:
-    """The operators whose integers in the module are not those of the reference on `graph`."""
+    """The operators whose integers in the module, which computes all bases, are not those of the reference on `graph`."""
     with torch.no_grad():
         mine = network.maps(torch.from_numpy(images).permute(0, 3, 1, 2))
-    wanted = interpreter.run(graph, images)
+    wanted = interpreter.run(with_all_bases(graph), images)
     assert set(mine) == set(wanted)
     wrong = []
     for name, tensor in wanted.items():

@@ -10,8 +10,9 @@ from penni_hls.data import Images
 from penni_hls.ir import interpreter
 from penni_hls.ir.fixed import QType, Requant
 from penni_hls.ir.graph import Graph, Node, TensorSpec, verify
-from penni_hls.ir.ops import BasisConv, DepthwiseConv, GlobalPool, Input, SparseMac
+from penni_hls.ir.ops import Affine, BasisConv, DepthwiseConv, GlobalPool, Input, SparseMac
 from penni_hls.ir.quantized import Quantized
+from penni_hls.passes.unread_bases import with_all_bases
 from penni_hls.qat import network as qat_network
 from penni_hls.qat.network import IntegerNetwork, _Basis, _Depthwise, _Mac
 from penni_hls.qat.numbers import sums_of
@@ -158,12 +159,16 @@ def test_training_starts_at_the_integer_network_and_ends_at_one_the_reference_co
     )
     pairs = [
         (a.op, b.op)
-        for a, b in zip(before.graph, after.graph, strict=True)
+        for a, b in zip(with_all_bases(before.graph), with_all_bases(after.graph), strict=True)
         if isinstance(a.op, SparseMac | DepthwiseConv)
     ]
     for old, new in pairs:
         assert (old.requant.bias != new.requant.bias).any() and (old.requant.multiplier != new.requant.multiplier).any()
     assert sum((old.coefs != new.coefs).sum() for old, new in pairs) > 3
+    for old, new in zip(before.graph, after.graph):
+        if isinstance(old.op, Affine):
+            assert (old.op.requant.bias != new.op.requant.bias).any()
+            assert (np.sign(old.op.requant.multiplier) == np.sign(new.op.requant.multiplier)).all()
 
 
 def test_widths_of_sums_follow_the_new_weights():

@@ -11,6 +11,7 @@ from penni_hls.data import Images
 from penni_hls.errors import UsageError
 from penni_hls.ir.fixed import QType
 from penni_hls.ir.ops import BasisConv, SparseMac
+from penni_hls.passes.unread_bases import with_all_bases
 from penni_hls.qat.train import QatConfig, Teacher, integer_accuracy, qat
 from penni_hls.quantize import quantize
 from penni_hls.training.batches import Batches
@@ -24,9 +25,9 @@ from .nets import FLOAT_NETS, TRAIN, labelled, trained
 def test_what_qat_returns_holds_the_pattern_and_its_widths_anew(bits):
     graph = resnet(option_b=True)
     network, after = trained(graph, bits, epochs=2)
-    pattern = quantize(graph, coef_bits=8, calibration=pixels(32, 8)).graph
+    pattern = with_all_bases(quantize(graph, coef_bits=8, calibration=pixels(32, 8)).graph)
     changed = 0
-    for old, new, wide in zip(network.start.graph, after.graph, pattern, strict=True):
+    for old, new, wide in zip(network.start.graph, with_all_bases(after.graph), pattern, strict=True):
         if isinstance(new.op, BasisConv):
             assert np.abs(new.op.basis).max() <= 127 and new.op.shifts == old.op.shifts
         if isinstance(new.op, SparseMac):

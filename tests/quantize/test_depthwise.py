@@ -12,6 +12,7 @@ from penni_hls.checkpoint import load, penni_file
 from penni_hls.ir.graph import Graph
 from penni_hls.ir.layers import Add, GroupedConv
 from penni_hls.ir.ops import BasisConv, DepthwiseConv, SparseMac
+from penni_hls.passes.unread_bases import with_all_bases
 from penni_hls.quantize import quantize
 
 from ..passes.nets import Net, depthwise, pixels
@@ -79,7 +80,7 @@ def test_with_a_skip_connection_it_is_computed_in_blocks() -> None:
     main = net.norm("bn2")
     net.add("add", Add(net.spec(main)), main, source)
     float_graph = net.head()
-    mac = quantize(float_graph, calibration=CALIBRATION).graph.by_name["own.mac"].op
+    mac = with_all_bases(quantize(float_graph, calibration=CALIBRATION).graph).by_name["own.mac"].op
     assert isinstance(mac, SparseMac) and mac.skip is not None
     assert not mac.coefs[~np.kron(np.eye(6, dtype=bool), np.ones((1, 9), bool))].any()
     assert relative_error(float_graph, calibration=CALIBRATION) < 0.05

@@ -108,7 +108,7 @@ def test_a_basis_of_zeros() -> None:
 
 
 def test_the_identity_basis_picks_pixels() -> None:
-    ints = identity_basis(3)
+    ints = identity_basis((3, 3), np.ones(9, bool))
     window = np.arange(9)
     assert (ints.basis.reshape(9, 9) @ window).tolist() == window.tolist()
 

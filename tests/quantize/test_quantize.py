@@ -14,11 +14,14 @@ from penni_hls.checkpoint import read
 from penni_hls.errors import DataError, UsageError
 from penni_hls.ir.fixed import QType
 from penni_hls.ir.graph import Graph, verify
-from penni_hls.ir.layers import Add, AvgPool, Conv, PenniConv
+from penni_hls.ir.layers import Conv, PenniConv
 from penni_hls.ir.ops import BasisConv, Fork, Input, SparseMac, Subsample
+from penni_hls.passes.unread_bases import with_all_bases
 from penni_hls.quantize import quantize
+from penni_hls.quantize.calibrate import SIDE, noise
 
-from ..passes.nets import Net, averages, bounded, dense_net, grouped, pixels, resnet, unet, vgg
+from ..passes import affine_nets
+from ..passes.nets import Net, averages, bounded, dense_net, grouped, pixels, resnet, unet, vgg, windows
 
 NETS = {
     "option A": lambda: resnet(),
@@ -30,6 +33,8 @@ NETS = {
     "upsampling": unet,
     "averages": averages,
     "bounded": bounded,
+    **affine_nets.NETS,
+    "windows": windows,
 }
 CALIBRATION = pixels(64, 8)
 UNSEEN = pixels(64, 8, seed=2)
@@ -116,14 +121,6 @@ def test_pad_values_stand_for_zero() -> None:
             assert not node.op.pad_value.any()
 
 
-def test_average_pooling_counts_zeros_that_no_pixel_is() -> None:
-    net = Net()
-    net.add("pool0", AvgPool(net.spec("input"), 3, 1, 1))
-    net.unit("a", 4)
-    with pytest.raises(ValueError, match="pool0: average pooling of the images themselves with padding"):
-        quantize(net.head(), calibration=CALIBRATION)
-
-
 def test_a_mean_outside_the_pixels_is_clipped() -> None:
     net = Net()
     net.nodes[0] = replace(net.nodes[0], op=replace(net.nodes[0].op, mean=(1.5, -0.5, 0.5), std=(1.0, 1.0, 1.0)))
@@ -137,7 +134,7 @@ def test_a_mean_outside_the_pixels_is_clipped() -> None:
 def test_zero_coefficients_stay_zero() -> None:
     float_graph = resnet()
     for bits in (8, 4):
-        graph = quantize(float_graph, coef_bits=bits, calibration=CALIBRATION).graph
+        graph = with_all_bases(quantize(float_graph, coef_bits=bits, calibration=CALIBRATION).graph)
         for node in float_graph:
             if hasattr(node.op, "coefs"):
                 ints = graph.by_name[f"{node.name}.mac"].op.coefs
@@ -147,7 +144,7 @@ def test_zero_coefficients_stay_zero() -> None:
 @pytest.mark.parametrize("bits", [8, 4])
 def test_rows_read_nothing_outside_their_group(bits: int) -> None:
     float_graph = grouped()
-    graph = quantize(float_graph, coef_bits=bits, calibration=CALIBRATION).graph
+    graph = with_all_bases(quantize(float_graph, coef_bits=bits, calibration=CALIBRATION).graph)
     seen = set()
     for node in float_graph:
         if isinstance(node.op, Conv | PenniConv) and node.op.groups > 1:
@@ -195,7 +192,24 @@ def test_bases_nobody_uses_are_dropped() -> None:
     net.relu("relu")
     graph = quantize(net.head(), calibration=CALIBRATION).graph
     assert graph.by_name["conv1.basis"].op.basis.shape == (3, 3, 3)
-    assert graph.by_name["conv1.mac"].op.coefs.shape == (4, 9)
+    assert with_all_bases(graph).by_name["conv1.mac"].op.coefs.shape == (4, 9)
+
+
+@pytest.mark.parametrize("bits", [8, 2])
+def test_what_no_coefficient_reads_is_not_computed(bits: int) -> None:
+    """Rounding to two bits leaves columns without a coefficient that the float network has."""
+    net = Net()
+    net.penni("conv1", 4, d=4)
+    coefs = (1 / (1 + np.arange(48).reshape(4, 3, 4) % 5)).astype(np.float32)
+    coefs[:, 1] = coefs[:, 2, 3] = 0
+    with_coefs(net, coefs)
+    net.norm("bn1")
+    net.relu("relu")
+    graph = quantize(net.head(), coef_bits=bits, calibration=CALIBRATION).graph
+    basis, mac = graph.by_name["conv1.basis"].op, graph.by_name["conv1.mac"].op
+    assert mac.coefs.any(axis=0).all() and mac.coefs.shape[1] == basis.pattern.sum() == basis.words
+    assert not basis.pattern[1].any() and not basis.pattern[2, 3]
+    assert bits < 8 or basis.pattern.sum() == 7
 
 
 def test_a_layer_without_coefficients_is_its_bias() -> None:
@@ -207,7 +221,7 @@ def test_a_layer_without_coefficients_is_its_bias() -> None:
     float_graph = net.head()
     quantized = quantize(float_graph, calibration=CALIBRATION)
     mac = quantized.graph.by_name["conv1.mac"].op
-    assert not mac.coefs.any() and mac.coefs.shape == (4, 3)
+    assert not mac.coefs.any() and mac.coefs.shape == (4, 1)
     logits = predict_integer(quantized.graph, UNSEEN)
     assert len({tuple(row) for row in logits.tolist()}) == 1
     want = predict_float(float_graph, UNSEEN[:1])
@@ -220,7 +234,7 @@ def test_constants_use_their_widths() -> None:
     for node in graph:
         if isinstance(node.op, SparseMac):
             r = node.op.requant
-            ends = (r.multiplier.max() / 2**16, r.skip_multiplier / 2**16, np.abs(r.bias).max() / 2**31)
+            ends = (r.multiplier.max() / 2**12, r.skip_multiplier / 2**16, np.abs(r.bias).max() / 2**31)
             assert max(ends) <= 1 and (r.shift == 47 or max(ends) > 0.2), node.name
 
 
@@ -274,10 +288,9 @@ def test_accuracy_of_resnet20(
     assert top1(partial(predict_integer, graph), images, labels) > want - points
 
 
-def test_raw_pixels_are_no_skip_connection() -> None:
-    """Their scale differs by channel and their zero is the mean: one multiplier of the requantizer cannot stand for that."""
-    net = Net(8, 0)
-    x = net.conv("conv", 3)
-    net.add("add", Add(net.spec(x)), x, "input")
-    with pytest.raises(UsageError, match="conv: it adds the raw pixels"):
-        quantize(net.head(), calibration=pixels(8, 8))
+def test_noise_beyond_its_field_is_mirrored():
+    field, large = noise(1, SIDE, 256, 3), noise(1, SIDE + 100, 256, 3)
+    assert large.shape == (1, SIDE + 100, 256, 3) and large.dtype == np.uint8
+    np.testing.assert_array_equal(large[:, :SIDE], field)
+    np.testing.assert_array_equal(large[:, SIDE:], field[:, : SIDE - 101 : -1])
+    assert noise(1, 3 * SIDE, 8, 1).shape == (1, 3 * SIDE, 8, 1)

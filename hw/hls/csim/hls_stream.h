@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// hls::stream for C simulation with g++: unbounded by default; with PENNI_BOUNDED as deep as declared.
+/// hls::stream for C simulation with g++: as deep as declared in bounded frames, of any depth in the others.
 ///
 /// Unbounded, the functions of a dataflow region run one after the other. Bounded, each is a coroutine: reading an
 /// empty stream or writing a full one yields to the others; where none can continue, that is a deadlock, and the run
@@ -30,22 +30,22 @@ public:
     size_t size() const { return words_.size() - head_; }
 
     void write(const T& word) {
-#ifdef PENNI_BOUNDED
-        while (full()) penni_csim::wait(queue_, true);
-        penni_csim::moved();
-#endif
+        if (penni_csim::bounded) {
+            while (full()) penni_csim::wait(queue_, true);
+            penni_csim::moved();
+            queue_.count(size() + 1);
+        }
         words_.push_back(word);
-        queue_.count(size());
         if (queue_.trace()) penni_csim::record(queue_.trace(), word);
     }
 
     T read() {
-#ifdef PENNI_BOUNDED
-        while (empty()) penni_csim::wait(queue_, false);
-        penni_csim::moved();
-#else
-        if (empty()) penni_csim::underflow(queue_);
-#endif
+        if (penni_csim::bounded) {
+            while (empty()) penni_csim::wait(queue_, false);
+            penni_csim::moved();
+        } else if (empty()) {
+            penni_csim::underflow(queue_);
+        }
         const T word = words_[head_++];
         if (head_ == words_.size()) {
             words_.clear();

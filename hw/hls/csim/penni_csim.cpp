@@ -55,6 +55,8 @@ void run_process() {
 
 }  // namespace
 
+bool bounded = false;
+
 queue::queue(const char* name, int depth) : name_(name), depth_(size_t(depth)), statistics_(&all_statistics[name]) {
     statistics_->depth = depth_;
     if (!trace_folder.empty() && !statistics_->trace) {

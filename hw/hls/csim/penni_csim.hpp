@@ -17,7 +17,7 @@ namespace penni_csim {
 /// Exit statuses of the test bench.
 enum status { OK = 0, MISMATCH = 1, USAGE = 2, DEADLOCK = 3, STREAM_MISUSE = 4 };
 
-/// Kept for each stream name, over all frames.
+/// Kept for each stream name, over all bounded frames.
 struct statistics {
     size_t depth = 0;  ///< words it can hold; 0: any number
     size_t most = 0;   ///< most words it has held at once
@@ -50,11 +50,23 @@ void print_statistics(FILE* file);
 /// End the run: a read from an empty stream while no other function can fill it.
 [[noreturn]] void underflow(const queue& stream);
 
+/// Streams are as deep as declared, and each process is a coroutine.
+extern bool bounded;
+
 /// Processes of the next `join` run their function this many times.
 void set_frames(size_t frames);
 void spawn(const char* name, std::function<void()> function);
 /// Run all processes to their end; in a deadlock, end the run.
 void join();
+/// A function of a dataflow region: now, or bounded, at the join.
+template <typename F>
+void call(const char* name, F function) {
+    if (bounded) {
+        spawn(name, function);
+    } else {
+        function();
+    }
+}
 /// Called in a process: yield to the others, because `stream` is full or empty.
 void wait(const queue& stream, bool full);
 /// Called in a process: a word has moved.

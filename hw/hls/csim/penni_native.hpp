@@ -109,6 +109,11 @@ word<N> bits_at(const word<W>& from, int low) {
 }
 
 template <int N, int W>
+void put_bits(word<W>& into, int low, const word<N>& bits) {
+    put<N>(into, low, uint64_t(bits));
+}
+
+template <int N, int W>
 word<N> get(const word<W>& from, int index) {
     return field<N>(from, index * N);
 }

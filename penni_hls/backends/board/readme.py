@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ...target.resources import Resources
 from ..design import Design
 from ..templates import render
+from ..top import result_shape
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ def emit_readme(design: Design) -> dict[str, str]:
         notes=design.notes,
         board=schedule.board,
         input=spec,
-        classes=out.shape[2],
+        output=_output(result_shape(out)),
+        vector=out.pixels == 1,
         logit_type=out.qtype,
         cycles=f"{schedule.cycles_per_image:,}",
         slowest=schedule.slowest,
@@ -38,6 +40,12 @@ def emit_readme(design: Design) -> dict[str, str]:
         shortfalls=tuple(map(str, schedule.shortfalls)),
     )
     return {"README.md": text}
+
+
+def _output(shape: tuple[int, ...]) -> str:
+    if len(shape) == 1:
+        return f"{shape[0]} logits"
+    return f"a {'x'.join(map(str, shape))} map, rows from the top, channels within a pixel, one value per beat"
 
 
 def _rows(needed: Resources, device: Resources) -> tuple[ResourceRow, ...]:

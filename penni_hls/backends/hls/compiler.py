@@ -7,12 +7,12 @@ relative names: simulate it in `Netlist.directory`.
 from __future__ import annotations
 
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import ToolError
 from ...target.boards import Board
+from ..children import execute, full_disk
 from ..top import TOP
 from .emit import BAMBU_CORE
 
@@ -47,7 +47,7 @@ def synthesize(hls: Path, board: Board, work: Path) -> Netlist:
     style, command = find()
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    hls = hls.resolve()
+    hls, work = hls.resolve(), work.resolve()
     if style == "vitis":
         _run([command, "-f", str(hls / "build.tcl"), "csim=0 export=0"], work)
         directory, top = work / "build" / "solution" / "syn" / "verilog", TOP
@@ -86,10 +86,10 @@ def _run(command: list[str], work: Path) -> None:
     log = work / f"{name}.log"
     try:
         with log.open("w", encoding="utf-8", errors="replace") as out:
-            done = subprocess.run(command, cwd=work, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+            done = execute(command, cwd=work, log=out)
     except OSError as error:
         raise ToolError(f"{name} could not be run: {error.strerror}") from None
     if done.returncode:
         lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-        said = " / ".join(lines[-TAIL:]) or "it said nothing"
+        said = full_disk("\n".join(lines), work) or " / ".join(lines[-TAIL:]) or "it said nothing"
         raise ToolError(f"{name} failed with status {done.returncode}: {said} (all of it: {log})")

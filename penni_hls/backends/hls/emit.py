@@ -13,7 +13,7 @@ import numpy as np
 
 from ...files import HW
 from ...ir import interpreter
-from ...ir.graph import Graph, Node
+from ...ir.graph import Graph
 from ...ir.ops.base import Folding, Operator
 from ...ir.ops.memory import Memory
 from ...ir.streams import Port, Stream
@@ -25,9 +25,10 @@ from .adders import Basis, basis_view
 
 LOGITS = "logits"  # the stream and the process before the output port
 BAMBU_CORE = "penni_core"  # what bambu calls the top: `penni_top` is the wrapper with the vendor's ports
-VECTOR_FRAMES = 2
+VECTOR_PIXELS = 1 << 20  # of both test images of a project; of larger ones there is one
 ROM_PIECE = 64  # a memory word wider than this is kept in pieces
 LINE = 100
+TILES = 16  # words that a tile edge holds
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,12 @@ class Edge:
 
 @dataclass(frozen=True)
 class PortView:
-    """A port of a top: a stream of `words` per frame, or an array of that many."""
+    """A port of a top: a stream of `words` per call, in packets of an image each, or an array of that many."""
 
     name: str
     word: str
     words: int
+    packet: int
     output: bool
     memory: bool = False
 
@@ -106,7 +108,7 @@ def emit_hls(schedule: Schedule) -> dict[str, str | bytes]:
     layers = [_config(node.name, node.op, schedule.foldings[node.name]) for node in schedule.instances]
     files: dict[str, str | bytes] = {**_sources([_network_top(schedule)]), **_layer_files(layers)}
     period = f"{1000 / schedule.board.clock_mhz:.3f}"
-    files["hls/build.tcl"] = render("hls/build.tcl.j2", board=schedule.board, period=period, frames=VECTOR_FRAMES)
+    files["hls/build.tcl"] = render("hls/build.tcl.j2", board=schedule.board, period=period, frames=_frames(schedule))
     files["hls/bambu/penni_top.v"] = render(
         "hls/bambu_top.v.j2", core=BAMBU_CORE, words=_by_name(ports(schedule))[OUTPUT].words
     )
@@ -128,17 +130,17 @@ def operator_top(name: str) -> str:
 def streams(schedule: Schedule) -> tuple[Edge, ...]:
     """Every stream inside the top, in graph order: one per edge, and the one before the output port.
 
-    Map edges are as deep as their links; a tile edge holds two channels of a group (2·d words), so that neither side
-    waits for the other within a channel.
+    Map edges are as deep as their links; a tile edge holds about two channels of a group, so that neither side waits for
+    the other within a channel.
     """
-    graph, depths = schedule.graph, {(link.dst, link.port): link.depth for link in schedule.links}
+    graph, depths = schedule.graph, {(link.dst, link.port): link.cpp_depth for link in schedule.links}
     result = []
     for node in schedule.instances:
         for index, (src, port) in enumerate(zip(node.inputs, node.op.inputs(schedule.foldings[node.name]))):
             if not graph.by_name[src].op.hardware:
                 continue
             spec = port.stream.spec
-            depth = 2 * spec.shape[3] if spec.tiled else depths[node.name, index]
+            depth = TILES if spec.tiled else depths[node.name, index]
             name = f"{identifier(src)}_to_{identifier(node.name)}" + (f"_{index}" if index else "")
             result.append(Edge(name, src, node.name, index, port.stream, depth))
     result.append(Edge(LOGITS, graph.output.name, OUTPUT, 0, Stream(graph.output.op.out_spec), 2))
@@ -152,26 +154,33 @@ def _network_top(schedule: Schedule) -> Top:
     inner, top = streams(schedule), ports(schedule)
     into = {(edge.dst, edge.port): edge.name for edge in inner}
     out = graph.output.op.out_spec
-    processes = []
+    processes, modules = [], {}
     for node in schedule.instances:
         ins = [into.get((node.name, port), INPUT) for port in range(len(node.inputs))]
         outs = [edge.name for edge in inner if edge.src == node.name]
         brought = [port.name for port in top if port.node == node.name]
-        processes.append(_process(node.name, node.op, ins, outs, brought))
+        modules[node.name] = node.op.module(schedule.foldings[node.name])
+        processes.append(_process(node.name, modules[node.name], ins, outs, brought))
     count = _by_name(top)[OUTPUT].words
-    sink = Config(f"{LOGITS}_config", "", _constants(COUNT=count, XW=out.qtype.bits, X_SIGNED=int(out.qtype.signed)))
+    sink = Config(
+        f"{LOGITS}_config",
+        "",
+        _constants(COUNT=count, IMAGES=schedule.copies, XW=out.qtype.bits, X_SIGNED=int(out.qtype.signed)),
+    )
     processes.append(Process(LOGITS, "penni::send_logits", sink.name, (LOGITS, OUTPUT)))
-    return Top(TOP, _headers(schedule.instances), (sink,), tuple(map(_port, top)), inner, tuple(processes))
+    views = (_port(port, 1 if port.external else schedule.copies) for port in top)
+    return Top(TOP, _headers(modules), (sink,), tuple(views), inner, tuple(processes))
 
 
 def _by_name(top: tuple[TopPort, ...]) -> dict[str, TopPort]:
     return {port.name: port for port in top}
 
 
-def _port(port: TopPort) -> PortView:
+def _port(port: TopPort, images: int = 1) -> PortView:
+    """images: that a call of the top takes and gives."""
     output = port.kind == "stream_out"
     word = "penni::logit" if output else _word(port.bits)
-    return PortView(port.name, word, port.words, output, port.kind == "memory")
+    return PortView(port.name, word, images * port.words, port.words, output, port.kind == "memory")
 
 
 def _word(bits: int) -> str:
@@ -180,24 +189,26 @@ def _word(bits: int) -> str:
 
 def _operator_top(name: str, op: Operator, folding: Folding) -> Top:
     def view(label: str, port: Port, output: bool) -> PortView:
-        return PortView(label, _word(port.stream.bits), port.stream.beats_per_frame, output)
+        images, beats = op.gives if output else op.takes, port.stream.beats_per_frame
+        return PortView(label, _word(port.stream.bits), images * beats, beats, output)
 
     ins = [view(f"in{i}", port, False) for i, port in enumerate(op.inputs(folding))]
     outs = [view(f"out{i}", port, True) for i, port in enumerate(op.outputs(folding))]
     brought = [_port(external_port(name, external)) for external in op.externals(folding)]
-    process = _process(name, op, *([port.name for port in group] for group in (ins, outs, brought)))
-    return Top(operator_top(name), _headers([Node(name, op)]), (), (*ins, *outs, *brought), (), (process,))
+    module = op.module(folding)
+    process = _process(name, module, *([port.name for port in group] for group in (ins, outs, brought)))
+    return Top(operator_top(name), _headers({name: module}), (), (*ins, *outs, *brought), (), (process,))
 
 
-def _process(name: str, op: Operator, ins: list[str], outs: list[str], externals: list[str]) -> Process:
+def _process(name: str, module: str, ins: list[str], outs: list[str], externals: list[str]) -> Process:
     """Every operator's function takes its first input, its outputs, its other inputs, its external ports."""
-    return Process(name, f"penni::{op.kind}", _config_name(name), (ins[0], *outs, *ins[1:], *externals))
+    return Process(name, f"penni::{module}", _config_name(name), (ins[0], *outs, *ins[1:], *externals))
 
 
-def _headers(nodes: Iterable[Node[Operator]]) -> tuple[str, ...]:
-    nodes = tuple(nodes)
-    kinds = sorted({node.op.kind for node in nodes})
-    return (*(f"penni_{kind}.hpp" for kind in kinds), *(f"layers/{identifier(node.name)}.hpp" for node in nodes))
+def _headers(modules: Mapping[str, str]) -> tuple[str, ...]:
+    """modules: of each operator, by its name."""
+    functions = sorted(set(modules.values()))
+    return (*(f"penni_{name}.hpp" for name in functions), *(f"layers/{identifier(name)}.hpp" for name in modules))
 
 
 def _check_names(names: Iterable[str]) -> None:
@@ -225,7 +236,8 @@ def _constants(**values: int) -> tuple[tuple[str, int], ...]:
 
 def _config(name: str, op: Operator, folding: Folding) -> Config:
     roms = tuple(_rom(rom, memory) for rom, memory in op.memories(folding).items())
-    basis = None if op.sums is None else basis_view(op.sums)
+    sums = op.sums(folding)
+    basis = None if sums is None else basis_view(sums)
     title = f"{name}: {op.kind}, {', '.join(f'{name} = {value}' for name, value in folding.choices().items())}"
     return Config(_config_name(name), title, _constants(**op.parameters(folding)), roms, basis)
 
@@ -268,16 +280,23 @@ def _library() -> dict[str, str]:
     return {f"hls/{path.relative_to(root).as_posix()}": path.read_text(encoding="utf-8") for path in paths}
 
 
+def _frames(schedule: Schedule) -> int:
+    """Calls of the top for the test images in the project: two, so that one follows the other, unless they are large."""
+    return 2 if 2 * schedule.graph.input.op.out_spec.pixels <= VECTOR_PIXELS else 1
+
+
 def _vectors(schedule: Schedule) -> dict[str, bytes]:
     """Random frames, what external ports take, and what must come out, for a C simulation without Python."""
     graph = schedule.graph
     spec = graph.input.op.out_spec
-    rng = np.random.default_rng(0)
-    images = rng.integers(spec.qtype.lo, spec.qtype.hi + 1, (VECTOR_FRAMES, *spec.shape)).astype(spec.qtype.dtype)
+    rng, frames = np.random.default_rng(0), _frames(schedule)
+    images = rng.integers(spec.qtype.lo, spec.qtype.hi + 1, (frames * schedule.copies, *spec.shape)).astype(
+        spec.qtype.dtype
+    )
     logits = interpreter.output(graph, images).values
     brought = {port.name: memory_bytes(port.external.contents) for port in ports(schedule) if port.external}
     return {
         f"hls/vectors/{INPUT}.bin": images.tobytes(),
-        **{f"hls/vectors/{name}.bin": VECTOR_FRAMES * data for name, data in brought.items()},
-        f"hls/vectors/{OUTPUT}.expect.bin": logits.reshape(VECTOR_FRAMES, -1).astype("<i4").tobytes(),
+        **{f"hls/vectors/{name}.bin": frames * data for name, data in brought.items()},
+        f"hls/vectors/{OUTPUT}.expect.bin": logits.reshape(len(images), -1).astype("<i4").tobytes(),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import UsageError
+from ...locks import free_folder
 from ...project import Project
 from ..engine import Engine
 from ..result import Simulation, Stage, silent
@@ -18,9 +19,11 @@ def hls(
     """Synthesize hls/ with whichever compiler is on PATH and simulate the Verilog that it writes."""
     if layer is not None:
         raise UsageError("--layer does not go with --engine hls: the compiler gives the whole network")
+    project.check_whole("hls")
     stage(f"running {compiler.find()[1]}")
-    made = compiler.synthesize(project.path / "hls", project.schedule.board, project.work / "hls")
-    return simulate_netlist(project, images, other_netlist(made.directory), "hls", waves, stage)
+    with free_folder(project.work / "hls") as work:
+        made = compiler.synthesize(project.path / "hls", project.schedule.board, work)
+        return simulate_netlist(project, images, other_netlist(made.directory), "hls", waves, stage)
 
 
 HLS = Engine("hls", "RTL made from the C++", 1, hls, (WAVES,))

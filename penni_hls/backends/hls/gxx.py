@@ -1,10 +1,8 @@
 """C simulation: the generated C++ compiled by g++ against the ap_int headers that hls4ml ships, and run.
 
-Three ways of building the same sources:
-
-    default   machine integers (proven equal), the functions one after the other over unbounded streams: fast
-    exact     ap_int and ap_uint, every width as in hardware
-    bounded   each function a coroutine, each stream as deep as declared: a deadlock shows, with the streams' names
+Two ways of building the same sources, machine integers (proven equal), or `exact`: ap_int and ap_uint, every width as in
+hardware. Two ways of running a frame, the functions one after the other over streams of any depth: fast; or bounded, each
+function a coroutine, each stream as deep as declared: a deadlock shows, with the streams' names.
 """
 
 from __future__ import annotations
@@ -14,7 +12,6 @@ import importlib.util
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +22,11 @@ from ...errors import PenniError, ToolError
 from ...ir.fixed import IntTensor
 from ...ir.ops.base import Folding, Operator
 from ...ir.streams import Stream
+from ...locks import free_folder
 from ...schedule import Schedule
 from ..cache import built, key_of
+from ..children import Finished, execute, full_disk
+from ..result import Stage, silent
 from ..top import INPUT, LOGIT, OUTPUT, TOP, external_port, ports
 from ..words import memory_bytes, pack, unpack
 from .emit import Edge, emit_operators, operator_top, streams
@@ -52,13 +52,13 @@ class StreamUse:
 
 @dataclass(frozen=True)
 class Run:
-    """What the test bench said. outputs: bytes of each output port. traces: the folder of the streams' words."""
+    """What the test bench said. outputs: bytes of each output port. traces: of each stream, by name; {} if not traced."""
 
     outputs: dict[str, bytes]
     seconds: float
     frames: int
     streams: dict[str, StreamUse]
-    traces: Path | None
+    traces: dict[str, bytes]
 
     @property
     def images_per_second(self) -> float:
@@ -82,64 +82,96 @@ def ap_types() -> Path:
     raise ToolError("the ap_int headers of hls4ml were not found; C simulation needs them (pip install hls4ml==1.3.0)")
 
 
-def build(hls: Path, work: Path, *, bounded: bool = False, exact: bool = False) -> Path:
+def build(hls: Path, work: Path, *, exact: bool = False, stage: Stage = silent) -> Path:
     """Compile the generated folder `hls` in `work` -> the test bench. Nothing is done where it is there already."""
     gxx, headers = compiler(), ap_types()
-    defines = ["-DPENNI_CSIM", *(["-DPENNI_BOUNDED"] if bounded else []), *([] if exact else ["-DPENNI_NATIVE"])]
+    hls, work = hls.absolute(), work.absolute()  # no argument begins with "-" or "@", whatever the folder's name
+    defines = ["-DPENNI_CSIM", *([] if exact else ["-DPENNI_NATIVE"])]
     include = [f"-I{hls}", f"-I{hls / 'csim'}", "-isystem", str(headers)]
     command = [gxx, "-O1" if exact else "-O2", *FLAGS, *defines, *include]
-    folder = work / f"csim{'-bounded' if bounded else ''}{'-exact' if exact else ''}"
+    folder = work / f"csim{'-exact' if exact else ''}"
 
-    def compile_all() -> None:
+    def compile_all(folder: Path) -> None:
         units = _units(hls, folder)
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(lambda unit: _compile([*command, "-c", str(unit), "-o", str(_object(folder, unit))]), units))
         _compile([gxx, *(str(_object(folder, unit)) for unit in units), "-o", str(folder / "testbench")])
 
     sources = [path for path in sorted(hls.rglob("*")) if path.suffix in (".cpp", ".hpp", ".h")]
-    return built(folder, key_of(command, sources, hls), compile_all) / "testbench"
+    return built(folder, key_of(command, sources, hls), compile_all, stage) / "testbench"
 
 
-def run(bench: Path, top: str, frames: int, inputs: Mapping[str, bytes], work: Path, *, trace: bool = False) -> Run:
-    """Run `top` for `frames` frames; inputs: bytes of each input port, as `words.pack` makes them."""
+def run(
+    bench: Path,
+    top: str,
+    frames: int,
+    inputs: Mapping[str, bytes],
+    work: Path,
+    *,
+    bounded: int = 0,
+    trace: bool = False,
+) -> Run:
+    """Run `top` for `frames` frames, the first `bounded` with streams as deep as declared; inputs: bytes of each input
+    port, as `words.pack` makes them.
+
+    Files are exchanged in `work`, or beside it where another process uses that.
+    """
+    with free_folder(work.absolute()) as folder:
+        return _run(bench, top, frames, inputs, folder, bounded, trace)
+
+
+def _run(bench: Path, top: str, frames: int, inputs: Mapping[str, bytes], work: Path, bounded: int, trace: bool) -> Run:
     folders = {name: work / name for name in ("in", "out", "trace")}
     for folder in folders.values():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
     for port, data in inputs.items():
         (folders["in"] / f"{port}.bin").write_bytes(data)
-    arguments = [str(bench), top, str(frames), str(folders["in"]), str(folders["out"])]
+    arguments = [str(bench), "--bounded", str(bounded), top, str(frames), str(folders["in"]), str(folders["out"])]
     done = _execute([*arguments, str(folders["trace"])] if trace else arguments)
     if done.returncode in STUCK:
         raise Stuck(f"C simulation of {top}: {_last_line(done.stderr)}")
     if done.returncode:
-        raise ToolError(f"C simulation of {top} ended with status {done.returncode}: {_last_line(done.stderr)}")
+        why = full_disk(done.stderr, work) or _last_line(done.stderr)
+        raise ToolError(f"C simulation of {top} ended with status {done.returncode}: {why}")
     said = json.loads(done.stdout)
-    outputs = {path.stem: path.read_bytes() for path in sorted(folders["out"].glob("*.bin"))}
+    outputs, traces = (
+        {path.stem: path.read_bytes() for path in sorted(folders[name].glob("*.bin"))} for name in ("out", "trace")
+    )
     use = {name: StreamUse(**figures) for name, figures in said["streams"].items()}
-    return Run(outputs, said["seconds"], frames, use, folders["trace"] if trace else None)
+    return Run(outputs, said["seconds"], frames, use, traces)
 
 
 def csim(
     schedule: Schedule, hls: Path, work: Path, images: np.ndarray, *, bounded: bool = False, exact: bool = False,
     trace: bool = False,
 ) -> tuple[np.ndarray, Run]:  # fmt: skip
-    """Simulate the network in `hls`. images (N, H, W, C) uint8 -> logits (N, classes) int64, and how it went."""
-    bench = build(hls, work, bounded=bounded, exact=exact)
+    """Simulate the network in `hls`. images (N, H, W, C) uint8 -> logits (N, classes) int64, and how it went.
+
+    bounded: in all images, not only the first, streams are as deep as declared."""
+    bench = build(hls, work, exact=exact)
     pixels = Stream(schedule.graph.input.op.out_spec)
-    inputs = {INPUT: pack(pixels.beats(images), pixels.spec.qtype)}
+    frames = -(-len(images) // schedule.copies)  # a call takes an image for each copy of the network
+    inputs = {INPUT: pack(pixels.beats(_filled(images, frames * schedule.copies)), pixels.spec.qtype)}
     brought = {port.name: port.external.contents for port in ports(schedule) if port.external}
-    inputs |= {name: len(images) * memory_bytes(contents) for name, contents in brought.items()}
-    done = run(bench, TOP, len(images), inputs, work / "csim-run", trace=trace)
-    return unpack(done.outputs[OUTPUT], 1, LOGIT).reshape(len(images), -1).astype(np.int64), done
+    inputs |= {name: frames * memory_bytes(contents) for name, contents in brought.items()}
+    done = run(bench, TOP, frames, inputs, work / "csim-run", bounded=frames if bounded else 1, trace=trace)
+    logits = unpack(done.outputs[OUTPUT], 1, LOGIT).reshape(frames * schedule.copies, -1)[: len(images)]
+    return logits.astype(np.int64), done
+
+
+def _filled(values: np.ndarray, count: int) -> np.ndarray:
+    """values (n, ...) -> (count, ...), zeros behind."""
+    return np.concatenate([values, np.zeros((count - len(values), *values.shape[1:]), values.dtype)])
 
 
 def tensors(schedule: Schedule, done: Run) -> Iterable[tuple[Edge, np.ndarray]]:
-    """What crossed each stream of a traced run, in graph order: (N, *spec.shape) in the dtype of its type."""
-    if done.traces is None:
+    """What crossed each stream of a traced run, in graph order: (N, *spec.shape) in the dtype of its type, of all images
+    of its calls."""
+    if not done.traces:
         raise ValueError("the run was not traced")
     for edge in streams(schedule):
-        yield edge, _tensor((done.traces / f"{edge.name}.bin").read_bytes(), edge.stream)
+        yield edge, _tensor(done.traces[edge.name], edge.stream)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +191,7 @@ def csim_operators(
     bounded: bool = False,
     exact: bool = False,
 ) -> dict[str, tuple[np.ndarray, ...]]:
-    """Simulate operators alone, all in one build. -> by name the output port(s): (N, *out_spec.shape).
+    """Simulate operators alone, all in one build. -> by name what each output port gave: (N, *out_spec.shape).
 
     project: a generated folder whose own headers are used, as they are there."""
     hls = work / "hls"
@@ -168,8 +200,8 @@ def csim_operators(
         if Path(name).name not in TOP_HEADERS and name.endswith(".hpp") and (project / name).is_file():
             files[name] = (project / name).read_bytes()
     write_changed(files, work)
-    bench = build(hls, work, bounded=bounded, exact=exact)
-    return {name: _run_alone(bench, name, alone, work / "run") for name, alone in operators.items()}
+    bench = build(hls, work, exact=exact)
+    return {name: _run_alone(bench, name, alone, work / "run", bounded) for name, alone in operators.items()}
 
 
 def write_changed(files: Mapping[str, str | bytes], folder: Path) -> None:
@@ -181,15 +213,21 @@ def write_changed(files: Mapping[str, str | bytes], folder: Path) -> None:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
-def _run_alone(bench: Path, name: str, alone: Alone, work: Path) -> tuple[np.ndarray, ...]:
-    op, folding, frames = alone.op, alone.folding, len(alone.inputs[0].values)
+def _run_alone(bench: Path, name: str, alone: Alone, work: Path, bounded: bool) -> tuple[np.ndarray, ...]:
+    op, folding, images = alone.op, alone.folding, tuple(len(tensor.values) for tensor in alone.inputs)
+    frames = -(-max(images) // op.takes)
     pairs = zip(op.inputs(folding), alone.inputs, strict=True)
-    inputs = {f"in{i}": pack(port.stream.beats(tensor.values), tensor.qtype) for i, (port, tensor) in enumerate(pairs)}
+    inputs = {
+        f"in{i}": pack(port.stream.beats(_filled(tensor.values, frames * op.takes)), tensor.qtype)
+        for i, (port, tensor) in enumerate(pairs)
+    }
     for external in op.externals(folding):
         inputs[external_port(name, external).name] = frames * memory_bytes(external.contents)
-    done = run(bench, operator_top(name), frames, inputs, work)
+    done = run(bench, operator_top(name), frames, inputs, work, bounded=frames if bounded else 0)
     outputs = op.outputs(folding)
-    return tuple(_tensor(done.outputs[f"out{i}"], port.stream) for i, port in enumerate(outputs))
+    return tuple(
+        _tensor(done.outputs[f"out{i}"], port.stream)[: op.images_out(images, i)] for i, port in enumerate(outputs)
+    )
 
 
 def _tensor(data: bytes, stream: Stream) -> np.ndarray:
@@ -204,7 +242,7 @@ def _units(hls: Path, folder: Path) -> list[Path]:
     units = []
     for at in range(0, len(tops), TOPS_A_UNIT):
         unit = folder / f"unit{at // TOPS_A_UNIT}.cpp"
-        unit.write_text("".join(f'#include "{path.resolve()}"\n' for path in tops[at : at + TOPS_A_UNIT]))
+        unit.write_text("".join(f'#include "{path.name}"\n' for path in tops[at : at + TOPS_A_UNIT]))
         units.append(unit)
     return [hls / "testbench.cpp", *units, hls / "csim" / "penni_csim.cpp"]
 
@@ -217,12 +255,13 @@ def _compile(command: list[str]) -> None:
     done = _execute(command)
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if "error" in line or "undefined reference" in line]
-        raise ToolError(f"g++ failed: {errors[0] if errors else _last_line(done.stderr)}")
+        full = full_disk(done.stderr, Path(command[-1]).parent)
+        raise ToolError(f"g++ failed: {full or (errors[0] if errors else _last_line(done.stderr))}")
 
 
-def _execute(command: list[str]) -> subprocess.CompletedProcess[str]:
+def _execute(command: list[str]) -> Finished:
     try:
-        return subprocess.run(command, capture_output=True, text=True)
+        return execute(command)
     except OSError as error:
         raise ToolError(f"{Path(command[0]).name} could not be run: {error.strerror}") from None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from ...ir.fixed import IntTensor
 from ...ir.graph import Node
+from ...ir.images import images_of
 from ...ir.ops.base import Folding, Operator
 from ...ir.streams import Port as StreamPort
 from ...ir.streams import Stream
@@ -54,6 +55,7 @@ class Port:
     bits: int
     words: np.ndarray
     last: str | None = None
+    frames: int | None = None  # that the words are of; None: those of the design
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +134,10 @@ def _axis(port: TopPort, words: np.ndarray, last: bool = False) -> Port:
     return Port(port.name, *signals, port.bits, words, f"{port.name}_TLAST" if last else None)
 
 
-def _externals(ports: Sequence[TopPort], frames: int) -> tuple[tuple[Port, ...], tuple[ExternalMemory, ...]]:
-    """What the external ports among `ports` are fed in `frames` frames, and what their memories hold."""
+def _externals(
+    ports: Sequence[TopPort], frames: Callable[[TopPort], int]
+) -> tuple[tuple[Port, ...], tuple[ExternalMemory, ...]]:
+    """What the external ports among `ports` are fed in so many frames each, and what their memories hold."""
     streams, memories = [], []
     for port in ports:
         if port.external is None:
@@ -142,7 +146,7 @@ def _externals(ports: Sequence[TopPort], frames: int) -> tuple[tuple[Port, ...],
         if port.kind == "memory":
             memories.append(ExternalMemory(port.name, data))
         else:
-            words = np.frombuffer(frames * data, np.uint8).reshape(frames * port.words, -1)
+            words = np.frombuffer(frames(port) * data, np.uint8).reshape(frames(port) * port.words, -1)
             streams.append(_axis(port, words[:, :size]))
     return tuple(streams), tuple(memories)
 
@@ -185,7 +189,8 @@ def _write_port(folder: Path, design: Design, port: Port) -> dict:
     file = f"{design.name}_{port.name}.npy"
     np.save(folder / file, port.words)
     keys = ("name", "valid", "ready", "data", "bits", "last")
-    return {key: getattr(port, key) for key in keys} | {"file": file}
+    frames = design.frames if port.frames is None else port.frames
+    return {key: getattr(port, key) for key in keys} | {"file": file, "frames": frames}
 
 
 def _write_memory(folder: Path, memory: ExternalMemory) -> dict:
@@ -226,14 +231,17 @@ def operator_design(run: OperatorRun) -> Design:
 
     def port(port: StreamPort, values: np.ndarray, ends: tuple[str, str, str]) -> Port:
         signals = (f"{design}_{port.name}_{end}" for end in ends)
-        return Port(port.name, *signals, port.stream.bits, tensor_words(values, port.stream))
+        return Port(port.name, *signals, port.stream.bits, tensor_words(values, port.stream), frames=len(values))
 
     inputs = (
         port(sink, tensor.values, ("valid_i", "ready_o", "data_i"))
         for sink, tensor in zip(op.inputs(folding), run.inputs)
     )
-    outputs = (port(out, run.expected.values, ("valid_o", "ready_i", "data_o")) for out in op.outputs(folding))
-    streams, memories = _externals([external_port(run.node.name, e) for e in op.externals(folding)], frames)
+    outputs = (
+        port(out, op.given(run.expected, number).values, ("valid_o", "ready_i", "data_o"))
+        for number, out in enumerate(op.outputs(folding))
+    )
+    streams, memories = _externals([external_port(run.node.name, e) for e in op.externals(folding)], lambda _: frames)
     return Design(design, frames, (*inputs, *streams), tuple(outputs), memories)
 
 
@@ -262,9 +270,10 @@ def top_design(schedule: Schedule, images: np.ndarray, logits: np.ndarray) -> De
     """The whole accelerator: images (N, H, W, C) in, logits (N, 1, 1, classes) out, by the port names of penni_top."""
     top = {port.name: port for port in ports(schedule)}
     graph, frames = schedule.graph, len(images)
+    seen: dict[str | None, int] = {**images_of(graph, frames)}
     pixels = tensor_words(images, Stream(graph.input.op.out_spec))
     results = bit_fields(Stream(graph.output.op.out_spec).beats(logits), LOGIT.bits)
-    streams, memories = _externals(tuple(top.values()), frames)
+    streams, memories = _externals(tuple(top.values()), lambda port: seen[port.node])
     inputs = (_axis(top[INPUT], pixels), *streams)
     return Design("top", frames, inputs, (_axis(top[OUTPUT], results, last=True),), memories)
 

@@ -144,20 +144,21 @@ def emit_instance(node: Node[Operator], folding: Folding) -> dict[str, str]:
 
 def _instance(node: Node[Operator], folding: Folding, module: str) -> InstanceView:
     op = node.op
+    sums = op.sums(folding)
     parameters = [Parameter(name, str(value)) for name, value in op.parameters(folding).items()]
     for name in op.memories(folding):
         parameters.append(Parameter(f"{name.upper()}_FILE", f'"{memory_file(node.name, name)}"'))
     return InstanceView(
         title=f"{node.name}: {op.kind}, {', '.join(map(str, op.in_specs))} to {op.out_spec}.",
         module=module,
-        primitive=f"penni_{op.kind}",
+        primitive=f"penni_{op.module(folding)}",
         kind=op.kind,
         sinks=_views(op.inputs(folding)),
         unused_sinks=op.unused_inputs(),
         copies_range=_copies_range(op),
         out_width=op.outputs(folding)[0].stream.bits,
         parameters=tuple(parameters),
-        adders=None if op.sums is None else adders_view(op.sums, f"{module}_adders"),
+        adders=None if sums is None else adders_view(sums, f"{module}_adders"),
         externals=_externals(node, folding),
     )
 
@@ -183,8 +184,7 @@ def _copies_range(op: Operator) -> str:
 def _stream(graph: Graph[Operator], src: str, dst: str, port: int) -> StreamView:
     """The stream from node `src` into input number `port` of its reader `dst`."""
     name = identifier(src)
-    number = graph.readers[src].index(dst) + graph.by_name[dst].inputs[:port].count(src)
-    copy = f"[{number}]" if graph.by_name[src].op.readers > 1 else ""
+    copy = f"[{graph.reader(dst, port)}]" if graph.by_name[src].op.readers > 1 else ""
     return StreamView(f"{name}_valid{copy}", f"{name}_ready{copy}", f"{name}_data")
 
 

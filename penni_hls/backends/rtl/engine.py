@@ -19,10 +19,11 @@ from ...ir import interpreter
 from ...ir.fixed import QType
 from ...ir.graph import Node
 from ...ir.streams import Stream
+from ...locks import free_folder
 from ...project import Project
 from ..cache import built, key_of
 from ..engine import Engine, Option
-from ..result import Mismatch, Simulation, Stage, node_of, silent
+from ..result import Mismatch, Simulation, Stage, node_of, silent, steady_state
 from ..top import LOGIT, TOP
 from . import bench, verilator
 from .emit import bench_design, emit_bench
@@ -59,6 +60,7 @@ def rtl(
 
 
 def own_netlist(project: Project) -> Netlist:
+    project.check_whole("rtl")
     return Netlist(*_files(project.path / "rtl"), own=True)
 
 
@@ -79,15 +81,29 @@ def _files(folder: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
 def simulate_netlist(
     project: Project, images: np.ndarray, netlist: Netlist, engine: str, waves: bool, stage: Stage
 ) -> Simulation:
-    """Play `images` through the whole network."""
-    work = project.work / (engine if netlist.own else f"{engine}-netlist")
-    stage("building the simulation")
-    model = _build(netlist.sources, TOP, work, waves, bench.TRACK if netlist.own else None)
+    """Play `images` through the whole network.
+
+    Simulations of one project at the same time share the model of its own RTL; each plays it in a folder of its own.
+    """
+    work = project.work / engine
+    if netlist.own:
+        model = _build(netlist.sources, TOP, work, waves, stage, bench.TRACK)
+        with free_folder(work / "run") as run:
+            return _simulate(project, images, netlist, engine, waves, stage, model, run)
+    with free_folder(project.work / f"{engine}-netlist") as work:
+        model = _build(netlist.sources, TOP, work, waves, stage)
+        return _simulate(project, images, netlist, engine, waves, stage, model, work / "run")
+
+
+def _simulate(
+    project: Project, images: np.ndarray, netlist: Netlist, engine: str, waves: bool, stage: Stage,
+    model: verilator.Model, run: Path,
+) -> Simulation:  # fmt: skip
     stage("simulating")
     name = project.graph.output.name
     logits = interpreter.output(project.graph, images).values
     result = bench.simulate_top(
-        model, project.schedule, images, logits, _phases(project.schedule.cycles_per_image), work / "run",
+        model, project.schedule, images, logits, _phases(project.schedule.cycles_per_image), run,
         memories=netlist.memories, track=netlist.own, stage=stage,
     )  # fmt: skip
     (phases,) = result.phases.values()
@@ -100,10 +116,13 @@ def simulate_netlist(
         first = found.of_image(image) if found else first
         problem = "; ".join(filter(None, (problem, complaint))) or None
     links = bench.fifo_paths(project.schedule)
-    fifos = {
-        f"{links[path].src} -> {links[path].dst}": (links[path].depth, most) for path, most in result.high_water.items()
+    fifos = {  # a FIFO holds one word more than it is deep: in its output register
+        f"{links[path].src} -> {links[path].dst}": (links[path].depth + 1, most)
+        for path, most in result.high_water.items()
     }
-    return _simulation(engine, len(images), first, problem, phases, None, fifos or None, _waves(work / "run", waves))
+    prediction = project.schedule.prediction
+    fill = math.ceil(prediction.latency / prediction.cycles_per_image)
+    return _simulation(engine, len(images), first, problem, phases, fill, None, fifos or None, _waves(run, waves))
 
 
 def _phases(cycles: int) -> tuple[bench.Phase, ...]:
@@ -112,19 +131,20 @@ def _phases(cycles: int) -> tuple[bench.Phase, ...]:
 
 
 def _layer(project: Project, images: np.ndarray, node: Node, waves: bool, stage: Stage) -> Simulation:
-    work, cycles = project.work / "rtl-layer", project.schedule.cycles[node.name]
-    ((run, phases),) = _operators(project, images, (node,), _phases(cycles), work, waves, stage)
+    cycles = project.schedule.cycles[node.name]
+    with free_folder(project.work / "rtl-layer") as work:
+        ((run, phases),) = _operators(project, images, (node,), _phases(cycles), work, waves, stage)
+        files = _waves(work / "run", waves)
     first = _first_mismatch(node.name, _output(run), node.op.out_spec.qtype, phases)
-    return _simulation(
-        "rtl", len(images), first, _problem(phases), phases, node.name, None, _waves(work / "run", waves)
-    )
+    return _simulation("rtl", len(images), first, _problem(phases), phases, 1, node.name, None, files)
 
 
 def _locate(project: Project, image: np.ndarray, stage: Stage) -> tuple[Mismatch | None, str | None]:
     """The first operator in graph order that goes wrong though fed what is right: its first wrong value, or trouble.
     image: (1, H, W, C)."""
-    work = project.work / "rtl-operators"
-    for run, phases in _operators(project, image, project.schedule.instances, (bench.SMOOTH,), work, False, stage):
+    with free_folder(project.work / "rtl-operators") as work:
+        ran = _operators(project, image, project.schedule.instances, (bench.SMOOTH,), work, False, stage)
+    for run, phases in ran:
         name = run.node.name
         found = _first_mismatch(name, _output(run), run.node.op.out_spec.qtype, phases)
         if found is not None:
@@ -145,18 +165,18 @@ def _operators(
     )
     runs = [
         bench.OperatorRun(
-            node, project.schedule.foldings[node.name], tuple(values[name] for name in node.inputs), values[node.name]
+            node, project.schedule.foldings[node.name], project.graph.read(node.name, values), values[node.name]
         )
         for node in nodes
+        if len(values[node.name].values)  # a copy of the network may get none of so few images
     ]
-    stage("building the simulation of the operators")
     work.mkdir(parents=True, exist_ok=True)
     top = work / f"{BENCH}.sv"
     top.write_text(emit_bench(BENCH, tuple(bench_design(run.node, run.folding) for run in runs)))
     design = own_netlist(project)
     sources = tuple(path for path in design.sources if path.stem != TOP)
     sources = (*sources, top.resolve())
-    model = _build(sources, BENCH, work, waves)
+    model = _build(sources, BENCH, work, waves, stage)
     stage("simulating the operators")
     designs = [bench.operator_design(run) for run in runs]
     longest = max(project.schedule.cycles[node.name] for node in nodes)
@@ -168,13 +188,19 @@ def _operators(
 
 
 def _build(
-    sources: Sequence[Path], top: str, work: Path, waves: bool, parameters: Mapping[str, object] | None = None
-) -> verilator.Model:
+    sources: Sequence[Path], top: str, work: Path, waves: bool, stage: Stage,
+    parameters: Mapping[str, object] | None = None,
+) -> verilator.Model:  # fmt: skip
     """The model of `top` in `work`, built where its sources have changed."""
     verilator.root()  # complains where what is needed to build or to run is missing
-    folder, parameters = work / ("model-waves" if waves else "model"), parameters or {}
+    stage("building the simulation")
+    folder, parameters = (work / ("model-waves" if waves else "model")).absolute(), parameters or {}
     key = key_of([top, repr(sorted(parameters.items()))], sources)
-    built(folder, key, lambda: verilator.build(sources, top, folder, parameters=parameters, waves=waves))
+
+    def make(fresh: Path) -> None:
+        verilator.build(sources, top, fresh, parameters=parameters, waves=waves, home=folder)
+
+    built(folder, key, make, stage)
     return verilator.Model(folder, top, waves)
 
 
@@ -209,12 +235,13 @@ def _problem(phases: Sequence[bench.PhaseResult]) -> str | None:
 
 def _simulation(
     engine: str, images: int, first: Mismatch | None, problem: str | None, phases: Sequence[bench.PhaseResult],
-    layer: str | None, fifos: dict[str, tuple[int, int]] | None, files: tuple[str, ...],
+    fill: int, layer: str | None, fifos: dict[str, tuple[int, int]] | None, files: tuple[str, ...],
 ) -> Simulation:  # fmt: skip
     smooth = phases[0]
+    cycles, settled = steady_state(smooth.frame_cycles, fill)
     return Simulation(
         engine, images, all(phase.passed for phase in phases), first, problem,
-        cycles_per_image=smooth.frame_cycles[-1] if smooth.frame_cycles else None, latency_cycles=smooth.latency,
+        cycles_per_image=cycles, settled=settled, latency_cycles=smooth.latency,
         layer=layer, fifos=fifos, files=files,
     )  # fmt: skip
 

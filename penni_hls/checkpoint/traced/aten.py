@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...errors import CheckpointError
+from .advice import UPSAMPLE
 from .program import Ref
 
 Args = Mapping[str, Any]
@@ -34,7 +35,7 @@ def overwrites(target: str, args: Args) -> str | None:
 
 def _conv(args: Args) -> Translated:
     if args.get("transposed"):
-        raise CheckpointError("a transposed convolution is not supported")
+        raise CheckpointError(f"a transposed convolution is not supported; {UPSAMPLE}")
     given = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": None} | dict(args)
     return "conv", {
         "x": given["input"], "weight": given["weight"], "bias": given["bias"], "stride": given["stride"],
@@ -88,11 +89,22 @@ def _clamp(args: Args) -> Translated:
 
 def _binary(op: str) -> Callable[[Args], Translated]:
     def binary(args: Args) -> Translated:
-        if args.get("alpha", 1) != 1 or args.get("rounding_mode") is not None:
-            raise CheckpointError("a factor or rounding within this operation is not supported")
-        return op, {"x": args["self"], "y": args["other"]}
+        if args.get("rounding_mode") is not None:
+            raise CheckpointError("rounding within this operation is not supported")
+        alpha = args.get("alpha", 1)
+        factor = {} if alpha == 1 else {"alpha": alpha}
+        return op, {"x": args["self"], "y": args["other"], **factor}
 
     return binary
+
+
+def _reversed_sub(args: Args) -> Translated:
+    alpha = args.get("alpha", 1)
+    return "sub", {"x": args["other"], "y": args["self"], **({} if alpha == 1 else {"alpha": alpha})}
+
+
+def _negative(args: Args) -> Translated:
+    return "mul", {"x": args["self"], "y": -1}
 
 
 def _concat(args: Args) -> Translated:
@@ -108,7 +120,7 @@ def _max_pool(args: Args) -> Translated:
 
 def _avg_pool(args: Args) -> Translated:
     if args.get("divisor_override") is not None:
-        raise CheckpointError("average pooling with a divisor of its own is not supported")
+        raise CheckpointError("average pooling with a divisor of its own is not supported; leave divisor_override out")
     return "avg_pool", {
         "x": args["self"], "kernel": args["kernel_size"], "stride": args.get("stride"), "pad": args.get("padding", 0),
         "ceil": args.get("ceil_mode", False), "include": args.get("count_include_pad", True),
@@ -117,6 +129,10 @@ def _avg_pool(args: Args) -> Translated:
 
 def _adaptive(args: Args) -> Translated:
     return "adaptive", {"x": args["self"], "size": args["output_size"]}
+
+
+def _adaptive_max(args: Args) -> Translated:
+    return "adaptive", {"x": args["self"], "size": args["output_size"], "max": True}
 
 
 def _upsample(args: Args) -> Translated:
@@ -130,6 +146,19 @@ def _upsample(args: Args) -> Translated:
 def _mean(args: Args) -> Translated:
     axes = args.get("dim")
     return "mean", {"x": args["self"], "axes": axes if axes is not None else (0,), "keep": args.get("keepdim", False)}
+
+
+def _maximum(args: Args) -> Translated:
+    return "mean", {"x": args["self"], "axes": args.get("dim", ()), "keep": args.get("keepdim", False), "max": True}
+
+
+def _last(args: Args) -> Translated:
+    """Without an axis it works on each value."""
+    return "last", {"x": args["self"], "axis": args.get("dim", 1)}
+
+
+def _argmax(args: Args) -> Translated:
+    return "last", {"x": args["self"], "axis": args.get("dim")}
 
 
 def _reshape(args: Args) -> Translated:
@@ -146,6 +175,14 @@ def _squeeze(args: Args) -> Translated:
 
 def _unsqueeze(args: Args) -> Translated:
     return "unsqueeze", {"x": args["self"], "axes": args["dim"]}
+
+
+def _unflatten(args: Args) -> Translated:
+    return "unflatten", {"x": args["self"], "axis": args["dim"], "sizes": args["sizes"]}
+
+
+def _select(args: Args) -> Translated:
+    return "gather", {"x": args["self"], "indices": args["index"], "axis": args["dim"]}
 
 
 def _linear(args: Args) -> Translated:
@@ -207,6 +244,8 @@ _KNOWN: dict[str, Callable[[Args], Translated]] = {
     **dict.fromkeys(("clamp", "clip", "clamp_min", "clamp_max"), _clamp),
     "add": _binary("add"),
     "sub": _binary("sub"),
+    "rsub": _reversed_sub,
+    "neg": _negative,
     "mul": _binary("mul"),
     "div": _binary("div"),
     "cat": _concat,
@@ -216,7 +255,11 @@ _KNOWN: dict[str, Callable[[Args], Translated]] = {
     "avg_pool2d": _avg_pool,
     "adaptive_avg_pool2d": _adaptive,
     "_adaptive_avg_pool2d": _adaptive,
+    "adaptive_max_pool2d": _adaptive_max,
+    **dict.fromkeys(("softmax", "_softmax", "log_softmax", "_log_softmax", "sigmoid"), _last),
+    "argmax": _argmax,
     "mean": _mean,
+    "amax": _maximum,
     "upsample_nearest2d": _upsample,
     "_upsample_nearest_exact2d": _upsample,
     "view": _reshape,
@@ -227,6 +270,9 @@ _KNOWN: dict[str, Callable[[Args], Translated]] = {
     "squeeze": _squeeze,
     "squeeze_copy": _squeeze,
     "unsqueeze": _unsqueeze,
+    "unflatten": _unflatten,
+    "select": _select,
+    "select_copy": _select,
     "linear": _linear,
     "addmm": _addmm,
     "mm": _matmul,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.layers import Clip, Relu
+from ...ir.layers import Clip, Layer, Relu
 from .program import Call, Constant
 from .walk import Act, Value, Walk, refuse
 
@@ -63,6 +63,10 @@ def _with_number(bound: str) -> Callable[[Walk, Call, Args], Value]:
         return _clip(walk, call, {"x": x, bound: y})
 
     return with_number
+
+
+def never_negative(op: Layer) -> bool:
+    return isinstance(op, Relu) or (isinstance(op, Clip) and op.lo is not None and op.lo >= 0)
 
 
 CLIPS: Mapping[str, Callable[[Walk, Call, Args], Value]] = {

@@ -153,6 +153,8 @@ def _swap(args: Mapping[str, Any], budget: Budget) -> Constant:
 def _arithmetic(function: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[..., Constant]:
     def compute(args: Mapping[str, Any], budget: Budget) -> Constant:
         x, y = array(args["x"]), array(args["y"])
+        if args.get("alpha", 1) != 1:
+            raise CheckpointError("a factor within an operation on constants is not supported")
         budget.spend(np.broadcast_shapes(x.shape, y.shape))
         with np.errstate(all="ignore"):
             values = function(x, y)
@@ -175,7 +177,7 @@ def _matmul(args: Mapping[str, Any], budget: Budget) -> Constant:
     shape = (*x.array.shape[:-1], y.array.shape[1])
     budget.spend(shape, macs=math.prod(shape) * len(y.array))
     with np.errstate(all="ignore"):
-        values = x.array.reshape(-1, len(y.array)).astype(np.float32) @ y.array.astype(np.float32)
+        values = np.einsum("nd,dt->nt", x.array.reshape(-1, len(y.array)), y.array, dtype=np.float64).astype(np.float32)
     coefs = replace(x, array=x.array.reshape(-1, len(y.array)), factors=None)
     return Constant(values.reshape(shape), factors=(coefs, replace(y, factors=None)))
 

@@ -10,38 +10,27 @@ from typing import Any
 import numpy as np
 
 from ...ir.layers import (
-    Add,
-    AvgPool,
     BatchNorm,
     Concat,
     Conv,
-    GlobalAvgPool,
     GroupedConv,
     GroupedPenniConv,
     Linear,
-    MapSpec,
-    MaxPool,
     PenniConv,
 )
+from ...ir.windows import short
+from .arithmetic import ARITHMETIC
 from .clips import CLIPS
-from .fold import axes_of, integer, integers
+from .fold import axes_of, integer
 from .names import owner_of
+from .pools import POOLS
 from .program import Call, Constant, check_finite
 from .resize import upsample
-from .views import VIEWS, is_view_of_map, strided
-from .walk import Act, Value, Walk, chw, refuse
+from .views import VIEWS, inside
+from .walk import Act, Last, Value, Walk, chw, refuse
+from .windows import dilated, dilated_kernel, pair, windows
 
 Args = Mapping[str, Any]
-
-MAX_WINDOW = 256  # rows and columns
-
-
-def _same(call: Call, what: str, value: Any) -> int:
-    """The number that all of `value` equal, as the sides of a square kernel do."""
-    numbers = integers(value)
-    if not numbers or len(set(numbers)) != 1:
-        raise refuse(call, f"its {what} is {list(numbers)}; only the same for rows and columns is supported")
-    return numbers[0]
 
 
 def _weight(value: Any, call: Call, what: str, shape: tuple[int | None, ...]) -> np.ndarray:
@@ -61,29 +50,10 @@ def _bias(args: Args, call: Call, channels: int) -> np.ndarray | None:
     return None if args.get("bias") is None else _weight(args["bias"], call, "bias", (channels,))
 
 
-def _pad(call: Call, pad: Any, kernel: int, stride: int, side: tuple[int, int]) -> int:
-    """The zeros around the map on each side. pad: numbers, or one of PADDINGS."""
-    if pad == "valid":
-        return 0
-    if isinstance(pad, str):  # as many rows out as in, divided by the stride
-        total = {max((math.ceil(n / stride) - 1) * stride + kernel - n, 0) for n in side}
-        if len(total) != 1 or min(total) % 2:
-            raise refuse(call, f"its padding '{pad}' is not the same on all sides")
-        return min(total) // 2
-    return _same(call, "padding", pad)
-
-
-def _fits(call: Call, kernel: int, stride: int, pad: int, side: tuple[int, int]) -> None:
-    if not 1 <= kernel <= MAX_WINDOW or stride < 1 or pad < 0 or min(side) + 2 * pad < kernel:
-        text = f"a {kernel}x{kernel} window, stride {stride}, padding {pad}, does not fit a {side[0]}x{side[1]} map"
-        raise refuse(call, text)
-
-
 def _conv(walk: Walk, call: Call, args: Args) -> Value:
-    x, spec = walk.map_of(args["x"], call)
-    side, channels = spec.shape[:2], spec.shape[2]
-    if _same(call, "dilation", args.get("dilation", 1)) != 1:
-        raise refuse(call, "convolutions with dilation are not supported")
+    act, margins = inside(args["x"])
+    x, spec = walk.map_of(act, call)
+    channels = spec.shape[2]
     groups = integer(args.get("groups", 1))
     if groups < 1 or channels % groups:
         raise refuse(call, f"its {groups} groups do not divide the {channels} channels that it reads")
@@ -91,30 +61,34 @@ def _conv(walk: Walk, call: Call, args: Args) -> Value:
     weight = _weight(given, call, "weight", (None, channels // groups, None, None))
     if len(weight) % groups:
         raise refuse(call, f"its {groups} groups do not divide the {len(weight)} channels that it gives")
-    k = _same(call, "kernel", weight.shape[2:])
-    stride = _same(call, "stride", args.get("stride", 1))
-    pad = _pad(call, args.get("pad", 0), k, stride, side)
-    _fits(call, k, stride, pad, side)
+    dilation = pair(call, "dilation", args.get("dilation", 1))
+    stride = pair(call, "stride", args.get("stride", 1))
+    spread = dilated_kernel(call, weight.shape[2:], dilation)
+    window = windows(call, spread, stride, args.get("pad", 0), margins, spec)
+    if dilation != (1, 1):
+        walk.budget.spend((*weight.shape[:2], *spread))
     bias = _bias(args, call, len(weight))
     factors = _factors(given, call, weight.shape)
+    settings = (short(window.stride), short(window.pads), bias)
     op: Conv | PenniConv
     if factors is None:
-        dense = (spec, weight, stride, pad, bias)
-        op = Conv(*dense) if groups == 1 else GroupedConv(*dense, groups)
+        weight = dilated(weight, dilation)
+        op = Conv(spec, weight, *settings) if groups == 1 else GroupedConv(spec, weight, *settings, groups)
         owner = owner_of(given.name)
     else:
         coefs, basis = factors
-        parts = (spec, basis.reshape(-1, k, k), coefs.reshape(*weight.shape[:2], -1), stride, pad, bias)
+        basis = dilated(basis.reshape(-1, *weight.shape[2:]), dilation)
+        parts = (spec, basis, coefs.reshape(*weight.shape[:2], -1), *settings)
         op = PenniConv(*parts) if groups == 1 else GroupedPenniConv(*parts, groups)
         owner = owner_of(given.factors[0].name)
     return walk.add_layer(op, (x,), "conv", call, owner)
 
 
 def _factors(weight: Constant, call: Call, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray] | None:
-    """coefs (C_out*C_in, d) and basis (d, k*k), where the weight is their product and larger than 1x1."""
-    if weight.factors is None or shape[2] == 1:
-        return None
+    """coefs (C_out*C_in, d) and basis (d, kh*kw), where the weight is their product and larger than 1x1."""
     rows, taps = shape[0] * shape[1], shape[2] * shape[3]
+    if weight.factors is None or taps == 1:
+        return None
     coefs, basis = (factor.array for factor in weight.factors)
     if len(coefs) != rows or basis.shape[1] != taps or len(basis) > taps:
         return None
@@ -142,40 +116,6 @@ def _batch_norm(walk: Walk, call: Call, args: Args) -> Value:
     op = BatchNorm(spec, parts["gamma"], beta, parts["mean"], parts["var"], eps)
     owners = [owner_of(v.name) for v in (args.get("gamma"), args["mean"]) if isinstance(v, Constant) and v.name]
     result = walk.add_layer(op, (x,), "bn", call, owners[0] if owners else "")
-    return replace(result, shape=x.shape)
-
-
-def _add(walk: Walk, call: Call, args: Args) -> Value:
-    x, y = args["x"], args["y"]
-    if not isinstance(x, Act):
-        x, y = y, x
-    if not isinstance(y, Act):
-        return _add_bias(walk, call, x, y)
-    x, y = walk.whole(x, call), walk.whole(y, call)
-    if x.shape != y.shape or walk.spec(x) != walk.spec(y):
-        raise refuse(call, f"it adds maps of shapes {list(x.shape)} and {list(y.shape)}; only equal ones are supported")
-    return replace(walk.add_layer(Add(walk.spec(x)), (x, y), "add", call), shape=x.shape)
-
-
-def _add_bias(walk: Walk, call: Call, x: Act, constant: Any) -> Value:
-    """A constant added to what a convolution or linear layer gives is its bias."""
-    draft = walk.drafts[x.node]
-    if not x.plain or not isinstance(draft.op, Conv | PenniConv | Linear) or not isinstance(constant, Constant):
-        raise refuse(call, "a constant is added to something other than a convolution or linear layer")
-    channels = draft.op.out_spec.shape[2]
-    values = constant.array
-    while values.ndim and values.shape[0] == 1 and values.ndim > len(x.shape):
-        values = values[0]
-    wanted = (channels, *(1,) * (len(x.shape) - 1))
-    if values.shape != wanted or (len(x.shape) == 1 and x.shape != (channels,)):
-        raise refuse(
-            call, f"a constant of shape {list(constant.array.shape)} is added, which is not one value per channel"
-        )
-    bias = _weight(Constant(values.reshape(-1), constant.name), call, "bias", (channels,))
-    old = draft.op.bias
-    op = replace(draft.op, bias=bias if old is None else old + bias)
-    origin = draft.call or call
-    result = walk.add_layer(op, tuple(Act(i, ()) for i in draft.inputs), draft.kind, origin, draft.owner)
     return replace(result, shape=x.shape)
 
 
@@ -214,102 +154,25 @@ def _matmul(walk: Walk, call: Call, args: Args) -> Value:
     return _linear(walk, call, {"x": args["x"], "weight": weight, "bias": args.get("bias")})
 
 
-def _unpadded(args: Args) -> bool:
-    pad = args.get("pad", 0)
-    return pad == "valid" if isinstance(pad, str) else set(integers(pad)) == {0}
-
-
-def _windows(walk: Walk, call: Call, args: Args) -> tuple[Act, tuple[MapSpec, int, int, int]]:
-    """What a pooling reads, and (its map, kernel, stride, padding)."""
-    k = _same(call, "kernel", args["kernel"])
-    stride = k if args.get("stride") in (None, ()) else _same(call, "stride", args["stride"])
-    x, spec = walk.map_of(args["x"], call)
-    side = spec.shape[:2]
-    pad = _pad(call, args.get("pad", 0), k, stride, side)
-    if _same(call, "dilation", args.get("dilation", 1)) != 1:
-        raise refuse(call, "pooling with dilation is not supported")
-    _fits(call, k, stride, pad, side)
-    if 2 * pad > k:
-        raise refuse(call, f"its padding {pad} is more than half of its {k}x{k} window")
-    if args.get("ceil") and any((n + 2 * pad - k) % stride for n in side):
-        raise refuse(call, "ceil_mode makes a difference here; only windows entirely within the map are supported")
-    return x, (spec, k, stride, pad)
-
-
-def _max_pool(walk: Walk, call: Call, args: Args) -> Value:
-    k = _same(call, "kernel", args["kernel"])
-    stride = k if args.get("stride") in (None, ()) else _same(call, "stride", args["stride"])
-    if k == 1 and stride > 0 and is_view_of_map(walk, args["x"]) and _unpadded(args):
-        return strided(args["x"], (stride, stride), call)
-    x, windows = _windows(walk, call, args)
-    return walk.add_layer(MaxPool(*windows), (x,), "maxpool", call)
-
-
-def _pool(walk: Walk, call: Call, value: Act) -> Act:
-    x = walk.whole(value, call)
-    return walk.add_layer(GlobalAvgPool(walk.spec(x)), (x,), "pool", call)
-
-
-def _avg_pool(walk: Walk, call: Call, args: Args) -> Value:
-    kernel = integers(args["kernel"])
-    kernel = kernel * 2 if len(kernel) == 1 else kernel
+def _last(walk: Walk, call: Call, args: Args) -> Value:
+    """Softmax, sigmoid and argmax over the classes: the order of the logits is that of what they give."""
     act = args["x"]
-    if kernel == (1, 1) and _unpadded(args) and is_view_of_map(walk, act):
-        stride = integers(args["stride"]) if args.get("stride") not in (None, ()) else (1, 1)
-        if min(stride) > 0:
-            return strided(act, (stride[0], stride[-1]), call)
-    if act.margin and _unpadded(args):  # so some exporters write zeros that are counted
-        c, h, w = act.shape
-        inner = replace(act, shape=(c, h - 2 * act.margin, w - 2 * act.margin), margin=0)
-        return _avg_pool(walk, call, {**args, "x": inner, "pad": act.margin, "include": True})
-    x, spec = walk.map_of(act, call)
-    if kernel == spec.shape[:2] and _unpadded(args):
-        return _pool(walk, call, x)
-    x, windows = _windows(walk, call, args)
-    if windows[-1] and not args.get("include"):
-        text = "its mean leaves padding out (count_include_pad=False); only a mean with the zeros counted is supported"
-        raise refuse(call, text)
-    return walk.add_layer(AvgPool(*windows), (x,), "avgpool", call)
-
-
-def _adaptive(walk: Walk, call: Call, args: Args) -> Value:
-    x, spec = walk.map_of(args["x"], call)
-    size = integers(args["size"])
-    size = size * 2 if len(size) == 1 else size
-    if size == spec.shape[:2]:
-        return x
-    if size == (1, 1):
-        return _pool(walk, call, x)
-    kernels = {have // want if want > 0 and have % want == 0 else 0 for have, want in zip(spec.shape, size)}
-    if len(kernels) > 1 or 0 in kernels:
-        text = f"average pooling of a {spec} map to {size[0]}x{size[1]}: only windows of one square size are supported"
-        raise refuse(call, text)
-    (k,) = kernels
-    return walk.add_layer(AvgPool(spec, k, k), (x,), "avgpool", call)
-
-
-def _mean(walk: Walk, call: Call, args: Args) -> Value:
-    x = walk.whole(args["x"], call)
-    spec = walk.spec(x)
-    rank = len(x.shape) + 1
-    axes = range(2, rank) if args.get("axes") is None else axes_of(args["axes"], rank)
-    if sorted(axes) != list(range(2, rank)) or rank < 3 or x.shape[0] != spec.shape[2]:
-        raise refuse(call, f"a mean over axes {list(axes)} of {rank}: only over all rows and columns is supported")
-    return replace(_pool(walk, call, x), shape=(x.shape[0], *(1,) * (rank - 2) * bool(args.get("keep"))))
+    axis = args.get("axis", 1)
+    if axis is None or axes_of(axis, len(act.shape) + 1) != (1,):
+        raise refuse(call, "at the end only one over the classes, axis 1, can be left out; leave it out of the file")
+    return Last(call, act)
 
 
 HANDLERS: Mapping[str, Callable[[Walk, Call, Args], Value]] = {
     "conv": _conv,
     "batch_norm": _batch_norm,
-    "add": _add,
     "concat": _concat,
+    "last": _last,
     "linear": _linear,
     "matmul": _matmul,
-    "max_pool": _max_pool,
-    "avg_pool": _avg_pool,
-    "adaptive": _adaptive,
-    "mean": _mean,
     "upsample": upsample,
+    **ARITHMETIC,
     **CLIPS,
+    **POOLS,
     **VIEWS,
 }

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import CheckpointError
+from .advice import UNSUPPORTED
 from .program import Constant, Ref
 
 FLOATS = {1: "float32", 10: "float16", 11: "float64", 16: "bfloat16"}  # TensorProto.DataType
@@ -100,6 +101,10 @@ def _binary(name: str) -> Callable[[Operation], Translated]:
     return binary
 
 
+def _negative(op: Operation) -> Translated:
+    return "mul", {"x": op.needed(0), "y": -1}
+
+
 def _max_pool(op: Operation) -> Translated:
     op.require("storage_order", 0)
     return "max_pool", {
@@ -120,6 +125,10 @@ def _global_pool(op: Operation) -> Translated:
     return "mean", {"x": op.needed(0), "axes": None, "keep": True}
 
 
+def _global_max(op: Operation) -> Translated:
+    return "adaptive", {"x": op.needed(0), "size": 1, "max": True}
+
+
 def _mean(op: Operation) -> Translated:
     axes = op.either(1, "axes")
     if axes is None and op.attributes.get("noop_with_empty_axes"):
@@ -128,8 +137,32 @@ def _mean(op: Operation) -> Translated:
     return "mean", {"x": op.needed(0), "axes": (0,) if axes is None else axes, "keep": keep}
 
 
+def _maximum(op: Operation) -> Translated:
+    name, args = _mean(op)
+    return name, args if name == "identity" else {**args, "max": True}
+
+
+def _nearest(op: Operation) -> None:
+    if op.attributes.get("mode", "nearest") != "nearest":
+        name, way_out = UNSUPPORTED["upsamplebilinear2d"]
+        raise CheckpointError(f"{name} is not supported; {way_out}")
+
+
+def _softmax(op: Operation) -> Translated:
+    """The axis that is not given is the last one, or before opset 13 the one of channels; of vectors both are that."""
+    return "last", {"x": op.needed(0), "axis": op.attributes.get("axis", -1)}
+
+
+def _sigmoid(op: Operation) -> Translated:
+    return "last", {"x": op.needed(0), "axis": 1}
+
+
+def _argmax(op: Operation) -> Translated:
+    return "last", {"x": op.needed(0), "axis": op.attributes.get("axis", 0)}
+
+
 def _upsample(op: Operation) -> Translated:
-    op.require("mode", "nearest")
+    _nearest(op)
     settings = {"axes": None, "transformation": "asymmetric", "rounding": "floor"}
     return "upsample", {"x": op.needed(0), "scales": op.either(1, "scales"), "sizes": None, **settings}
 
@@ -138,7 +171,7 @@ def _resize(op: Operation) -> Translated:
     """Before opset 11 it had two inputs, and was what Upsample is."""
     if len(op.inputs) == 2:
         return _upsample(op)
-    op.require("mode", "nearest")
+    _nearest(op)
     op.require("antialias", 0)
     op.require("keep_aspect_ratio_policy", "stretch")
     sizes = op.input(3)
@@ -253,13 +286,20 @@ _KNOWN: dict[str, Callable[[Operation], Translated]] = {
     "Add": _binary("add"),
     "Sum": _binary("add"),
     "Sub": _binary("sub"),
+    "Neg": _negative,
     "Mul": _binary("mul"),
     "Div": _binary("div"),
     "MatMul": _binary("matmul"),
     "MaxPool": _max_pool,
     "AveragePool": _avg_pool,
     "GlobalAveragePool": _global_pool,
+    "GlobalMaxPool": _global_max,
     "ReduceMean": _mean,
+    "ReduceMax": _maximum,
+    "Softmax": _softmax,
+    "LogSoftmax": _softmax,
+    "Sigmoid": _sigmoid,
+    "ArgMax": _argmax,
     "Resize": _resize,
     "Upsample": _upsample,
     "Flatten": _flatten,

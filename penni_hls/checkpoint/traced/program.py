@@ -5,30 +5,35 @@ where a call came from, beyond what errors and names need.
 
 Vocabulary (arguments by name; x, y and weights are values, all else numbers, tuples of numbers, or constant values):
 
-    conv        x, weight, bias, stride, pad, dilation, groups     pad: 2 or 4 numbers, or one of PADDINGS
+    conv        x, weight, bias, stride, pad, dilation, groups     pad: 1, 2 or 4 numbers, or one of PADDINGS
     batch_norm  x, gamma, beta, mean, var, eps
     relu        x
     clip        x, lo, hi                                          lo, hi: numbers; None where there is no bound
     minimum     x, y                                               one of them a number; maximum likewise
-    add         x, y
+    add         x, y, alpha                                        alpha: a factor of y, 1 where absent
+    sub         x, y, alpha                                        likewise
+    mul         x, y                                               of maps, only with constants; div likewise
     concat      xs, axis
     linear      x, weight (O, F), bias
     matmul      x, y
     max_pool    x, kernel, stride, pad, dilation, ceil
     avg_pool    x, kernel, stride, pad, ceil, include              include: zeros outside the map are counted
-    adaptive    x, size                                            average pooling to a map of this size
+    adaptive    x, size, max                                       pooling to a map of this size, of the mean or the maximum
     upsample    x, scales, sizes, axes, transformation, rounding   scales or sizes None; the last two: see resize
-    mean        x, axes, keep                                      axes None: all but batch and channels
+    last        x, axis                                            softmax and the like, which the end may leave out
+    mean        x, axes, keep, max                                 axes None: all but batch and channels; max: the maximum
     reshape     x, shape, zero_copies                              zero_copies: a 0 keeps the length that x has there
     flatten     x, start, end
     squeeze     x, axes                                            axes None: all of length 1
     unsqueeze   x, axes
+    unflatten   x, axis, sizes
+    gather      x, indices, axis                                   of maps: the only row or column
     slice       x, starts, ends, axes, steps
     pad         x, pads, value, axes                               pads: all that come before, then all after
     identity    x
     shape       x, start, end
     size        x, axis
-    on constants only: transpose (x, perm), mul, sub, div (x, y), gather (x, indices, axis), cast (x, to),
+    on constants only: transpose (x, perm), gather (x, indices, axis), cast (x, to),
     full (shape, value), expand (x, shape)
 """
 
@@ -44,7 +49,8 @@ from ...data import CIFAR10_MEAN, CIFAR10_STD
 from ...errors import CheckpointError
 
 SUPPORTED = (
-    "convolution, BatchNorm, ReLU, ReLU6, clip, addition, concatenation of channels, max and average pooling,"
+    "convolution, BatchNorm, ReLU, ReLU6, clip, addition and subtraction, products with constants, concatenation of"
+    " channels, max and average pooling,"
     " nearest-neighbour upsampling, flatten, linear layers and the shortcut of strided slice and zero channels"
 )
 PADDINGS = ("valid", "same", "same_lower")
@@ -78,9 +84,9 @@ class Constant:
 class Call:
     """One operation. args: numbers, tuples, None, and Ref for values (also within tuples).
 
-    what, label: the operation, `aten.conv2d`, and the node, as the file calls them. module: the path of the module that
-    made the call, "" for the network itself, None where the file does not say. overwrites: the value that the result
-    replaces in place.
+    what, label: the operation, `aten.conv2d`, and the node, as the file calls them. kind: what the network's author
+    called the operation, `nn.Conv2d`, "" where the file does not say. module: the path of the module that made the call,
+    "" for the network itself, None where the file does not say. overwrites: the value that the result replaces in place.
     """
 
     op: str
@@ -90,6 +96,15 @@ class Call:
     label: str = ""
     module: str | None = None
     overwrites: str | None = None
+    kind: str = ""
+
+    @property
+    def where(self) -> str:
+        """The layer and its operation, in the words of the network's author where they are known."""
+        if self.kind and self.module:
+            return f"{self.module} ({self.kind})"
+        name = self.kind or self.what
+        return f"{self.label} ({name})" if self.label and self.label != name else name
 
 
 @dataclass(frozen=True, eq=False)

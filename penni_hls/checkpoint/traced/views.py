@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.layers import MapSpec
-from ...ir.layers.base import windowed
-from .fold import axes_of, integers, resolved
+from ...ir.windows import Window
+from .fold import array, axes_of, integers, resolved
 from .program import Call, Constant
 from .walk import Act, Value, Walk, chw, refuse
 
 Args = Mapping[str, Any]
+
+LOWEST = float(np.finfo(np.float32).min)  # so exporters also write minus infinity
 
 
 def strided(act: Act, stride: tuple[int, int], call: Call) -> Act:
@@ -26,14 +27,21 @@ def strided(act: Act, stride: tuple[int, int], call: Call) -> Act:
 
 def _kept(h: int, w: int, stride: tuple[int, int]) -> tuple[int, int]:
     """How many of h rows and w columns are left where every stride-th is kept."""
-    rows, columns = (windowed(MapSpec((h, w, 1)), 1, step, 0, 1).shape for step in stride)
-    return rows[0], columns[1]
+    return Window.of(1, stride, 0).map_of((h, w))
 
 
 def is_view_of_map(walk: Walk, act: Act) -> bool:
     """True where the view has the axes of its map, strides and zero channels apart."""
     c, h, w = chw(walk.spec(act))
     return act.shape == (c + sum(act.zeros), *_kept(h, w, act.stride))
+
+
+def inside(act: Any) -> tuple[Any, tuple[int, int, int, int]]:
+    """A view without the zeros around it, and how many these are on each side. Other values stay as they are."""
+    if not isinstance(act, Act) or not any(act.margins) or act.outside != 0:
+        return act, (0, 0, 0, 0)
+    (c, h, w), (top, left, bottom, right) = act.shape, act.margins
+    return replace(act, shape=(c, h - top - bottom, w - left - right), margins=(0, 0, 0, 0)), act.margins
 
 
 def _viewed(walk: Walk, call: Call, act: Act, shape: tuple[int, ...]) -> Value:
@@ -77,6 +85,28 @@ def _unsqueeze(walk: Walk, call: Call, args: Args) -> Value:
     return _viewed(walk, call, act, shape)
 
 
+def _unflatten(walk: Walk, call: Call, args: Args) -> Value:
+    act = args["x"]
+    have = (walk.batch, *act.shape)
+    axis = axes_of(args["axis"], len(have))[0]
+    return _viewed(
+        walk,
+        call,
+        act,
+        (*have[:axis], *resolved(integers(args["sizes"]), have[axis : axis + 1], False), *have[axis + 1 :]),
+    )
+
+
+def _gather(walk: Walk, call: Call, args: Args) -> Value:
+    """Only the one row or column that there is, as `x[:, :, 0, 0]` of what is pooled."""
+    act = args["x"]
+    have = (walk.batch, *act.shape)
+    axis, index = axes_of(args["axis"], len(have))[0], np.asarray(array(args["indices"]))
+    if axis < 2 or have[axis] != 1 or index.ndim or int(index) not in (0, -1):
+        raise refuse(call, f"it takes one of {have[axis]} along axis {axis}; only the one that there is can be taken")
+    return _viewed(walk, call, act, (*have[:axis], *have[axis + 1 :]))
+
+
 def _slice(walk: Walk, call: Call, args: Args) -> Value:
     """Only what keeps all channels, and every n-th row and column from the first on."""
     act = args["x"]
@@ -95,7 +125,7 @@ def _slice(walk: Walk, call: Call, args: Args) -> Value:
 
 
 def _pad(walk: Walk, call: Call, args: Args) -> Value:
-    """Zero channels, as in the option-A shortcut, and as many zeros on all four sides of a map."""
+    """Zero channels, as in the option-A shortcut, and zeros (or, before max pooling, the smallest value) around a map."""
     act = args["x"]
     rank = len(act.shape) + 1
     pads = integers(args["pads"])
@@ -105,17 +135,18 @@ def _pad(walk: Walk, call: Call, args: Args) -> Value:
     value = args.get("value")
     fill = 0.0 if value is None else float(np.asarray(value.array if isinstance(value, Constant) else value).item())
     before, after = (dict(zip(axes, part)) for part in (pads[: len(axes)], pads[len(axes) :]))
-    margins = {part.get(axis, 0) for part in (before, after) for axis in (2, 3)}
-    images = before.get(0, 0) or after.get(0, 0)
-    if images or len(margins) > 1 or fill != 0 or not is_view_of_map(walk, act) or min(pads, default=0) < 0:
-        text = "only zero channels before and after those of a map, or the same zeros on all its sides, are supported"
-        raise refuse(call, text)
-    (margin,) = margins
-    c, h, w = act.shape
+    margins = tuple(part.get(axis, 0) for part in (before, after) for axis in (2, 3))
     new = (before.get(1, 0), after.get(1, 0))
+    smallest = fill <= LOWEST and not any(new)
+    images = before.get(0, 0) or after.get(0, 0)
+    if images or not (fill == 0 or smallest) or not is_view_of_map(walk, act) or min(pads, default=0) < 0:
+        raise refuse(call, "only zero channels before and after those of a map, or zeros around it, are supported")
+    c, h, w = act.shape
     zeros = (act.zeros[0] + new[0], act.zeros[1] + new[1])
-    shape = (c + sum(new), h + 2 * margin, w + 2 * margin)
-    return replace(act, shape=shape, zeros=zeros, margin=margin, origin=call)
+    top, left, bottom, right = margins
+    shape = (c + sum(new), h + top + bottom, w + left + right)
+    outside = -math.inf if smallest else 0.0
+    return replace(act, shape=shape, zeros=zeros, margins=margins, outside=outside, origin=call)
 
 
 def _identity(walk: Walk, call: Call, args: Args) -> Value:
@@ -144,6 +175,8 @@ VIEWS: Mapping[str, Callable[[Walk, Call, Args], Value]] = {
     "flatten": _flatten,
     "squeeze": _squeeze,
     "unsqueeze": _unsqueeze,
+    "unflatten": _unflatten,
+    "gather": _gather,
     "slice": _slice,
     "pad": _pad,
     "identity": _identity,

@@ -13,42 +13,53 @@ from typing import Any
 from ...errors import CheckpointError
 from ...ir.graph import Graph, Node
 from ...ir.layers import Input, Layer, MapSpec, PadShortcut
+from .advice import composed, key_of, unsupported
 from .fold import Budget
 from .names import Draft, named
-from .program import SUPPORTED, Call, Constant, Program, Ref, normalisation, printable
+from .program import Call, Constant, Program, Ref, normalisation, printable
 
 MAX_MAP = 1 << 26  # values of one map
-UNSUPPORTED = f"this operation is not supported here; supported are {SUPPORTED}"
+THROUGH = ("identity", "cast", "reshape", "flatten", "squeeze", "unsqueeze")  # calls that may follow a `last`
 
 
 @dataclass(frozen=True)
 class Act:
     """The map of layer `node`, without its batch axis, seen as `shape`.
 
-    stride: every stride-th row and column of it; zeros: channels added before and after; margin: zeros then added on
-    all four sides; origin: the call that did so.
+    stride: every stride-th row and column of it; zeros: channels added before and after; margins: what is then added at
+    the top, left, bottom and right, all of it `outside`; origin: the call that did so.
     """
 
     node: int
     shape: tuple[int, ...]
     stride: tuple[int, int] = (1, 1)
     zeros: tuple[int, int] = (0, 0)
-    margin: int = 0
+    margins: tuple[int, int, int, int] = (0, 0, 0, 0)
+    outside: float = 0.0
     origin: Call | None = None
 
     @property
     def plain(self) -> bool:
-        return self.stride == (1, 1) and self.zeros == (0, 0) and self.margin == 0
+        return self.stride == (1, 1) and self.zeros == (0, 0) and not any(self.margins)
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """The result of a call that is not understood; an error once something needs it."""
+    """The result of a call that is not understood; an error, `text`, once something needs it."""
 
     call: Call
+    text: str = ""
 
 
-Value = Act | Constant | Unknown
+@dataclass(frozen=True)
+class Last:
+    """The result of a call that the end of the network may leave out, and what it was computed from."""
+
+    call: Call
+    act: Act
+
+
+Value = Act | Constant | Unknown | Last
 
 
 class CallError(CheckpointError):
@@ -57,8 +68,7 @@ class CallError(CheckpointError):
 
 def refuse(call: Call, text: str) -> CallError:
     """An error of this call, in one line."""
-    where = f"{call.label} ({call.what})" if call.label and call.label != call.what else call.what
-    return CallError(f"{printable(where)}: {text}")
+    return CallError(f"{printable(call.where)}: {unsupported(call) if composed(call) else text}")
 
 
 class Walk:
@@ -71,6 +81,7 @@ class Walk:
         self.values: dict[str, Value] = {**program.constants, program.input: Act(0, program.shape)}
         self._shortcuts: dict[tuple, int] = {}
         self.budget = Budget()
+        self.notes: tuple[str, ...] = ()
 
     def resolve(self, value: Any, call: Call) -> Any:
         if isinstance(value, Ref):
@@ -78,11 +89,24 @@ class Walk:
             if found is None:
                 raise refuse(call, f"it reads {value.name}, which is not defined before it")
             if isinstance(found, Unknown):
-                raise refuse(found.call, UNSUPPORTED)
+                raise refuse(found.call, found.text or unsupported(found.call))
+            if isinstance(found, Last) and call.op not in THROUGH:
+                raise self._too_early(found, call)
             return found
         if isinstance(value, tuple):
             return tuple(self._scalar(self.resolve(v, call)) if isinstance(v, Ref) else v for v in value)
         return value
+
+    def _too_early(self, last: Last, reader: Call) -> CallError:
+        """That more follows. A sigmoid of what it is then multiplied by is a SiLU, of anything else part of a product."""
+        call = last.call
+        if reader.op != "mul" or "sigmoid" not in (key_of(call.kind), key_of(call.what)):
+            return refuse(call, unsupported(call))
+        reads = [self.values.get(v.name) for v in reader.args.values() if isinstance(v, Ref)]
+        if last.act in reads:
+            call = replace(call, kind="SiLU")
+            return refuse(call, unsupported(call))
+        return refuse(call, unsupported(call if composed(call) else replace(call, kind="product of maps")))
 
     @staticmethod
     def _scalar(value: Value) -> Any:
@@ -93,7 +117,7 @@ class Walk:
         """The result takes the place of what it was computed from, under every name that this has."""
         old = self.values.get(name)
         if isinstance(result, Unknown):
-            raise refuse(call, UNSUPPORTED)
+            raise refuse(call, result.text or unsupported(call))
         if not isinstance(old, Act) or not isinstance(result, Act):
             raise refuse(call, "it changes a value in place; export the network without that")
         for other, value in self.values.items():
@@ -109,8 +133,9 @@ class Walk:
         """The same view of a map that needs no striding or zeros: where it did, of a PadShortcut."""
         if act.plain:
             return act
-        if act.margin:
-            raise refuse(act.origin or call, "zeros around a map are supported before average pooling only")
+        if any(act.margins):
+            text = "padding of a map is supported only right before a convolution or pooling that can do it"
+            raise refuse(act.origin or call, f"{text}; give it to that layer instead")
         key = (act.node, act.stride, act.zeros)
         if key not in self._shortcuts:
             if act.stride[0] != act.stride[1]:
@@ -155,11 +180,19 @@ class Walk:
         """The layers that the output needs, named, in order."""
         value = self.values.get(output)
         if isinstance(value, Unknown):
-            raise refuse(value.call, UNSUPPORTED)
+            raise refuse(value.call, value.text or unsupported(value.call))
+        if isinstance(value, Last):
+            self.notes = (f"{value.call.where}, the last operation, is left out: argmax of the logits is the same",)
+            value = value.act
         if not isinstance(value, Act) or value.node == 0:
             raise CheckpointError(f"its output {output} is not computed from the images")
         last = self.drafts[value.node]
-        needed = {self.whole(value, last.call).node if last.call else value.node}
+        value = self.whole(value, last.call) if last.call else value
+        spec = self.spec(value)
+        if value.shape != chw(spec) and spec.pixels > 1 and spec.shape[2] > 1:
+            text = f"the result, of shape {list(value.shape)} in the file, is a {spec} map here: the channels of each pixel"
+            self.notes += (f"{text} stand together",)
+        needed = {value.node}
         for index in range(len(self.drafts) - 1, -1, -1):
             if index in needed:
                 needed.update(self.drafts[index].inputs)

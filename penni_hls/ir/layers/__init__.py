@@ -12,6 +12,7 @@ from .concat import Concat
 from .convolution import Conv, GroupedConv, GroupedPenniConv, PenniConv
 from .count import Count, LayerCount
 from .plain import Add, BatchNorm, GlobalAvgPool, Input, Linear, MaxPool, PadShortcut, Relu
+from .scale import Scale
 from .upsample import Upsample
 
 Layer = (
@@ -31,6 +32,7 @@ Layer = (
     | Concat
     | Upsample
     | Clip
+    | Scale
 )
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
     "PadShortcut",
     "PenniConv",
     "Relu",
+    "Scale",
     "Upsample",
     "columns",
 ]

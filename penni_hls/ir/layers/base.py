@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ..windows import taps, window_map
+from ..windows import Window
 from .count import Count
 
 
@@ -46,6 +46,10 @@ class FloatLayer(ABC):
     @abstractmethod
     def out_spec(self) -> MapSpec: ...
 
+    def given(self, value: Any, reader: int) -> Any:
+        """What each reader gets: the map as it is."""
+        return value
+
     @property
     def count(self) -> Count:
         return Count()
@@ -66,11 +70,11 @@ class OneMap(FloatLayer):
         return self.x
 
 
-def windowed(x: MapSpec, kernel: int, stride: int, pad: int, channels: int) -> MapSpec:
-    """The map that k x k windows of `x` give."""
-    return MapSpec((*window_map(x.shape, kernel, stride, pad), channels))
+def windowed(x: MapSpec, window: Window, channels: int) -> MapSpec:
+    """The map that windows of `x` give."""
+    return MapSpec((*window.map_of(x.shape), channels))
 
 
-def columns(x: np.ndarray, kernel: int, stride: int, pad: int, fill: float = 0.0) -> np.ndarray:
-    """x (N, H, W, C) -> its windows (N, Ho, Wo, k*k, C), taps row by row, `fill` outside the image; same dtype."""
-    return np.stack(list(taps(x, kernel, stride, pad, fill)), axis=3)
+def columns(x: np.ndarray, window: Window, fill: float = 0.0) -> np.ndarray:
+    """x (N, H, W, C) -> its windows (N, Ho, Wo, kh*kw, C), taps row by row, `fill` outside the image; same dtype."""
+    return np.stack(list(window.seen(x, fill)), axis=3)

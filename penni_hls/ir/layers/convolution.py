@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ..windows import Pair, Sides, Window, short
 from .base import MapSpec, OneMap, columns, windowed
 from .count import Count, LayerCount
 
@@ -18,8 +19,8 @@ class _Convolution(OneMap):
     Group g of the output channels reads group g of the input channels only; both are split evenly, in order.
     """
 
-    stride: int
-    pad: int
+    stride: Pair
+    pad: Sides
     bias: np.ndarray | None
 
     @property
@@ -32,16 +33,20 @@ class _Convolution(OneMap):
 
     @property
     @abstractmethod
-    def kernel(self) -> int: ...
+    def kernel(self) -> Pair: ...
 
     @property
     @abstractmethod
     def dense(self) -> np.ndarray:
-        """The dense weight, float32 (C_out, C_in/groups, k, k)."""
+        """The dense weight, float32 (C_out, C_in/groups, kh, kw)."""
+
+    @cached_property
+    def window(self) -> Window:
+        return Window.of(self.kernel, self.stride, self.pad)
 
     @property
     def out_spec(self) -> MapSpec:
-        return windowed(self.x, self.kernel, self.stride, self.pad, self.channels)
+        return windowed(self.x, self.window, self.channels)
 
     def block_diagonal(self, rows: np.ndarray) -> np.ndarray:
         """rows (C_out, C_in/groups, ...) -> (C_out, C_in, ...), zeros outside the group of each row; same dtype."""
@@ -60,17 +65,18 @@ class _Convolution(OneMap):
 
     @cached_property
     def _matrices(self) -> list[np.ndarray]:
-        """For each group (k*k*C_in/groups, C_out/groups), rows in the order of `columns`."""
+        """For each group (kh*kw*C_in/groups, C_out/groups), rows in the order of `columns`."""
         blocks = np.split(self.dense, self.groups)
         return [np.ascontiguousarray(b.transpose(2, 3, 1, 0).reshape(-1, len(b))) for b in blocks]
 
     def reference(self, x: np.ndarray) -> np.ndarray:
         """x (N, H, W, C_in) -> (N, Ho, Wo, C_out) float32."""
-        if self.kernel == 1 and not self.pad:
-            taps = x[:, :: self.stride, :: self.stride]
+        window = self.window
+        if window.taps == 1 and not window.padded:
+            taps = x[:, :: window.stride[0], :: window.stride[1]]
         else:
-            taps = columns(x, self.kernel, self.stride, self.pad)
-        grouped = taps.reshape(-1, self.kernel**2, self.groups, self.x.shape[2] // self.groups)
+            taps = columns(x, window)
+        grouped = taps.reshape(-1, window.taps, self.groups, self.x.shape[2] // self.groups)
         parts = [grouped[:, :, g].reshape(len(grouped), -1) @ matrix for g, matrix in enumerate(self._matrices)]
         y = np.concatenate(parts, axis=1)
         if self.bias is not None:
@@ -81,9 +87,9 @@ class _Convolution(OneMap):
         layer = LayerCount(
             inputs=self.x.shape[2],
             outputs=self.channels,
-            kernel=self.kernel,
+            kernel=self.window.kernel,
             pixels=self.out_spec.pixels,
-            dense=self.channels * (self.x.shape[2] // self.groups) * self.kernel**2,
+            dense=self.channels * (self.x.shape[2] // self.groups) * self.window.taps,
             nonzero=nonzero,
             bases=bases,
             read_maps=read_maps,
@@ -93,16 +99,16 @@ class _Convolution(OneMap):
 
 @dataclass(frozen=True, eq=False)
 class Conv(_Convolution):
-    """A plain convolution. weight: float32 (C_out, C_in, k, k); bias: float32 (C_out,) or None."""
+    """A plain convolution. weight: float32 (C_out, C_in, kh, kw); bias: float32 (C_out,) or None."""
 
     weight: np.ndarray
-    stride: int = 1
-    pad: int = 0
+    stride: Pair = 1
+    pad: Sides = 0
     bias: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         shape = self.weight.shape
-        if len(shape) != 4 or shape[2] != shape[3] or not self._check_groups(self.weight):
+        if len(shape) != 4 or not self._check_groups(self.weight):
             raise ValueError(f"conv: weight {shape}, groups {self.groups} do not go with a {self.x} map")
 
     @property
@@ -114,8 +120,8 @@ class Conv(_Convolution):
         return self.weight.shape[0]
 
     @property
-    def kernel(self) -> int:
-        return self.weight.shape[2]
+    def kernel(self) -> Pair:
+        return short(self.weight.shape[2:])  # type: ignore[return-value]
 
     @property
     def count(self) -> Count:
@@ -126,39 +132,39 @@ class Conv(_Convolution):
 class PenniConv(_Convolution):
     """A decomposed convolution, W[o, i] = sum_b coefs[o, i, b] * basis[b].
 
-    basis: float32 (d, k, k); coefs: float32 (C_out, C_in, d); bias: float32 (C_out,) or None.
+    basis: float32 (d, kh, kw); coefs: float32 (C_out, C_in, d); bias: float32 (C_out,) or None.
     """
 
     basis: np.ndarray
     coefs: np.ndarray
-    stride: int = 1
-    pad: int = 0
+    stride: Pair = 1
+    pad: Sides = 0
     bias: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        d, k, k2 = self.basis.shape
-        if self.coefs.ndim != 3 or self.coefs.shape[2] != d or k != k2 or not self._check_groups(self.coefs):
+        d, _, _ = self.basis.shape
+        if self.coefs.ndim != 3 or self.coefs.shape[2] != d or not self._check_groups(self.coefs):
             raise ValueError(
                 f"penni conv: basis {self.basis.shape}, coefs {self.coefs.shape}, groups {self.groups} do not go with a"
                 f" {self.x} map"
             )
 
     def weight(self) -> np.ndarray:
-        """The dense weight, float32 (C_out, C_in/groups, k, k)."""
+        """The dense weight, float32 (C_out, C_in/groups, kh, kw)."""
         return self.dense
 
     @cached_property
     def dense(self) -> np.ndarray:
-        d, k, _ = self.basis.shape
-        return (self.coefs.reshape(-1, d) @ self.basis.reshape(d, -1)).reshape(*self.coefs.shape[:2], k, k)
+        # Not a BLAS product, whose last bits depend on the machine.
+        return np.einsum("oib,bkl->oikl", self.coefs, self.basis, dtype=np.float64).astype(np.float32)
 
     @property
     def channels(self) -> int:
         return self.coefs.shape[0]
 
     @property
-    def kernel(self) -> int:
-        return self.basis.shape[1]
+    def kernel(self) -> Pair:
+        return short(self.basis.shape[1:])  # type: ignore[return-value]
 
     @property
     def count(self) -> Count:
@@ -169,7 +175,7 @@ class PenniConv(_Convolution):
 
 @dataclass(frozen=True, eq=False)
 class GroupedConv(Conv):
-    """A plain convolution in groups. weight: float32 (C_out, C_in/groups, k, k)."""
+    """A plain convolution in groups. weight: float32 (C_out, C_in/groups, kh, kw)."""
 
     groups: int = 1
 

@@ -1,6 +1,6 @@
 """Parameters and multiply-accumulates (MACs) of a network: the one definition, without torch.
 
-Two conventions. The paper counts, for a decomposed layer, Ho*Wo*(C_in*d*k^2 + nnz) MACs, and as parameters non-zero
+Two conventions. The paper counts, for a decomposed layer, Ho*Wo*(C_in*d*kh*kw + nnz) MACs, and as parameters non-zero
 coefficients and bases: names with `paper_` and `all_`. An accelerator does not compute basis maps that no coefficient
 reads, and needs biases and BatchNorm as well: names without, and with `read_`. Indices count in `bits` only.
 """
@@ -15,21 +15,26 @@ from math import ceil, log2
 class LayerCount:
     """The weights of one convolution or linear layer. MACs are per image.
 
-    inputs, outputs: channels. kernel: k, 1 for a linear layer. pixels: Ho*Wo, 1 for a linear layer. dense: weights that
-    a dense layer of this shape has. nonzero: coefficients (decomposed) or weights that are not 0. bases: d, 0 for a
-    layer that is not decomposed. read_maps: basis maps (input channel, basis) that some coefficient reads. name: the
-    layer's in its network, "" where it stands alone.
+    inputs, outputs: channels. kernel: rows, columns; (1, 1) for a linear layer. pixels: Ho*Wo, 1 for a linear layer.
+    dense: weights that a dense layer of this shape has. nonzero: coefficients (decomposed) or weights that are not 0.
+    bases: d, 0 for a layer that is not decomposed. read_maps: basis maps (input channel, basis) that some coefficient
+    reads. name: the layer's in its network, "" where it stands alone.
     """
 
     inputs: int
     outputs: int
-    kernel: int
+    kernel: tuple[int, int]
     pixels: int
     dense: int
     nonzero: int
     bases: int = 0
     read_maps: int = 0
     name: str = ""
+
+    @property
+    def taps(self) -> int:
+        """kh*kw."""
+        return self.kernel[0] * self.kernel[1]
 
     @property
     def all_maps(self) -> int:
@@ -39,12 +44,12 @@ class LayerCount:
     @property
     def stored(self) -> int:
         """Coefficients (decomposed) or weights, zeros included."""
-        return self.dense // self.kernel**2 * self.bases if self.bases else self.dense
+        return self.dense // self.taps * self.bases if self.bases else self.dense
 
     @property
     def basis(self) -> int:
         """Numbers in the bases, zeros included."""
-        return self.bases * self.kernel**2
+        return self.bases * self.taps
 
     @property
     def dense_macs(self) -> int:
@@ -57,13 +62,13 @@ class LayerCount:
 
     @property
     def all_basis_macs(self) -> int:
-        """Ho*Wo*C_in*d*k^2: basis convolutions, as the paper counts them."""
-        return self.pixels * self.all_maps * self.kernel**2
+        """Ho*Wo*C_in*d*kh*kw: basis convolutions, as the paper counts them."""
+        return self.pixels * self.all_maps * self.taps
 
     @property
     def read_basis_macs(self) -> int:
         """As `all_basis_macs`, of the maps that are read."""
-        return self.pixels * self.read_maps * self.kernel**2
+        return self.pixels * self.read_maps * self.taps
 
     @property
     def paper_macs(self) -> int:

@@ -9,8 +9,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..windows import Pair, Sides, Window
 from .base import FloatLayer, MapSpec, OneMap, columns, windowed
 from .count import Count, LayerCount
+
+MOST_PIXEL = 1e6  # of means and deviations: pixels are scaled to 0..1
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +30,10 @@ class Input(FloatLayer):
                 f"the images have {self.spec.shape[2]} channels: mean and std need as many values, not"
                 f" {len(self.mean)} and {len(self.std)}"
             )
-        if min(self.std) <= 0:
-            raise ValueError(f"input: a standard deviation of {min(self.std)}; it must be positive")
+        for what, values, least in (("mean", self.mean, -MOST_PIXEL), ("standard deviation", self.std, 1 / MOST_PIXEL)):
+            wrong = [value for value in values if not least <= value <= MOST_PIXEL]
+            if wrong:
+                raise ValueError(f"input: a {what} of {wrong[0]}; it must lie between {least:g} and {MOST_PIXEL:g}")
 
     @property
     def in_specs(self) -> tuple[MapSpec, ...]:
@@ -73,7 +78,7 @@ class Linear(OneMap):
         layer = LayerCount(
             inputs=inputs,
             outputs=outputs,
-            kernel=1,
+            kernel=(1, 1),
             pixels=1,
             dense=self.weight.size,
             nonzero=int(np.count_nonzero(self.weight)),
@@ -142,20 +147,24 @@ class Add(OneMap):
 
 @dataclass(frozen=True)
 class MaxPool(OneMap):
-    """The maximum of each k x k window; what lies outside the image never wins."""
+    """The maximum of each window; what lies outside the image never wins."""
 
     keeps_scale: ClassVar[bool] = True
 
-    kernel: int
-    stride: int
-    pad: int = 0
+    kernel: Pair
+    stride: Pair
+    pad: Sides = 0
+
+    @cached_property
+    def window(self) -> Window:
+        return Window.of(self.kernel, self.stride, self.pad)
 
     @property
     def out_spec(self) -> MapSpec:
-        return windowed(self.x, self.kernel, self.stride, self.pad, self.x.shape[2])
+        return windowed(self.x, self.window, self.x.shape[2])
 
     def reference(self, x: np.ndarray) -> np.ndarray:
-        return columns(x, self.kernel, self.stride, self.pad, fill=-np.inf).max(axis=3)
+        return columns(x, self.window, fill=-np.inf).max(axis=3)
 
 
 @dataclass(frozen=True)
@@ -186,7 +195,7 @@ class PadShortcut(OneMap):
 
     @property
     def out_spec(self) -> MapSpec:
-        return windowed(self.x, 1, self.stride, 0, self.channels)
+        return windowed(self.x, Window.of(1, self.stride, 0), self.channels)
 
     def reference(self, x: np.ndarray) -> np.ndarray:
         after = self.channels - self.offset - x.shape[3]

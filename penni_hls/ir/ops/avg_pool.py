@@ -1,6 +1,6 @@
-"""avg_pool: y[p, c] = sum over the k x k window at p*stride - pad of x[., c], exact; what lies outside counts as 0.
+"""avg_pool: y[p, c] = sum over the window at p*stride - pad of x[., c], exact; what lies outside counts as 0.
 
-The mean's division by k*k is in the scale of what reads it.
+The mean's division by kh*kw is in the scale of what reads it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import numpy as np
 
 from ...target.resources import Resources
 from ..fixed import IntTensor, QType, smallest_qtype
-from ..windows import taps
 from .window_pool import WindowPool, WindowPoolFolding
 
 
@@ -25,16 +24,16 @@ class AvgPool(WindowPool):
 
     @property
     def row_type(self) -> QType:
-        return self._sums(self.kernel)
+        return self._sums(self.window.kernel[1])
 
     @property
     def out_type(self) -> QType:
-        return self._sums(self.kernel**2)
+        return self._sums(self.window.taps)
 
     def reference(self, x: IntTensor) -> IntTensor:
         """x (N, H, W, C) -> (N, Ho, Wo, C)."""
         self.check_input(x)
-        seen = taps(x.values, self.kernel, self.stride, self.pad, 0, np.dtype(np.int64))
+        seen = self.window.seen(x.values, 0, np.dtype(np.int64))
         return IntTensor(sum(seen).astype(self.out_type.dtype), self.out_type)
 
     def cost(self, folding: WindowPoolFolding) -> Resources:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
+from ...target.fabric import Fabric
 from ...target.resources import Resources
 from ..fixed import IntTensor
 from ..graph import TensorSpec
@@ -13,6 +14,7 @@ from ..streams import Port, Stream
 from .adder_graph import RoundedSums
 from .external import External
 from .memory import Memory
+from .timing import Timing
 
 
 @dataclass(frozen=True)
@@ -20,11 +22,19 @@ class Folding:
     """The choices that make hardware of an operator, one named field each.
 
     q: output pixels that share each coefficient. p: program lanes that work at once. An operator with further choices
-    (where a memory lies, how a product is made) offers a subclass with a field for each.
+    (where a memory lies, how a product is made) offers a subclass with a field for each, and names in `untimed` those
+    that change neither the streams nor, but for `latency`, the timing.
     """
+
+    untimed: ClassVar[tuple[str, ...]] = ()
 
     q: int = 1
     p: int = 1
+
+    @property
+    def timed(self) -> tuple[int | str, ...]:
+        """The choices that may change streams and timing: where they are equal, an operator is as fast."""
+        return tuple(value for name, value in self.choices().items() if name not in self.untimed)
 
     def choices(self) -> dict[str, int | str]:
         """Every choice by its name."""
@@ -53,15 +63,40 @@ class Operator(ABC):
     def out_spec(self) -> TensorSpec:
         """What the output carries."""
 
+    @property
+    def weight_bits(self) -> int | None:
+        """Bits of its basis kernels or coefficients; None where it has none."""
+        return None
+
     @abstractmethod
     def reference(self, *inputs: IntTensor) -> IntTensor:
         """The operator in exact integers; values (N, *spec.shape) in and out."""
+
+    def given(self, value: IntTensor, reader: int) -> IntTensor:
+        """Of the values that `reference` gives, those that reader number `reader` gets."""
+        return value
 
     def check_input(self, *inputs: IntTensor) -> None:
         """Raise ValueError unless the tensors are what the operator declares it takes."""
         for spec, tensor in zip(self.in_specs, inputs, strict=True):
             if tensor.qtype != spec.qtype or tensor.values.shape[1:] != spec.shape:
                 raise ValueError(f"{self.kind}: takes {spec}, got {tensor.values.shape[1:]} {tensor.qtype}")
+
+    # ---- images ----------------------------------------------------------------------------------------------------
+
+    @property
+    def takes(self) -> int:
+        """Images of each input that make a frame: what `timing` describes, and a call of the C++ takes."""
+        return 1
+
+    @property
+    def gives(self) -> int:
+        """Images that each output gives per frame."""
+        return 1
+
+    def images_out(self, images: tuple[int, ...], reader: int) -> int:
+        """How many images reader number `reader` gets, of so many at the inputs."""
+        return images[0]
 
     # ---- streams ---------------------------------------------------------------------------------------------------
 
@@ -91,8 +126,8 @@ class Operator(ABC):
 
     # ---- hardware --------------------------------------------------------------------------------------------------
 
-    def foldings(self) -> tuple[Folding, ...]:
-        """Every folding the hardware can be built with."""
+    def foldings(self, fabric: Fabric) -> tuple[Folding, ...]:
+        """Every folding that hardware of `fabric` can be built with."""
         return (self.folding(),)
 
     def folding(self, q: int = 1, p: int = 1) -> Folding:
@@ -100,8 +135,17 @@ class Operator(ABC):
         return Folding(q, p)
 
     @abstractmethod
+    def timing(self, folding: Folding) -> Timing:
+        """When the RTL takes and gives beats; by the names of its ports."""
+
+    def in_turn(self, folding: Folding) -> Timing:
+        """The same for the C++, where one loop does what the stages of the RTL do side by side: it holds less, and takes
+        in more before it gives."""
+        return self.timing(folding)
+
     def cycles(self, folding: Folding) -> int:
-        """Clock cycles between two frames in the steady state, when neither input nor output makes it wait."""
+        """Clock cycles between two frames, at least, where it need not wait for other operators."""
+        return self.timing(folding).cycles()
 
     @abstractmethod
     def cost(self, folding: Folding) -> Resources:
@@ -115,8 +159,11 @@ class Operator(ABC):
         """Memory images, by the name they have in both hw/rtl and hw/hls."""
         return {}
 
-    @property
-    def sums(self) -> RoundedSums | None:
+    def module(self, folding: Folding) -> str:
+        """The name of its module in hw/rtl and function in hw/hls, without `penni_`: most operators have one."""
+        return self.kind
+
+    def sums(self, folding: Folding) -> RoundedSums | None:
         """The constant sums that a generated submodule computes for the operator; None where it has no such part."""
         return None
 
@@ -127,16 +174,4 @@ class Operator(ABC):
     @property
     def products(self) -> int:
         """Multiplications of one image that the multiply-accumulators do."""
-        return 0
-
-    def held_pixels(self, folding: Folding) -> float:
-        """Output pixels' worth of the first input that the hardware can take in before it must give out any.
-
-        Of further inputs it holds nothing.
-        """
-        return 1
-
-    @property
-    def burst(self) -> int:
-        """Words that come out as fast as input goes in, before a pause; 0 where output is as even as input."""
         return 0

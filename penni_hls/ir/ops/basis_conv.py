@@ -1,160 +1,256 @@
 """basis_conv: z[c,b,p] = sat(rshift(sum_t B[b,t] * x[c, p*stride + t - pad], s_b), Z), the dense half of a PENNI layer.
 
 Hardware: row buffers hold the rows that a group of q output pixels needs and those of the next; a walker reads one
-column of k values per cycle in tile order (group, channel, column), a window register shifts, a constant adder graph
+column of kh values per cycle in tile order (group, channel, column), a window register shifts, a constant adder graph
 gives all d sums at once, and q neighbours of one (channel, basis) leave as one beat.
 """
 
 from __future__ import annotations
 
-import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
-from ...target.memory import BLOCK, MemoryStyle, ram_cost, ram_style
+from ...target.fabric import Fabric
+from ...target.memory import BLOCK, LUT, MemoryStyle, address_bits, ram_cost, ram_style, rom_cost
 from ...target.resources import Resources
-from ..fixed import IntTensor, QType, exact_dtype, rshift, sat
+from ..fixed import IntTensor, QType, exact_dtype, rshift, sat, signed_bits
 from ..graph import TensorSpec
-from ..windows import taps, window_map
+from ..windows import Pair, Sides, Window, short
 from . import adder_graph
 from .base import Folding, Operator
-from .memory import Memory
+from .memory import Memory, to_word
+from .row_walk import RowWalk
+from .scaled_basis import ScaledBasis
+from .timing import Timing
 
-GROUP_OVERHEAD = 1  # cycles before a group's first column
+GROUPS = (1, 2, 4, 6, 8, 12, 16, 24, 32)  # pixels
+SHARED = "basis_shared"  # penni_basis_shared: the module with multipliers that take turns
 
 
 @dataclass(frozen=True)
 class BasisConvFolding(Folding):
-    """rows: where the row buffers lie."""
+    """rows: where the row buffer lies. multipliers: 0: an adder graph computes all bases of a window at once; kh: basis
+    after basis, a column of a window per cycle; kh * kw: basis after basis, a window per cycle."""
+
+    untimed: ClassVar[tuple[str, ...]] = ("rows",)
 
     rows: MemoryStyle = BLOCK
+    multipliers: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class BasisConv(Operator):
-    """x: the map read. basis: int64 (d, k, k). shifts: s_b for each basis. pad_value: int64 (C,), what lies outside."""
+    """x: the map read. basis: int64 (d, kh, kw). shifts: s_b for each basis. pad_value: int64 (C,), what lies outside.
+    used: bool (C, d), the bases of each channel that are computed; None: all."""
 
     x: TensorSpec
     basis: np.ndarray
     shifts: tuple[int, ...]
     z_type: QType
-    stride: int
-    pad: int
+    stride: Pair
+    pad: Sides
     pad_value: np.ndarray
+    used: np.ndarray | None = None
 
     kind: ClassVar[str] = "basis_conv"
 
     def __post_init__(self) -> None:
-        d, k, k2 = self.basis.shape
-        if k != k2 or len(self.shifts) != d or self.pad_value.shape != (self.x.shape[2],):
+        d, kh, kw = self.basis.shape
+        if len(self.shifts) != d or self.pad_value.shape != (self.x.shape[2],):
             raise ValueError(
-                "basis_conv: basis (d, k, k), one shift per basis and one pad value per channel are needed"
+                "basis_conv: basis (d, kh, kw), one shift per basis and one pad value per channel are needed"
             )
-        if not 1 <= self.stride <= k or not 0 <= self.pad < k:
-            raise ValueError(f"basis_conv: stride {self.stride} and pad {self.pad} do not go with a {k}x{k} kernel")
+        if self.pattern.shape != (self.x.shape[2], d) or self.pattern.dtype != bool or not self.pattern.any():
+            raise ValueError("basis_conv: used is bool (C, d), at least one of them true")
+        window = self.window
+        if not window.walkable:
+            raise ValueError(f"basis_conv: stride {self.stride} and pad {self.pad} do not go with a {kh}x{kw} kernel")
         if not self.x.qtype.holds(self.pad_value):
             raise ValueError(f"basis_conv: a pad value is not within {self.x.qtype}")
-        if min(self.x.shape[:2]) + 2 * self.pad < k:
-            raise ValueError(f"basis_conv: a {k}x{k} kernel does not fit a {self.x} map with pad {self.pad}")
+        if not window.fits(self.x.shape):
+            raise ValueError(f"basis_conv: a {kh}x{kw} kernel does not fit a {self.x} map with pad {self.pad}")
 
     @property
-    def kernel(self) -> int:
-        return self.basis.shape[1]
+    def kernel(self) -> Pair:
+        return short(self.basis.shape[1:])  # type: ignore[return-value]
+
+    @cached_property
+    def window(self) -> Window:
+        return Window.of(self.kernel, self.stride, self.pad)
 
     @property
     def in_specs(self) -> tuple[TensorSpec, ...]:
         return (self.x,)
 
     @cached_property
-    def out_spec(self) -> TensorSpec:
-        ho, wo = window_map(self.x.shape, self.kernel, self.stride, self.pad)
-        return TensorSpec((ho, wo, self.x.shape[2], self.basis.shape[0]), self.z_type)
+    def pattern(self) -> np.ndarray:
+        """bool (C, d): the bases of each channel that are computed, in this order."""
+        return np.ones((self.x.shape[2], len(self.shifts)), bool) if self.used is None else self.used
 
     @cached_property
-    def sums(self) -> adder_graph.RoundedSums:
-        graph = adder_graph.solve(self.basis.reshape(len(self.shifts), -1), self.x.qtype)
-        return adder_graph.RoundedSums(graph, self.shifts, self.z_type)
+    def channels(self) -> np.ndarray:
+        """The channels of which a basis is computed. The others are not buffered."""
+        return np.flatnonzero(self.pattern.any(axis=1))
+
+    @cached_property
+    def bases(self) -> np.ndarray:
+        """The bases that are computed of some channel. The others are not in hardware."""
+        return np.flatnonzero(self.pattern.any(axis=0))
+
+    @cached_property
+    def masks(self) -> np.ndarray:
+        """bool (channels, bases): `pattern` without channels and bases that are not in hardware."""
+        return self.pattern[np.ix_(self.channels, self.bases)]
+
+    @cached_property
+    def out_spec(self) -> TensorSpec:
+        ho, wo = self.window.map_of(self.x.shape)
+        words = self.pattern.shape if self.used is None else (self.words, 1)
+        return TensorSpec((ho, wo, *words), self.z_type)
+
+    @cached_property
+    def words(self) -> int:
+        """Of each group of pixels."""
+        return int(self.pattern.sum())
+
+    @cached_property
+    def graph(self) -> adder_graph.RoundedSums:
+        """All bases in hardware as one adder graph."""
+        kernels = self.basis[self.bases]
+        graph = adder_graph.solve(kernels.reshape(len(kernels), -1), self.x.qtype)
+        return adder_graph.RoundedSums(graph, tuple(self.shifts[b] for b in self.bases), self.z_type)
+
+    @cached_property
+    def scaled(self) -> ScaledBasis:
+        """The bases in hardware as multipliers read them."""
+        return ScaledBasis.of(self.basis[self.bases], tuple(self.shifts[b] for b in self.bases), self.x.qtype)
+
+    def sums(self, folding: BasisConvFolding) -> adder_graph.RoundedSums | None:  # type: ignore[override]
+        return None if folding.multipliers else self.graph
+
+    def module(self, folding: BasisConvFolding) -> str:  # type: ignore[override]
+        return SHARED if folding.multipliers else self.kind
 
     def reference(self, x: IntTensor) -> IntTensor:
-        """x (N, H, W, C) -> z (N, Ho, Wo, C, d)."""
+        """x (N, H, W, C) -> z (N, Ho, Wo, C, d), or with `used` (N, Ho, Wo, words, 1), in the order channel, basis."""
         self.check_input(x)
-        ho, wo, c, d = self.out_spec.shape
+        ho, wo = self.out_spec.shape[:2]
         bound = np.abs(self.basis).sum((1, 2)).max() * max(-x.qtype.lo, x.qtype.hi) + (1 << max(self.shifts))
-        dtype = exact_dtype(int(bound))
-        seen = [tap.ravel() for tap in taps(x.values, self.kernel, self.stride, self.pad, self.pad_value, dtype)]
-        sums = self.basis.reshape(d, -1).astype(dtype) @ np.stack(seen)
-        z = np.stack([sat(rshift(row, shift), self.z_type) for row, shift in zip(sums, self.shifts)])
-        return IntTensor(np.moveaxis(z.reshape(d, -1, ho, wo, c), 0, -1), self.z_type)
+        dtype, kept = exact_dtype(int(bound)), self.channels
+        seen = [tap.ravel() for tap in self.window.seen(x.values[..., kept], self.pad_value[kept], dtype)]
+        sums = self.basis[self.bases].reshape(len(self.bases), -1).astype(dtype) @ np.stack(seen)
+        z = [sat(rshift(row, self.shifts[b]), self.z_type) for row, b in zip(sums, self.bases)]
+        by_channel = np.moveaxis(np.stack(z).reshape(len(z), -1, ho, wo, len(kept)), 0, -1)
+        return IntTensor(by_channel[..., self.masks].reshape(-1, *self.out_spec.shape), self.z_type)
 
-    def foldings(self) -> tuple[Folding, ...]:
+    @property
+    def weight_bits(self) -> int | None:
+        """None where its kernels only pass taps on, as those of a dense convolution do."""
+        units = np.count_nonzero(self.basis, axis=(1, 2)) == 1
+        return None if units.all() and self.basis.max() == 1 else signed_bits(self.basis)
+
+    def foldings(self, fabric: Fabric) -> tuple[Folding, ...]:
         pixels = self.out_spec.pixels
-        return tuple(self.folding(q) for q in (1, 2, 4, 8, 16, 32) if q < 2 * pixels)
+        return tuple(
+            replace(self.folding(q), multipliers=multipliers)
+            for q in GROUPS
+            if q < 2 * pixels
+            for multipliers in (0, *self._multipliers())
+        )
 
     def folding(self, q: int = 1, p: int = 1) -> BasisConvFolding:
-        _, w, c = self.x.shape
-        return BasisConvFolding(q, p, ram_style(w * c, self.rows(q) * self.x.qtype.bits))
+        return BasisConvFolding(q, p, ram_style(self._buffered, self.rows(q) * self.x.qtype.bits))
 
-    def _groups(self, q: int) -> tuple[tuple[int, ...], ...]:
-        return row_segments(*self.out_spec.shape[:2], q)
+    def _multipliers(self) -> tuple[int, ...]:
+        """How many may take turns: not with kernels of one column, of which a word may take a single cycle."""
+        kh, kw = self.window.kernel
+        return (kh, kh * kw) if kw > 1 and self.scaled.fits else ()
 
-    def columns(self, segments: tuple[int, ...], q: int) -> int:
-        """Cycles to walk one channel of a group: k columns bring the first window of a row, `stride` each further one;
-        a short group repeats its last window up to q."""
-        walk = sum(n * self.stride + self.kernel - self.stride for n in segments) + q - sum(segments)
-        return max(walk, len(self.shifts))
+    @property
+    def _buffered(self) -> int:
+        """Values of one row in the row buffer."""
+        return self.x.shape[1] * len(self.channels)
 
     def rows(self, q: int) -> int:
-        """Rows the buffer holds: those of one group, and as many again as the next group moves on by."""
-        span = max(len(segments) for segments in self._groups(q))
-        return self.kernel + self.stride * span
+        """Rows the buffer holds: those of one group, and those that the next group moves on by."""
+        rows, width = self.out_spec.shape[:2]
+        walk = RowWalk(self.x.shape, (rows, width), self.window, 0, q, units=1, words=1)
+        return self.window.kernel[0] + self.window.stride[0] * (walk.span - 1 + min(rows, -(-q // width)))
 
-    def cycles(self, folding: Folding) -> int:
-        channels = self.x.shape[2]
-        groups = self._groups(folding.q)
-        walk = channels * sum(self.columns(segments, folding.q) for segments in groups) + GROUP_OVERHEAD * len(groups)
-        return max(walk, math.prod(self.x.shape))
+    def _walk(self, folding: BasisConvFolding) -> RowWalk:
+        out, words, kh = self.out_spec.shape[:2], self.words, self.window.kernel[0]
+        units, slots = (words, 1) if folding.multipliers else (len(self.channels), len(self.bases))
+        again = folding.multipliers == kh
+        return RowWalk(self.x.shape, out, self.window, self.rows(folding.q), folding.q, units, words, slots, again)
 
-    def cost(self, folding: BasisConvFolding) -> Resources:
+    def _latency(self, folding: BasisConvFolding) -> int:
+        kh = self.window.kernel[0]
+        return folding.multipliers // kh * (kh - 1) + 7 if folding.multipliers else self.graph.latency + 5
+
+    def timing(self, folding: BasisConvFolding) -> Timing:  # type: ignore[override]
+        return self._walk(folding).timing(self._latency(folding))
+
+    def in_turn(self, folding: BasisConvFolding) -> Timing:  # type: ignore[override]
+        return self._walk(folding).in_turn(self._latency(folding))
+
+    def cost(self, folding: BasisConvFolding) -> Resources:  # type: ignore[override]
+        """What is common to all, the row buffer among it, and what computes."""
+        x_bits, c, d = self.x.qtype.bits, self.x.shape[2], len(self.bases)
+        masks = rom_cost(len(self.channels), d, LUT) if not self.masks.all() else Resources()
+        kept = rom_cost(c, 1, LUT) if len(self.channels) < c else Resources()
+        memories = masks + kept + ram_cost(self._buffered, self.rows(folding.q) * x_bits, folding.rows)
+        return memories + (self._shared_cost(folding) if folding.multipliers else self._graph_cost(folding))
+
+    def _graph_cost(self, folding: BasisConvFolding) -> Resources:
         """Adders cost a LUT a bit; gathering costs q*d values in registers; the rest was fitted to yosys (docs/benchmarks)."""
-        x_bits, z_bits, d, k = self.x.qtype.bits, self.z_type.bits, len(self.shifts), self.kernel
-        h, w, c = self.x.shape
-        rows = self.rows(folding.q)
-        word = folding.q * z_bits
-        pad = 0 if not self.pad_value.any() else k * x_bits  # else the registers' reset does it
-        lut = 0.7 * self.sums.graph.adder_bits + d * (2 * z_bits + 9) + 0.9 * word * math.ceil((d - 1) / 4) + 260 + pad
-        ff = 0.78 * self.sums.graph.register_bits + 1.17 * d * word + k * k * x_bits + 260
-        return Resources(lut=lut, ff=ff) + ram_cost(w * c, rows * x_bits, folding.rows)
+        x_bits, z_bits, d, (kh, kw) = self.x.qtype.bits, self.z_type.bits, len(self.bases), self.window.kernel
+        word, graph = folding.q * z_bits, self.graph.graph
+        pad = 0 if not self.pad_value.any() else kh * x_bits  # else the registers' reset does it
+        lut = 0.7 * graph.adder_bits + d * (2 * z_bits + 9) + 0.9 * word * math.ceil((d - 1) / 4) + 260 + pad
+        ff = 0.78 * graph.register_bits + 1.17 * d * word + kh * kw * x_bits + 260
+        return Resources(lut=lut, ff=ff)
 
-    def held_pixels(self, folding: Folding) -> float:
-        """The row buffer, and a group in flight."""
-        return self.rows(folding.q) * self.x.shape[1] * self.out_spec.pixels / self.x.pixels + folding.q
+    def _shared_cost(self, folding: BasisConvFolding) -> Resources:
+        """Kernels are constants in LUTs, a word is gathered in the output register; fitted to yosys as above."""
+        (_, _, c), (kh, _), d = self.x.shape, self.window.kernel, len(self.bases)
+        columns = folding.multipliers == kh
+        pad = 0 if not self.pad_value.any() else kh * self.x.qtype.bits
+        dropped = 2 * address_bits(c) * (len(self.channels) < c)
+        constants = 2.2 * d * self.scaled.type.bits
+        lut = (82 if columns else 52) + 16 * kh + 5 * address_bits(len(self.channels)) + constants + pad + dropped
+        ff = folding.q * self.z_type.bits + (180 + 8 * d if columns else 160 + 18 * d)
+        return Resources(lut=lut, ff=ff, dsp=folding.multipliers)
 
-    def parameters(self, folding: BasisConvFolding) -> dict[str, int]:
+    def parameters(self, folding: BasisConvFolding) -> dict[str, int]:  # type: ignore[override]
         h, w, c = self.x.shape
-        ho, wo, _, d = self.out_spec.shape
-        return {
-            "H": h, "W": w, "C": c, "HO": ho, "WO": wo, "K": self.kernel, "STRIDE": self.stride, "PAD": self.pad,
-            "D": d, "Q": folding.q, "ROWS": self.rows(folding.q), "XW": self.x.qtype.bits,
-            "X_SIGNED": int(self.x.qtype.signed), "ZW": self.z_type.bits, "LATENCY": self.sums.latency,
-            "PAD_ZERO": int(not self.pad_value.any()),
-            "BLOCK": int(folding.rows == BLOCK),
+        ho, wo = self.out_spec.shape[:2]
+        common = {
+            "H": h, "W": w, "C": c, "KEPT": len(self.channels), "HO": ho, "WO": wo, **self.window.parameters(),
+            "D": len(self.bases), "MASKED": int(not self.masks.all()), "Q": folding.q, "ROWS": self.rows(folding.q),
+            "XW": self.x.qtype.bits, "X_SIGNED": int(self.x.qtype.signed), "ZW": self.z_type.bits,
+            "PAD_ZERO": int(not self.pad_value.any()), "BLOCK": int(folding.rows == BLOCK),
+        }  # fmt: skip
+        if not folding.multipliers:
+            return common | {"LATENCY": self.graph.latency}
+        return common | {
+            "UNITS": self.words, "PER_ROW": folding.multipliers // self.window.kernel[0], "CW": self.scaled.type.bits,
+            "ACCW": self.scaled.acc_type.bits, "SHIFT": self.scaled.shift, "Z_SIGNED": int(self.z_type.signed),
         }  # fmt: skip
 
-    def memories(self, folding: Folding) -> dict[str, Memory]:
-        mask = (1 << self.x.qtype.bits) - 1
-        return {"pad": Memory(self.x.qtype.bits, tuple(int(v) & mask for v in self.pad_value))}
-
-
-@functools.cache
-def row_segments(rows: int, width: int, q: int) -> tuple[tuple[int, ...], ...]:
-    """For each group of q pixels of a rows x width map: how many of them lie in each row that the group touches."""
-    groups = []
-    for start in range(0, rows * width, q):
-        end = min(start + q, rows * width)
-        edges = [start, *range((start // width + 1) * width, end, width), end]
-        groups.append(tuple(b - a for a, b in zip(edges, edges[1:])))
-    return tuple(groups)
+    def memories(self, folding: BasisConvFolding) -> dict[str, Memory]:  # type: ignore[override]
+        """kept: for each channel of x, whether it is buffered. pad: what lies outside, for each channel that is. used: for
+        each of these the bases that are computed, the first in the lowest bit. coefs: what the multipliers read."""
+        x_bits, kept = self.x.qtype.bits, np.isin(np.arange(self.x.shape[2]), self.channels)
+        used = tuple(to_word(tuple((int(bit), 1) for bit in mask)) for mask in self.masks)
+        memories = {
+            "kept": Memory(1, tuple(map(int, kept))),
+            "pad": Memory(x_bits, tuple(to_word(((int(v), x_bits),)) for v in self.pad_value[self.channels])),
+            "used": Memory(len(self.bases), used),
+        }
+        if folding.multipliers:
+            memories["coefs"] = self.scaled.memory(folding.multipliers // self.window.kernel[0])
+        return memories

@@ -12,6 +12,7 @@ from ...target.resources import Resources
 from ..fixed import IntTensor, QType
 from ..graph import TensorSpec
 from .base import Folding, Operator
+from .timing import Stage, Step, Timing
 
 MAX_BITS = 31  # bounds are plain ints in the hardware's parameters
 
@@ -47,8 +48,9 @@ class Clip(Operator):
         qtype = self.out_spec.qtype
         return IntTensor(np.clip(x.values, self.lo, self.hi).astype(qtype.dtype), qtype)
 
-    def cycles(self, folding: Folding) -> int:
-        return math.prod(self.x.shape)
+    def timing(self, folding: Folding) -> Timing:
+        beats = math.prod(self.x.shape)
+        return Timing((Stage("clip", ((1, Step(beats, (("in", beats),), (("out", beats),))),)),), latency=1)
 
     def cost(self, folding: Folding) -> Resources:
         """Fitted to yosys: two bounds that are no powers of two, 8 and 16 bits; a ReLU takes a third."""

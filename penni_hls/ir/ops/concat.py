@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,6 +11,7 @@ from ...target.resources import Resources
 from ..fixed import IntTensor
 from ..graph import TensorSpec
 from .base import Folding, Operator
+from .timing import STEPS, Stage, Step, Timing
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,18 @@ class Concat(Operator):
         self.check_input(x, y)
         return IntTensor(np.concatenate([x.values, y.values], axis=3), x.qtype)
 
-    def cycles(self, folding: Folding) -> int:
-        return math.prod(self.out_spec.shape)
+    def timing(self, folding: Folding) -> Timing:
+        """Pixel by pixel; of many pixels, some are one step, as if they came evenly from both."""
+        first, second = self.x.shape[2], self.y.shape[2]
+        pixels = self.x.pixels
+        if pixels > STEPS:
+            both = (("in", first * pixels), ("second", second * pixels)), (("out", (first + second) * pixels),)
+            return Timing((Stage("join", ((1, Step((first + second) * pixels, *both)),)),))
+        steps = (
+            (1, Step(first, (("in", first),), (("out", first),))),
+            (1, Step(second, (("second", second),), (("out", second),))),
+        )
+        return Timing((Stage("join", steps * pixels),))
 
     def cost(self, folding: Folding) -> Resources:
         """A multiplexer of two values and a counter of channels, fitted to yosys at 4 to 768 channels."""

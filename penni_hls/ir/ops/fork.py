@@ -10,6 +10,7 @@ from ...target.resources import Resources
 from ..fixed import IntTensor
 from ..graph import TensorSpec
 from .base import Folding, Operator
+from .timing import Stage, Step, Timing
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,10 @@ class Fork(Operator):
     def readers(self) -> int:
         return self.copies
 
-    def cycles(self, folding: Folding) -> int:
-        return math.prod(self.x.shape)
+    def timing(self, folding: Folding) -> Timing:
+        beats = math.prod(self.x.shape)
+        copies = tuple((port.name, beats) for port in self.outputs(folding))
+        return Timing((Stage("copy", ((1, Step(beats, (("in", beats),), copies)),)),))
 
     def cost(self, folding: Folding) -> Resources:
         return Resources(lut=2.5 * self.copies, ff=self.copies)

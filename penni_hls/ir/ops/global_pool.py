@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,6 +12,7 @@ from ...target.resources import Resources
 from ..fixed import IntTensor, smallest_qtype
 from ..graph import TensorSpec
 from .base import Folding, Operator
+from .timing import Stage, Step, Timing
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,13 @@ class GlobalPool(Operator):
     def folding(self, q: int = 1, p: int = 1) -> GlobalPoolFolding:
         return GlobalPoolFolding(q, p, ram_style(self.x.shape[2], self.out_spec.qtype.bits))
 
-    def cycles(self, folding: Folding) -> int:
-        return math.prod(self.x.shape)
+    def timing(self, folding: Folding) -> Timing:
+        """The sums leave with the last pixel."""
+        channels = self.x.shape[2]
+        before = (self.x.pixels - 1) * channels
+        adds = Step(max(1, before), (("in", before),))
+        gives = Step(channels, (("in", channels),), (("out", channels),))
+        return Timing((Stage("sum", ((int(before > 0), adds), (1, gives))),), latency=2)
 
     def cost(self, folding: GlobalPoolFolding) -> Resources:
         width = self.out_spec.qtype.bits

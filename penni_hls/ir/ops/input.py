@@ -12,6 +12,7 @@ from ..fixed import IntTensor
 from ..graph import TensorSpec
 from ..streams import Stream
 from .base import Folding, Operator
+from .timing import Stage, Step, Timing
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,9 @@ class Input(Operator):
             raise ValueError(f"the network takes images {self.spec}; these are {images.shape[1:]} {images.dtype}")
         return IntTensor(images, self.spec.qtype)
 
-    def cycles(self, folding: Folding) -> int:
-        return Stream(self.spec).beats_per_frame
+    def timing(self, folding: Folding) -> Timing:
+        beats = Stream(self.spec).beats_per_frame
+        return Timing((Stage("input", ((1, Step(beats, gives=(("out", beats),))),)),))
 
     def cost(self, folding: Folding) -> Resources:
         return Resources()

@@ -1,4 +1,4 @@
-"""max_pool: y[p, c] = max over the k x k window at p*stride - pad of x[., c]; what lies outside counts as the smallest
+"""max_pool: y[p, c] = max over the window at p*stride - pad of x[., c]; what lies outside counts as the smallest
 value."""
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import numpy as np
 
 from ...target.resources import Resources
 from ..fixed import IntTensor, QType
-from ..windows import taps
 from .window_pool import WindowPool, WindowPoolFolding
 
 
@@ -29,9 +28,8 @@ class MaxPool(WindowPool):
     def reference(self, x: IntTensor) -> IntTensor:
         """x (N, H, W, C) -> (N, Ho, Wo, C)."""
         self.check_input(x)
-        seen = taps(x.values, self.kernel, self.stride, self.pad, x.qtype.lo)
-        return IntTensor(np.maximum.reduce(list(seen)), x.qtype)
+        return IntTensor(np.maximum.reduce(list(self.window.seen(x.values, x.qtype.lo))), x.qtype)
 
     def cost(self, folding: WindowPoolFolding) -> Resources:
-        word, _ = self.words
-        return Resources(lut=4 * word + 60, ff=4 * word + 40) + self.memory_cost(folding)
+        kept = sum(self.words)
+        return Resources(lut=2 * kept + 60, ff=2 * kept + 40) + self.memory_cost(folding)

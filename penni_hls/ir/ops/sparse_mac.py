@@ -1,42 +1,40 @@
 """sparse_mac: y[o,p] = sat(rshift(acc*M[o] + skip*K + bias[o], S), Y), acc[o,p] = sum_a A[o,a] * z[a,p], A mostly zero.
 
-Hardware: a ping-pong z memory (one word is q pixels at one address), a program ROM that p lanes walk in lockstep, q*p
-multiply-accumulators that are cleared once per group and accumulate over all rows, a ping-pong memory of the running
-sums at each row's end, and one requantizer that reads it pixel by pixel in channel order, takes the difference to the
-row before in the same lane, and adds the skip connection where there is one.
+Hardware: a z memory (one word is q pixels at one address), a program ROM that p lanes walk in lockstep, q*p
+multiply-accumulators that are cleared once per group and accumulate over all rows, a memory of the running sums at each
+row's end, and one requantizer that reads it pixel by pixel in channel order, takes the difference to the row before in
+the same lane, and adds the skip connection where there is one. Each memory is a ping-pong buffer or a single one.
 Reads tiles of a basis convolution, or a map directly: 1x1 convolution, and with `flatten` a linear layer.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import ClassVar
 
 import numpy as np
 
-from ...target.memory import BLOCK, MemoryStyle, address_bits, ram_cost, ram_style, rom_cost, rom_style
+from ...target.fabric import Fabric
+from ...target.memory import BLOCK, LUT, MemoryStyle, address_bits, rom_style, weight
 from ...target.resources import Resources
-from ..fixed import MULTIPLIER, IntTensor, QType, Requant, exact_dtype, smallest_qtype
+from ..fixed import IntTensor, QType, Requant, exact_dtype, smallest_qtype
 from ..graph import TensorSpec
 from .base import Folding, Operator
+from .mac_cost import MacCost
+from .mac_folding import DSP, LUT_COEF_BITS, LUTS, PAIR, Pairing, SparseMacFolding, undominated
 from .memory import Memory, to_word
-from .program import Program, pack
+from .program import BIT, Coding, Lanes, Programs
+from .timing import STEPS, Stage, Step, Timing
 
 GROUP_OVERHEAD = 1  # cycles between two programs: clearing the accumulators
-SUM_LATENCY = 5  # cycles from a program's last word to its last sum in memory
-SETTLED = 12  # groups after which the three stages are in step
-
-
-@dataclass(frozen=True)
-class SparseMacFolding(Folding):
-    """Where its memories lie: z, the running sums at row ends, the program, the constants of the requantizer."""
-
-    z: MemoryStyle = BLOCK
-    sums: MemoryStyle = BLOCK
-    program: MemoryStyle = BLOCK
-    requant: MemoryStyle = BLOCK
+QS = (1, 2, 4, 6, 8, 12, 16, 24, 32)
+PS = (1, 2, 3, 4, 6, 8, 12)
+SLOWER = 1.02  # that a requantizer with fewer multipliers may make of the cycles
+TRADES = (100, 900)  # LUTs for a RAMB36: where a memory costs more or less, it lies where that is cheaper
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +62,10 @@ class SparseMac(Operator):
             raise ValueError(f"sparse_mac: the skip connection {self.skip} does not match {self.out_spec}")
         if (self.skip is None) != (self.requant.skip_multiplier == 0):
             raise ValueError("sparse_mac: a skip connection needs a multiplier, and nothing else does")
+
+    @property
+    def weight_bits(self) -> int:
+        return self.coef_type.bits
 
     @property
     def pixels(self) -> int:
@@ -117,24 +119,62 @@ class SparseMac(Operator):
         added = None if skip is None else skip.values.reshape(acc.shape)
         return IntTensor(self.requant.apply(acc, added).reshape(n, *self.out_spec.shape), self.requant.out)
 
-    def foldings(self) -> tuple[Folding, ...]:
-        qs = [q for q in (1, 2, 4, 8, 16, 32) if q < 2 * self.pixels]
-        return tuple(self.folding(q, p) for q in qs for p in (1, 2, 3, 4, 6, 8) if p <= self.channels)
+    # ---- choices ---------------------------------------------------------------------------------------------------
+
+    def foldings(self, fabric: Fabric) -> tuple[Folding, ...]:
+        """Those of each q of which none is dominated by another, each with every requantizer that hardly costs cycles."""
+        result: list[Folding] = []
+        for q in (q for q in QS if q < 2 * self.pixels):
+            options = list(self._options(q))
+            costs = [(self.cycles(option), self.cost(option)) for option in options]
+            figures = np.array([(cycles, cost.lut, cost.dsp, cost.bram36) for cycles, cost in costs])
+            for option in (options[index] for index in undominated(figures)):
+                result += self._requantizers(option)
+        return tuple(result)
+
+    def _requantizers(self, folding: SparseMacFolding) -> Iterator[SparseMacFolding]:
+        """The folding with requantizers of as many multipliers, or fewer where it is not slower for that, and their
+        constants in block RAM or LUTs."""
+        turns = self.skip is not None and self.acc_type.bits <= 25  # one DSP can take both products
+        limit = self.cycles(folding) * SLOWER
+        for pace in (1, *((2,) if turns else ()), self._costs.serial_cycles):
+            paced = replace(folding, requant_cycles=pace)
+            if pace == 1 or self.cycles(paced) <= limit:
+                yield from (replace(paced, requant=style) for style in self._worth(paced, self._costs.constants))
+
+    def _options(self, q: int) -> Iterator[SparseMacFolding]:
+        """All foldings of this q that may be worth a choice."""
+        multipliers = [LUTS] if self.coef_bits <= LUT_COEF_BITS else []
+        multipliers.append(DSP if q % 2 or not self._pairs else PAIR)
+        for p in (p for p in PS if p <= self.channels):
+            for coding in self.codings(p):
+                for z, sums, multiplier in itertools.product((1, 2), (1, 2), multipliers):
+                    yield from self._places(SparseMacFolding(
+                        q, p, requant=rom_style(self.channels), step_bits=coding.step_bits, row_ends=coding.row_ends,
+                        z_buffers=z, sum_buffers=sums, multiplier=multiplier,
+                        program=rom_style(self.lanes(p, coding).words),
+                    ))  # fmt: skip
+
+    def _places(self, folding: SparseMacFolding) -> Iterator[SparseMacFolding]:
+        """The folding with its z and its sums wherever that may be worth a choice."""
+        lanes = self.lanes(folding.p, folding.coding)
+        for z in self._worth(folding, self._costs.z):
+            for sums in self._worth(folding, partial(self._costs.sums, lanes=lanes)):
+                yield replace(folding, z=z, sums=sums)
+
+    def _worth(self, folding: SparseMacFolding, cost: Callable[..., Resources]) -> list[MemoryStyle]:
+        """Where a memory may lie that costs so much."""
+        block, lut = cost(folding, style=BLOCK), cost(folding, style=LUT)
+        low, high = (block.bram36 * trade < lut.lut for trade in TRADES)
+        return [style for style, chosen in ((LUT, not high), (BLOCK, low)) if chosen]
 
     def folding(self, q: int = 1, p: int = 1) -> SparseMacFolding:
-        return SparseMacFolding(
-            q, p, ram_style(self._z_depth, q * self.z.qtype.bits), ram_style(self._sums_depth(p), q * self.acc_type.bits),
-            rom_style(len(self.program(p).words)), rom_style(self.channels),
+        coding = self.codings(p)[0]
+        plain = SparseMacFolding(
+            q, p, program=rom_style(self.lanes(p, coding).words), requant=rom_style(self.channels),
+            step_bits=coding.step_bits, row_ends=coding.row_ends,
         )  # fmt: skip
-
-    @property
-    def _z_depth(self) -> int:
-        """Words of a lane's z memory: both halves."""
-        return 2 << address_bits(self.depth)
-
-    def _sums_depth(self, lanes: int) -> int:
-        """Words of a lane's memory of running sums: both halves."""
-        return 2 << address_bits(self.lane_rows(lanes))
+        return min(self._places(plain), key=lambda folding: weight(self.cost(folding)))
 
     def multipliers(self, folding: Folding) -> int:
         return folding.q * folding.p
@@ -144,108 +184,172 @@ class SparseMac(Operator):
         return int((self.coefs != 0).sum()) * self.pixels
 
     @cached_property
-    def _programs(self) -> dict[int, Program]:
-        return {}
+    def pairing(self) -> Pairing:
+        """Two pixels in one multiplier."""
+        return Pairing.of(self.z.qtype, self.acc_type.bits)
 
-    def program(self, lanes: int) -> Program:
-        if lanes not in self._programs:
-            self._programs[lanes] = pack(self.coefs, lanes)
-        return self._programs[lanes]
+    @property
+    def _pairs(self) -> bool:
+        """Whether pairs are worth a choice: what they take in LUTs grows with the square of their extra bits."""
+        return self.pairing.extra <= 6 and self.pairing.shift + self.acc_type.bits <= 48
 
-    def cycles(self, folding: Folding) -> int:
-        """Load, walk and drain own the halves of two ping-pong memories in turn: followed until they are in step."""
-        groups, q = -(-self.pixels // folding.q), folding.q
-        counts = [q] * (min(groups, SETTLED) - 1) + [self.pixels - (groups - 1) * q]
-        ends = self._drained(folding, counts * 8)
-        two_frames = ends[-1] - ends[-1 - 2 * len(counts)]
-        if groups > len(counts):
-            ends = self._drained(folding, [q] * 2 * SETTLED)
-            two_frames += (groups - len(counts)) * (ends[-1] - ends[-3])
-        return -(-two_frames // 2)
+    # ---- program ---------------------------------------------------------------------------------------------------
 
-    def _drained(self, folding: Folding, counts: list[int]) -> list[int]:
-        """The cycle in which each group's last value leaves the sum memory; counts: pixels of each group."""
-        program = len(self.program(folding.p).words)
-        loaded = computed = drained = 0
-        computed_before, drained_before = [0, 0], [0, 0]  # of the last two groups: the next ones take their halves
-        ends = []
-        for pixels in counts:
-            loaded = max(loaded, computed_before[0]) + self.depth * (1 if self.z.tiled else pixels)
-            computed = max(loaded, computed, drained_before[0] + 1) + program + GROUP_OVERHEAD
-            drained = max(computed + SUM_LATENCY, drained) + pixels * self.channels
-            computed_before = [computed_before[1], computed]
-            drained_before = [drained_before[1], drained]
-            ends.append(drained)
-        return ends
+    @cached_property
+    def _programs(self) -> Programs:
+        return Programs(self.coefs)
 
-    def _entry_bits(self) -> int:
-        return self.coef_type.bits + address_bits(self.depth) + 1
+    def lanes(self, p: int, coding: Coding) -> Lanes:
+        """Which lane computes which output channel, and the length of the program."""
+        return self._programs.lanes(p, coding)
 
+    @cached_property
+    def coef_bits(self) -> int:
+        """Width of a coefficient in the program."""
+        return smallest_qtype(min(-1, int(self.coefs.min())), int(self.coefs.max())).bits
+
+    def codings(self, p: int) -> tuple[Coding, ...]:
+        """The codings worth a choice, the one that is chosen by default first."""
+        return self._programs.choice(p, self._program_weight)
+
+    def _program_weight(self, lanes: Lanes, coding: Coding) -> float:
+        memory = self._costs.program(coding, lanes, rom_style(lanes.words))
+        return weight(memory) + len(lanes.rows) * self._costs.steps(coding)
+
+    # ---- time ------------------------------------------------------------------------------------------------------
+
+    def cycles(self, folding: SparseMacFolding) -> int:
+        """As `timing` has it, stages that work by turns included."""
+        q = folding.q
+        groups = -(-self.pixels // q)
+        load = self.depth * (groups if self.z.tiled else self.pixels)
+        walk = groups * (self.lanes(folding.p, folding.coding).words + GROUP_OVERHEAD)
+        drain = self.pixels * self.channels * folding.requant_cycles
+        if folding.z_buffers == 1:
+            load += walk + groups * folding.z_release
+        if folding.sum_buffers == 1:
+            drain += walk + groups * (folding.sum_latency + 1)
+        # Two buffers are both in use while one waits for the last sum or the last z.
+        ahead = walk + groups * folding.z_release + self.depth * (groups if self.z.tiled else self.pixels)
+        behind = walk + groups * (folding.sum_latency + 1) + self.pixels * self.channels * folding.requant_cycles
+        return max(load, walk, drain, -(-ahead // 2), -(-behind // 2))
+
+    def timing(self, folding: SparseMacFolding) -> Timing:
+        """Load, walk and drain own the buffers of two memories by turns. Of many groups, some are one step."""
+        q = folding.q
+        groups = -(-self.pixels // q)
+        last = self.pixels - (groups - 1) * q
+        many = -(-groups // STEPS)
+        parts = [(groups // many, many, q)] if groups % many == 0 and last == q else []
+        if not parts:
+            whole, rest = divmod(groups - 1, many)
+            parts = [(whole, many, q), (rest, 1, q), (1, 1, last)]
+        program = self.lanes(folding.p, folding.coding).words + GROUP_OVERHEAD
+        released, summed = folding.z_release, folding.sum_latency
+        load, walk, drain = [], [], []
+        for times, count, pixels in parts:
+            loaded = count * self.depth * (1 if self.z.tiled else pixels)
+            drained = count * pixels * self.channels
+            drain_cycles = drained * folding.requant_cycles
+            taken = (("skip", drained),) if self.skip is not None else ()
+            z, z_room, sums, sums_room = (((name, count),) for name in ("z", "z_room", "sums", "sums_room"))
+            given = (("out", drained),)
+            if many == 1:
+                load.append((times, Step(loaded, (("in", loaded),), needs=z_room, posts=(("z", 1, 0),))))
+                ended = (("z_room", 1, released), ("sums", 1, summed))
+                walk.append((times, Step(program, needs=z + sums_room, posts=ended)))
+                drain.append((times, Step(drain_cycles, taken, given, needs=sums, posts=(("sums_room", 1, 1),))))
+            else:  # beats of stages that work by turns come as if evenly; busy: a buffer, with one group
+                busy_z, busy_sums = (loaded / count + program + released, drain_cycles / count + program + summed + 1)
+                loaded_in = loaded if folding.z_buffers == 2 else math.ceil(count * busy_z)
+                drained_in = drain_cycles if folding.sum_buffers == 2 else math.ceil(count * busy_sums)
+                load.append((times, Step(loaded_in, (("in", loaded), *z_room), z)))
+                walked = max(program, busy_z / 2 * (folding.z_buffers == 2), busy_sums / 2 * (folding.sum_buffers == 2))
+                walk.append((times, Step(math.ceil(count * walked), z + sums_room, z_room + sums)))
+                drain.append((times, Step(drained_in, taken + sums, given + sums_room)))
+        stages = (Stage("load", tuple(load)), Stage("walk", tuple(walk)), Stage("drain", tuple(drain)))
+        tokens = {"z": 0, "z_room": folding.z_buffers, "sums": 0, "sums_room": folding.sum_buffers}
+        if many > 1:  # a step holds tokens of several groups on their way
+            tokens |= {"z_room": 2, "sums_room": 2}
+        return Timing(stages, tokens, self._latency(folding))
+
+    def in_turn(self, folding: SparseMacFolding) -> Timing:
+        """One group at a time. Of many groups, some are one step, as if they came and went evenly."""
+        load, walk, drain = self.timing(replace(folding, z_buffers=2, sum_buffers=2)).stages
+        steps: list[tuple[int, Step]] = []
+        for (times, loads), (_, walks), (_, drains) in zip(load.runs, walk.runs, drain.runs):
+            taken = tuple(pair for pair in (*loads.takes, *drains.takes) if pair[0] in self.input_names)
+            given = tuple(pair for pair in drains.gives if pair[0] == "out")
+            if loads.needs:
+                parts = (Step(loads.cycles, taken[:1]), Step(walks.cycles), Step(drains.cycles, taken[1:], given))
+                steps += [(1, step) for step in parts] * times
+            else:
+                steps.append((times, Step(loads.cycles + walks.cycles + drains.cycles, taken, given)))
+        return Timing((Stage("groups", tuple(steps)),), latency=self._latency(folding))
+
+    def _latency(self, folding: SparseMacFolding) -> int:
+        """Registers from the sum memories to the output."""
+        summed = 7 + (folding.multiplier == PAIR)
+        if folding.requant_cycles >= self._costs.serial_cycles:
+            return summed + self._costs.serial_cycles
+        if folding.requant_cycles > 1 and self.skip is not None:
+            return summed + 2
+        return summed + (self.acc_type.bits > 25) * ((self.acc_type.bits - 23) // 2)
+
+    # ---- cost and parameters ---------------------------------------------------------------------------------------
+
+    @cached_property
     def _bias_bits(self) -> int:
         bias = self.requant.rounded_bias()
         return smallest_qtype(min(-1, int(bias.min())), int(bias.max())).bits
 
-    def _constant_bits(self, lanes: int) -> int:
-        """Width of the requant memory: multiplier, bias, lane."""
-        return MULTIPLIER.bits + self._bias_bits() + address_bits(lanes)
-
-    def lane_rows(self, lanes: int) -> int:
-        """Rows of the longest lane: the depth of one bank of a lane's sum memory."""
-        return max(len(rows) for rows in self.program(lanes).rows)
+    @cached_property
+    def _costs(self) -> MacCost:
+        return MacCost(
+            self.depth, self.channels, self.z.tiled, self.skip is not None, self.z.qtype.bits, self.coef_bits,
+            self.acc_type.bits, self.total_type.bits, int(self.requant.multiplier.max()).bit_length(),
+            self.requant.skip_multiplier.bit_length(), self._bias_bits, self.requant.out.bits, self.pairing,
+        )  # fmt: skip
 
     def cost(self, folding: SparseMacFolding) -> Resources:
-        """One DSP per multiply-accumulator, one for M, one for K; the rest was fitted to yosys (docs/benchmarks)."""
-        q, p = folding.q, folding.p
-        acc, total, rows = self.acc_type.bits, self.total_type.bits, self._sums_depth(p)
-        memories = rom_cost(len(self.program(p).words), p * self._entry_bits(), folding.program)
-        for _ in range(p):
-            memories = memories + ram_cost(self._z_depth, q * self.z.qtype.bits, folding.z)
-            memories = memories + ram_cost(rows, q * acc, folding.sums)
-        copies = 2 if p > 1 and folding.requant == BLOCK else 1  # lanes are looked up before multipliers are
-        for _ in range(copies):
-            memories = memories + rom_cost(self.channels, self._constant_bits(p), folding.requant)
-        sums = 0 if folding.sums == BLOCK else p * q * acc  # LUT RAM is read into flip-flops
-        logic = Resources(
-            lut=20 + 1.8 * acc * math.ceil(p * q / 4) + 1.3 * p * acc,
-            ff=2.5 * p * address_bits(self.depth) + 0.85 * p * acc + 5.7 * total + 0.9 * sums,
-            dsp=q * p + (1 if acc <= 25 else 2) + (self.skip is not None),
-        )
-        return logic + memories
-
-    def held_pixels(self, folding: Folding) -> float:
-        """Groups: two banks of z, two of sums, one on its way between them."""
-        return 5 * folding.q
+        return self._costs.total(folding, self.lanes(folding.p, folding.coding))
 
     def parameters(self, folding: SparseMacFolding) -> dict[str, int]:
-        program = self.program(folding.p)
+        lanes = self.lanes(folding.p, folding.coding)
         skip = self.skip.qtype if self.skip else QType(1, False)
+        pairing = self.pairing if folding.multiplier == PAIR else Pairing(0, 0)
         return {
             "PIXELS": self.pixels, "DEPTH": self.depth, "CO": self.channels, "Q": folding.q, "P": folding.p,
             "TILED": int(self.z.tiled), "ZW": self.z.qtype.bits, "Z_SIGNED": int(self.z.qtype.signed),
-            "CW": self.coef_type.bits, "ADDRW": address_bits(self.depth), "LEN": len(program.words),
-            "LANE_ROWS": self.lane_rows(folding.p), "ACCW": self.acc_type.bits, "MW": MULTIPLIER.bits,
-            "BW": self._bias_bits(), "TOTALW": self.total_type.bits, "SHIFT": self.requant.shift,
-            "YW": self.requant.out.bits, "Y_SIGNED": int(self.requant.out.signed),
+            "CW": self.coef_bits, "ADDRW": address_bits(self.depth), "STEPW": folding.step_bits,
+            "ROW_BIT": int(folding.row_ends == BIT), "LEN": lanes.words, "LANE_ROWS": lanes.longest,
+            "PAIR_SHIFT": pairing.shift, "PAIR_EXTRA": pairing.extra, "LUT_MULTIPLY": int(folding.multiplier == LUTS),
+            "ACCW": self.acc_type.bits, "MW": self._costs.multiplier_bits(folding), "BW": self._bias_bits,
+            "TOTALW": self.total_type.bits, "SHIFT": self.requant.shift, "YW": self.requant.out.bits,
+            "Y_SIGNED": int(self.requant.out.signed),
             "SKIP": int(self.skip is not None), "SKIPW": skip.bits, "SKIP_SIGNED": int(skip.signed),
-            "SKIP_K": self.requant.skip_multiplier,
-            "Z_BLOCK": int(folding.z == BLOCK), "SUM_BLOCK": int(folding.sums == BLOCK),
-            "PROGRAM_BLOCK": int(folding.program == BLOCK), "REQUANT_BLOCK": int(folding.requant == BLOCK),
+            "SKIP_K": self.requant.skip_multiplier, "Z_HALVES": int(folding.z_buffers == 2),
+            "SUM_HALVES": int(folding.sum_buffers == 2), "Z_BLOCK": int(folding.z == BLOCK),
+            "SUM_BLOCK": int(folding.sums == BLOCK), "PROGRAM_BLOCK": int(folding.program == BLOCK),
+            "REQUANT_BLOCK": int(folding.requant == BLOCK), "REQUANT_CYCLES": folding.requant_cycles,
         }  # fmt: skip
 
-    def memories(self, folding: Folding) -> dict[str, Memory]:
-        """program: per cycle and lane {last, address, coefficient}, lane 0 and the coefficient lowest.
-        requant: per output channel {lane, bias with its rounding half, multiplier}, the multiplier lowest."""
-        program = self.program(folding.p)
-        cw, aw, bw, lw = self.coef_type.bits, address_bits(self.depth), self._bias_bits(), address_bits(folding.p)
-        words = tuple(
-            to_word(tuple(f for e in lanes for f in ((e.coef, cw), (e.address, aw), (int(e.last), 1))))
-            for lanes in program.words
+    def memories(self, folding: SparseMacFolding) -> dict[str, Memory]:
+        """program: per cycle and lane {last, where, coefficient}, lane 0 and the coefficient lowest; `last` only where
+        bits end rows. requant: per output channel {bias with its rounding half, multiplier}, the multiplier lowest.
+        lanes: per output channel its lane."""
+        p, coding = folding.p, folding.coding
+        lanes, mw, bw = self.lanes(p, coding), self._costs.multiplier_bits(folding), self._bias_bits
+        cw, ww, last = self.coef_bits, coding.where_bits(self.depth), int(coding.row_ends == BIT)
+        program = tuple(
+            to_word(tuple(field for e in word for field in ((e.coef, cw), (e.where, ww), (int(e.last), last))))
+            for word in self._programs.words(lanes, coding)
         )
         constants = tuple(
-            to_word(((m, MULTIPLIER.bits), (b, bw), (lane, lw)))
-            for m, b, lane in zip(self.requant.multiplier, self.requant.rounded_bias(), program.lane_of())
+            to_word(((m, mw), (b, bw))) for m, b in zip(self.requant.multiplier, self.requant.rounded_bias())
         )
         return {
-            "program": Memory(folding.p * self._entry_bits(), words),
-            "requant": Memory(self._constant_bits(folding.p), constants),
+            "program": Memory(p * coding.bits(self.depth, cw), program),
+            "requant": Memory(mw + bw, constants),
+            "lanes": Memory(address_bits(p), tuple(lanes.lane_of())),
         }

@@ -14,6 +14,7 @@ from ...target.resources import Resources
 from ..fixed import IntTensor
 from ..graph import TensorSpec
 from .base import Folding, Operator
+from .timing import Stage, Step, Timing
 
 
 @dataclass(frozen=True)
@@ -49,19 +50,18 @@ class Subsample(Operator):
         after = self.channels - self.offset - self.x.shape[2]
         return IntTensor(np.pad(kept, ((0, 0), (0, 0), (0, 0), (self.offset, after))), x.qtype)
 
-    def cycles(self, folding: Folding) -> int:
+    def timing(self, folding: Folding) -> Timing:
         """A kept pixel takes one cycle for each channel of the result, a dropped one for each channel of x."""
-        kept = self.out_spec.pixels
-        return kept * self.channels + (self.x.pixels - kept) * self.x.shape[2]
+        (h, w, c), (ho, wo, channels) = self.x.shape, self.out_spec.shape
+        kept = Step(wo * channels + (w - wo) * c, (("in", w * c),), (("out", wo * channels),))
+        dropped = Step(w * c, (("in", w * c),))
+        last = h - (ho - 1) * self.stride  # rows from the last kept one on
+        runs = ((1, kept), (self.stride - 1, dropped)) * (ho - 1) + ((1, kept), (last - 1, dropped))
+        return Timing((Stage("walk", runs),))
 
     def cost(self, folding: Folding) -> Resources:
         bits = sum(n.bit_length() for n in (*self.x.shape, self.channels))
         return Resources(lut=1.4 * bits, ff=bits)
-
-    @property
-    def burst(self) -> int:
-        """An output row comes at the rate of the input, then nothing while rows are dropped."""
-        return self.out_spec.shape[1] * self.channels if self.stride > 1 else 0
 
     def parameters(self, folding: Folding) -> dict[str, int]:
         h, w, c = self.x.shape

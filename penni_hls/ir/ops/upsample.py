@@ -6,7 +6,6 @@ each of its pixels `factor` times in each of them.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,6 +14,7 @@ from ...target.resources import Resources
 from ..fixed import IntTensor
 from ..graph import TensorSpec
 from .base import Folding, Operator
+from .timing import Stage, Step, Timing
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,25 @@ class Upsample(Operator):
     def folding(self, q: int = 1, p: int = 1) -> UpsampleFolding:
         return UpsampleFolding(q, p, ram_style(self._words, self.x.qtype.bits))
 
-    def cycles(self, folding: Folding) -> int:
-        return math.prod(self.out_spec.shape)
+    def timing(self, folding: Folding) -> Timing:
+        h, w, c = self.x.shape
+        copies = self.factor**2 * w * c
+        write = Step(w * c, (("in", w * c),), needs=(("room", 1),), posts=(("row", 1, 1),))
+        read = Step(copies, gives=(("out", copies),), needs=(("row", 1),), posts=(("room", 1, 1),))
+        stages = (Stage("write", ((h, write),)), Stage("read", ((h, read),)))
+        return Timing(stages, {"room": 2, "row": 0}, latency=2)
+
+    def in_turn(self, folding: Folding) -> Timing:
+        """The next row is read while the first copies of one are given, value by value."""
+        h, w, c = self.x.shape
+        row, copies = w * c, self.factor**2 * w * c
+        both, rest = Step(row, (("in", row),), (("out", row),)), Step(copies - row, gives=(("out", copies - row),))
+        runs = (
+            (1, Step(row, (("in", row),))),
+            *((1, both), (1, rest)) * (h - 1),
+            (1, Step(copies, gives=(("out", copies),))),
+        )
+        return Timing((Stage("rows", runs),), latency=2)
 
     def cost(self, folding: UpsampleFolding) -> Resources:
         """Counters and their comparators, fitted to yosys at maps of 4x4x1 to 32x32x128; LUT RAM is read into flip-flops."""
@@ -70,10 +87,6 @@ class Upsample(Operator):
         bits = self.x.qtype.bits
         logic = Resources(lut=0.9 * counters + 8, ff=counters + 3 + (0 if folding.rows == BLOCK else bits))
         return logic + ram_cost(1 << address_bits(self._words), bits, folding.rows)
-
-    def held_pixels(self, folding: Folding) -> float:
-        """What two rows of x become."""
-        return 2 * self.factor * self.out_spec.shape[1]
 
     def parameters(self, folding: UpsampleFolding) -> dict[str, int]:
         h, w, c = self.x.shape

@@ -1,7 +1,7 @@
-"""What max_pool and avg_pool share: k x k windows of a map, reduced along rows first, then down columns.
+"""What max_pool and avg_pool share: windows of a map, reduced along rows first, then down columns.
 
-Hardware: one walk over the map. A memory of the last k-1 pixels (C words) gives the result along a row; a memory of the
-last k-1 such results (Wo*C words) the result down a column. Pad pixels to the right and below are walked without input.
+Hardware: one walk over the map. A memory of the last kw-1 pixels (C words) gives the result along a row; a memory of the
+last kh-1 such results (Wo*C words) the result down a column. Pad pixels to the right and below are walked without input.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from ...target.memory import BLOCK, LUT, MemoryStyle, address_bits, ram_cost, ra
 from ...target.resources import Resources
 from ..fixed import QType
 from ..graph import TensorSpec
-from ..windows import window_map
+from ..windows import Pair, Sides, Window
 from .base import Folding, Operator
+from .timing import Stage, Step, Timing
 
 
 @dataclass(frozen=True)
 class WindowPoolFolding(Folding):
-    """pixels, rows: where the memories of the last k-1 pixels and of the last k-1 rows lie."""
+    """pixels, rows: where the memories of the last kw-1 pixels and of the last kh-1 rows lie."""
 
     pixels: MemoryStyle = LUT
     rows: MemoryStyle = BLOCK
@@ -28,18 +29,20 @@ class WindowPoolFolding(Folding):
 
 @dataclass(frozen=True)
 class WindowPool(Operator):
-    """y[p, c] from the k x k window at p*stride - pad of x[., c]."""
+    """y[p, c] from the window at p*stride - pad of x[., c]."""
 
     x: TensorSpec
-    kernel: int
-    stride: int
-    pad: int = 0
+    kernel: Pair
+    stride: Pair
+    pad: Sides = 0
 
     def __post_init__(self) -> None:
-        if self.kernel < 1 or self.stride < 1 or not 0 <= self.pad < self.kernel:
-            raise ValueError(f"{self.kind}: kernel {self.kernel}, stride {self.stride}, pad {self.pad}")
-        if min(self.x.shape[:2]) + 2 * self.pad < self.kernel:
-            raise ValueError(f"{self.kind}: a {self.kernel}x{self.kernel} window does not fit a {self.x} map")
+        if not self.window.fits(self.x.shape) or not self.window.overlaps:
+            raise ValueError(f"{self.kind}: a {self.window}, does not fit a {self.x} map")
+
+    @cached_property
+    def window(self) -> Window:
+        return Window.of(self.kernel, self.stride, self.pad)
 
     @property
     @abstractmethod
@@ -57,30 +60,41 @@ class WindowPool(Operator):
 
     @cached_property
     def out_spec(self) -> TensorSpec:
-        ho, wo = window_map(self.x.shape, self.kernel, self.stride, self.pad)
+        ho, wo = self.window.map_of(self.x.shape)
         return TensorSpec((ho, wo, self.x.shape[2]), self.out_type)
 
     @property
     def walked(self) -> tuple[int, int]:
         """Rows and columns walked, from the first real pixel: to the end of the last window or of the map."""
-        (h, w, _), (ho, wo, _) = self.x.shape, self.out_spec.shape
-        last = ((n - 1) * self.stride - self.pad + self.kernel for n in (ho, wo))
-        return tuple(max(n, end) for n, end in zip((h, w), last))
+        (h, w, _), (ho, wo, _), window = self.x.shape, self.out_spec.shape, self.window
+        rows, columns = (
+            max(length, (count - 1) * window.stride[axis] - window.pads[axis] + window.kernel[axis])
+            for axis, (length, count) in enumerate(((h, ho), (w, wo)))
+        )
+        return rows, columns
 
     @property
     def words(self) -> tuple[int, int]:
         """Widths of the memory of pixels and of the memory of rows."""
-        kept = max(1, self.kernel - 1)
-        return kept * self.x.qtype.bits, kept * self.row_type.bits
+        rows, pixels = (max(1, k - 1) for k in self.window.kernel)
+        return pixels * self.x.qtype.bits, rows * self.row_type.bits
 
     def folding(self, q: int = 1, p: int = 1) -> WindowPoolFolding:
         c, wo = self.x.shape[2], self.out_spec.shape[1]
         pixel, row = self.words
         return WindowPoolFolding(q, p, ram_style(c, pixel), ram_style(wo * c, row))
 
-    def cycles(self, folding: Folding) -> int:
+    def timing(self, folding: Folding) -> Timing:
+        """Row by row; those outside the map are walked without input."""
+        (h, w, c), (ho, wo, _) = self.x.shape, self.out_spec.shape
         rows, columns = self.walked
-        return rows * columns * self.x.shape[2]
+        window = self.window
+        ends = {i * window.stride[0] - window.pads[0] + window.kernel[0] - 1 for i in range(ho)}
+        steps = [
+            Step(columns * c, (("in", w * c if row < h else 0),), (("out", wo * c if row in ends else 0),))
+            for row in range(rows)
+        ]
+        return Timing((Stage("walk", tuple((1, step) for step in steps)),), latency=3)
 
     def memory_cost(self, folding: WindowPoolFolding) -> Resources:
         c, wo = self.x.shape[2], self.out_spec.shape[1]
@@ -88,21 +102,12 @@ class WindowPool(Operator):
         pixels = ram_cost(1 << address_bits(c), pixel, folding.pixels)
         return pixels + ram_cost(1 << address_bits(wo * c), row, folding.rows)
 
-    def held_pixels(self, folding: Folding) -> float:
-        """The rows of a window."""
-        return self.kernel * self.out_spec.shape[1]
-
-    @property
-    def burst(self) -> int:
-        """An output row comes at the rate of the input, then nothing while rows are dropped."""
-        return self.out_spec.shape[1] * self.x.shape[2] if self.stride > 1 else 0
-
     def parameters(self, folding: WindowPoolFolding) -> dict[str, int]:
         h, w, c = self.x.shape
         ho, wo, _ = self.out_spec.shape
         rows, columns = self.walked
         return {
-            "H": h, "W": w, "C": c, "HO": ho, "WO": wo, "K": self.kernel, "STRIDE": self.stride, "PAD": self.pad,
+            "H": h, "W": w, "C": c, "HO": ho, "WO": wo, **self.window.parameters(),
             "ROWS": rows, "COLUMNS": columns, "XW": self.x.qtype.bits, "X_SIGNED": int(self.x.qtype.signed),
             "ROW_BLOCK": int(folding.pixels == BLOCK), "COLUMN_BLOCK": int(folding.rows == BLOCK),
         }  # fmt: skip

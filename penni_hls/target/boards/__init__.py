@@ -5,35 +5,41 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import BoardError
-from ...target.resources import Resources
+from ..fabric import FABRICS, Fabric
+from ..resources import Resources
 
 PROCESSORS = ("zynq7", "zynqmp")
+MOST_MHZ, MOST_CELLS = 2000, 10**9
 _FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
 class Usable:
-    """The share of each resource that the accelerator may use; the rest is for the DMA engine and for routing."""
+    """The share of each resource that the accelerator may use; the rest is for the processor's interconnect, the DMA
+    engine and routing."""
 
-    lut: float
-    ff: float
-    dsp: float
-    bram36: float
+    lut: float = 0.80
+    ff: float = 0.85
+    dsp: float = 0.97
+    bram36: float = 0.97
 
 
 @dataclass(frozen=True)
 class Board:
-    """name: as given to --board. part: the vendor's part number. vivado_board: the name in Vivado's board files.
-    processor: `zynq7` or `zynqmp`, the hard processor that feeds the accelerator. lut .. bram36: the whole device
-    (6-input LUTs, flip-flops, DSP slices, 36-kbit block RAMs). clock_mhz: the clock the accelerator is built for."""
+    """name: as given to --board. part: the vendor's part number. family: `7series` or `ultrascale+`, the kind of its
+    cells. vivado_board: the name in Vivado's board files. processor: `zynq7` or `zynqmp`, the hard processor that feeds
+    the accelerator. lut .. bram36: the whole device (6-input LUTs, flip-flops, DSP slices, 36-kbit block RAMs).
+    clock_mhz: the clock the accelerator is built for."""
 
     name: str
     title: str
     part: str
+    family: str
     vivado_board: str
     processor: str
     clock_mhz: float
@@ -41,7 +47,12 @@ class Board:
     ff: int
     dsp: int
     bram36: int
-    usable: Usable
+    usable: Usable = Usable()
+
+    @property
+    def fabric(self) -> Fabric:
+        """What its cells can do."""
+        return FABRICS[self.family]
 
     @property
     def device(self) -> Resources:
@@ -59,8 +70,14 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 
 
-def load(name: str) -> Board:
-    """A board by its name, or by the path of a TOML file (`*.toml`)."""
+def load(name: str, usable: Mapping[str, float] | None = None) -> Board:
+    """A board by its name, or by the path of a TOML file (`*.toml`). usable: shares instead of those of the board, by
+    resource."""
+    board = _load(name)
+    return dataclasses.replace(board, usable=dataclasses.replace(board.usable, **(usable or {})))
+
+
+def _load(name: str) -> Board:
     if name.endswith(".toml"):
         return _read(Path(name))
     if name not in names():
@@ -82,18 +99,18 @@ def _read(path: Path) -> Board:
         ) from None
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise BoardError(f"board file {path}: not valid TOML: nested too deeply") from None
+    except ValueError as error:  # of TOML, or of an integer with thousands of digits
         raise BoardError(f"board file {path}: not valid TOML: {error}") from None
-    usable = table.pop("usable", None)
+    usable = table.pop("usable", {})
     if not isinstance(usable, dict):
-        raise BoardError(
-            f"board file {path}: the table [usable] is missing; it gives the share of lut, ff, dsp and bram36"
-        )
-    board = Board(
-        name=path.stem, usable=Usable(**_fields(path, Usable, usable, "usable.")), **_fields(path, Board, table)
-    )
-    if board.processor not in PROCESSORS:
-        raise BoardError(f"board file {path}: processor is '{board.processor}'; known: {', '.join(PROCESSORS)}")
+        raise BoardError(f"board file {path}: usable is no table; [usable] gives shares of lut, ff, dsp and bram36")
+    shares = _fields(path, Usable, dataclasses.asdict(Usable()) | usable, "usable.")
+    board = Board(name=path.stem, usable=Usable(**shares), **_fields(path, Board, table))
+    for key, known in (("processor", PROCESSORS), ("family", FABRICS)):
+        if (value := getattr(board, key)) not in known:
+            raise BoardError(f"board file {path}: {key} is '{value}'; known: {', '.join(known)}")
     return board
 
 
@@ -110,10 +127,16 @@ def _fields(path: Path, cls: type, table: dict, prefix: str = "") -> dict:
         value = table[key]
         if not isinstance(value, kinds[kind]) or isinstance(value, bool):
             raise BoardError(
-                f"board file {path}: {prefix}{key} is {value!r}; it must be {'text' if kind == 'str' else 'a number'}"
+                f"board file {path}: {prefix}{key} is {repr(value)[:60]}; it must be {'text' if kind == 'str' else 'a number'}"
             )
-        if kind != "str" and not value > 0:
+        if kind == "str":
+            continue
+        if not value > 0:
             raise BoardError(f"board file {path}: {prefix}{key} is {value}; it must be above 0")
+        if key == "clock_mhz" and not 1 <= value <= MOST_MHZ:
+            raise BoardError(f"board file {path}: clock_mhz is {value}; it must lie between 1 and {MOST_MHZ}")
+        if value > MOST_CELLS:
+            raise BoardError(f"board file {path}: {prefix}{key} is {value:g}; no device has so many")
         if cls is Usable and value > 1:
             raise BoardError(f"board file {path}: {prefix}{key} is {value}; a share lies between 0 and 1")
     return {key: table[key] for key in wanted}

@@ -98,7 +98,7 @@ def test_a_stream_read_too_often_is_named(tmp_path):
     assert "PIXELS = 16;" in pool
     files["hls/layers/pool.hpp"] = pool.replace("PIXELS = 16;", "PIXELS = 17;")
     write_changed(files, tmp_path)
-    with pytest.raises(Stuck, match=r"stream layer2_0_conv2_mac_to_pool: read while it is empty"):
+    with pytest.raises(Stuck, match=r"pool waits, layer2_0_conv2_mac_to_pool is empty"):
         csim(SCHEDULE, tmp_path / "hls", tmp_path / "work", IMAGES)
 
 

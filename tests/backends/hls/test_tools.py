@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,6 +50,40 @@ def test_missing_headers_are_named(monkeypatch):
     said = r"^the ap_int headers of hls4ml were not found; .* \(pip install hls4ml==1.3.0\)$"
     with pytest.raises(ToolError, match=said):
         gxx.ap_types()
+
+
+def small_sources(hls: Path) -> Path:
+    (hls / "csim").mkdir(parents=True)
+    (hls / "penni_top.cpp").write_text("char big[1 << 22] = {1};\n")
+    (hls / "testbench.cpp").write_text("int main() {}\n")
+    (hls / "csim" / "penni_csim.cpp").write_text("\n")
+    return hls
+
+
+@pytest.mark.parametrize("said", ["No space left on device", "Disk quota exceeded"])
+def test_a_full_disk_is_named(said, monkeypatch, tmp_path):
+    tool = tmp_path / "bin" / "g++"
+    tool.parent.mkdir()
+    lines = (f"ld: final link failed: {said}", "collect2: error: ld returned 1 exit status")
+    tool.write_text("".join(["#!/bin/sh\n", *(f"echo '{line}' >&2\n" for line in lines), "exit 1\n"]))
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tool.parent), prepend=":")
+    with pytest.raises(
+        ToolError, match=rf"^g\+\+ failed: {said}: the disk of .* has [\d,]+ MB left; free some space there"
+    ):
+        gxx.build(small_sources(tmp_path / "hls"), tmp_path / "work")
+
+
+def test_a_disk_that_is_full(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        with pytest.raises(ToolError, match=rf"the disk of {disk}/\S* has \d MB left; free some space there$"):
+            gxx.build(small_sources(tmp_path / "hls"), disk / "work")
+    finally:
+        subprocess.run(["umount", disk], check=True)
 
 
 def test_a_source_that_does_not_compile_gives_the_first_error(tmp_path):

@@ -9,25 +9,62 @@ from penni_hls.backends.rtl import yosys
 from penni_hls.backends.rtl.emit import emit_instance, hand_written, instance_module
 from penni_hls.backends.rtl.yosys import Unit, synthesize
 from penni_hls.errors import ToolError
+from penni_hls.ir.fixed import QType
 from penni_hls.ir.graph import Node
 from penni_hls.target.resources import Resources
 
 from ...ir.ops import cases
-from ...ir.ops.cases import U8, case
+from ...ir.ops.cases import S4, U8, case
 
 CASES = {
     "basis": cases.basis_conv("synth_basis", (32, 32, 16), q=8, d=5),
-    "mac": cases.sparse_mac("synth_mac", (32, 32, 16, 5), co=16, q=8, density=0.08),
+    "rectangle": cases.basis_conv("synth_rectangle", (32, 32, 16), q=8, k=(1, 5), pad=(0, 2, 0, 2), d=3),
+    "columns": cases.basis_conv("synth_columns", (32, 32, 16), q=8, d=5, unread=0.5, m=3),
+    "windows": cases.basis_conv("synth_windows", (32, 32, 16), q=8, d=5, unread=0.5, m=9),
+    "mac": cases.sparse_mac("synth_mac", (32, 32, 16, 5), co=16, q=8, density=0.08, z_memory="block", program="block"),
+    "pair": cases.sparse_mac(
+        "synth_pair",
+        (32, 32, 32, 5),
+        co=16,
+        q=8,
+        p=2,
+        density=0.1,
+        coef=S4,
+        multiplier="pair",
+        z_buffers=1,
+        z_memory="block",
+        skip=U8,
+    ),
+    "lut": cases.sparse_mac(
+        "synth_lut",
+        (16, 16, 64, 5),
+        co=32,
+        q=4,
+        p=3,
+        density=0.1,
+        coef=S4,
+        multiplier="lut",
+        z_buffers=1,
+        z_memory="block",
+    ),
     "skip": cases.sparse_mac("synth_residual", (32, 32, 16, 5), co=16, q=8, density=0.08, skip=U8),
+    "turns": cases.sparse_mac("synth_turns", (32, 32, 16, 5), co=16, q=8, density=0.08, skip=U8, requant_cycles=2),
+    "serial": cases.sparse_mac("synth_serial", (8, 8, 8, 5), co=8, q=4, skip=U8, requant_cycles=9),
+    "wide": cases.sparse_mac("synth_wide", (4, 4, 40), co=5, q=2, z=QType(14, False), extreme=True),
     "lanes": cases.sparse_mac("synth_lanes", (8, 8, 8, 5), co=8, q=4, p=2),
     "depthwise": cases.depthwise_conv("synth_depthwise", (16, 16, 32)),
     "map": case("mac_map_1x1"),
     "max_pool": case("max_3x3_s2_pad"),
     "avg_pool": case("avg_3x3_s2_pad"),
+    "max_pool_1x3": case("max_1x3"),
     "clip": case("clip_both"),
+    "affine": cases.affine("synth_affine", (16, 16, 32)),
+    "sum": cases.affine("synth_sum", (16, 16, 32), skip=U8),
     "global_pool": case("pool_4x4"),
     "subsample": case("sub_option_a"),
     "fork": case("fork_3"),
+    "deal": case("deal_3_partial"),
+    "merge": case("merge_3_signed"),
     "concat": case("concat_3_5"),
     "upsample": case("up_block"),
 }
@@ -56,7 +93,23 @@ def test_every_operator_is_taken(found) -> None:
 
 
 @pytest.mark.parametrize(
-    "name, dsps", [("mac", 8 + 1), ("skip", 8 + 2), ("lanes", 4 * 2 + 1), ("basis", 0), ("depthwise", 3 + 1)]
+    "name, dsps",
+    [
+        ("mac", 8 + 1),
+        ("skip", 8 + 2),
+        ("turns", 8 + 1),
+        ("serial", 4),
+        ("wide", 2 + 1),
+        ("lanes", 4 * 2 + 1),
+        ("pair", 4 * 2 + 2),  # two products in each
+        ("lut", 0 + 1),
+        ("basis", 0),
+        ("columns", 3),
+        ("windows", 9),
+        ("depthwise", 3 + 1),
+        ("affine", 1),
+        ("sum", 2),
+    ],
 )
 def test_multipliers_and_accumulators_lie_in_dsps(found, name: str, dsps: int) -> None:
     assert found[name].dsp == dsps
@@ -65,6 +118,7 @@ def test_multipliers_and_accumulators_lie_in_dsps(found, name: str, dsps: int) -
 def test_area_of_a_layer(found) -> None:
     """What r20's 19 layers can afford; the second also says that no accumulator fell into fabric."""
     assert found["basis"].lut <= 1300
+    assert found["columns"].lut <= 350 and found["windows"].lut <= 350
     assert found["mac"].lut <= 450
     assert found["skip"].lut <= 480
     assert found["depthwise"].lut <= 300
@@ -73,13 +127,15 @@ def test_area_of_a_layer(found) -> None:
 def test_memories_lie_where_they_are_meant_to(found) -> None:
     assert found["basis"].bram36 == 0.5  # four rows of 512 bytes in one RAMB18, by byte-wide write enables
     assert found["mac"].bram36 == 1.5  # z: 256 words of 64 bits; the program
+    assert found["pair"].bram36 == 2 + 0.5  # z: 160 words of 64 bits for both lanes; the program
+    assert found["lut"].bram36 == 1 + 0.5 + 0.5  # z: 320 words of 32 bits for two lanes, and for one; the program
     assert found["depthwise"].bram36 == 1.0  # four rows of 512 bytes; 96 words of three coefficients
     assert found["fifo"].bram36 == 0 and found["fifo"].lut <= 40
     assert found["deep_fifo"].bram36 == 1.0
 
 
 def test_the_estimate_is_near(found) -> None:
-    for name in ("basis", "mac", "skip", "depthwise"):
+    for name in ("basis", "columns", "windows", "mac", "skip", "pair", "lut", "depthwise", "affine", "sum"):
         c = CASES[name]
         estimate = c.op.cost(c.folding)
         assert np.isclose(estimate.lut, found[name].lut, rtol=0.2), name

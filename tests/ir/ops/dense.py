@@ -26,16 +26,26 @@ def window(x: np.ndarray, n: int, row: int, column: int, c: int, outside: int) -
     return int(x[n, row, column, c]) if inside else outside
 
 
+def geometry(x, kernel, stride, pad) -> tuple[tuple[int, ...], ...]:
+    """Sizes of windows, one number or one each: (kh, kw), (stride down, right), (pad at the top, left), (Ho, Wo)."""
+    kh, kw = (kernel, kernel) if isinstance(kernel, int) else kernel
+    down, right = (stride, stride) if isinstance(stride, int) else stride
+    top, left, bottom, beyond = (pad,) * 4 if isinstance(pad, int) else pad
+    _, h, w, _ = x.shape
+    ho, wo = (h + top + bottom - kh) // down + 1, (w + left + beyond - kw) // right + 1
+    return (kh, kw), (down, right), (top, left), (ho, wo)
+
+
 def basis_conv(x, basis, shifts, stride, pad, pad_value, z_bits, z_signed) -> np.ndarray:
     """x (N, H, W, C) -> (N, Ho, Wo, C, d)."""
-    n, h, w, channels = x.shape
-    d, k, _ = basis.shape
-    ho, wo = (h + 2 * pad - k) // stride + 1, (w + 2 * pad - k) // stride + 1
+    n, _, _, channels = x.shape
+    d = len(basis)
+    (kh, kw), (down, right), (top, left), (ho, wo) = geometry(x, basis.shape[1:], stride, pad)
     out = np.zeros((n, ho, wo, channels, d), np.int64)
     for image, oy, ox, c in np.ndindex(n, ho, wo, channels):
         patch = np.array([
-            [window(x, image, oy * stride - pad + i, ox * stride - pad + j, c, int(pad_value[c])) for j in range(k)]
-            for i in range(k)
+            [window(x, image, oy * down - top + i, ox * right - left + j, c, int(pad_value[c])) for j in range(kw)]
+            for i in range(kh)
         ])  # fmt: skip
         out[image, oy, ox, c] = [(patch * basis[b]).sum() for b in range(d)]
     for b, shift in enumerate(shifts):
@@ -54,16 +64,24 @@ def sparse_mac(z, coefs, requant, flatten, skip=None) -> np.ndarray:
     return clipped(rounded(total, requant.shift), requant.out.bits, requant.out.signed)
 
 
+def affine(x, requant, skip=None) -> np.ndarray:
+    """x, skip (N, H, W, C) -> the same shape."""
+    total = np.zeros(x.shape, np.int64)
+    for place in np.ndindex(x.shape):
+        added = 0 if skip is None else int(skip[place]) * requant.skip_multiplier
+        total[place] = int(x[place]) * int(requant.multiplier[place[3]]) + added + int(requant.bias[place[3]])
+    return clipped(rounded(total, requant.shift), requant.out.bits, requant.out.signed)
+
+
 def depthwise_conv(x, coefs, requant, stride, pad, pad_value) -> np.ndarray:
-    """x (N, H, W, C), coefs (C, k, k) -> (N, Ho, Wo, C)."""
-    n, h, w, channels = x.shape
-    k = coefs.shape[1]
-    ho, wo = (h + 2 * pad - k) // stride + 1, (w + 2 * pad - k) // stride + 1
+    """x (N, H, W, C), coefs (C, kh, kw) -> (N, Ho, Wo, C)."""
+    n, _, _, channels = x.shape
+    (kh, kw), (down, right), (top, left), (ho, wo) = geometry(x, coefs.shape[1:], stride, pad)
     total = np.zeros((n, ho, wo, channels), np.int64)
     for image, oy, ox, c in np.ndindex(total.shape):
         acc = sum(
-            int(coefs[c, i, j]) * window(x, image, oy * stride - pad + i, ox * stride - pad + j, c, int(pad_value[c]))
-            for i, j in np.ndindex(k, k)
+            int(coefs[c, i, j]) * window(x, image, oy * down - top + i, ox * right - left + j, c, int(pad_value[c]))
+            for i, j in np.ndindex(kh, kw)
         )
         total[image, oy, ox, c] = acc * int(requant.multiplier[c]) + int(requant.bias[c])
     return clipped(rounded(total, requant.shift), requant.out.bits, requant.out.signed)
@@ -71,22 +89,23 @@ def depthwise_conv(x, coefs, requant, stride, pad, pad_value) -> np.ndarray:
 
 def max_pool(x, kernel, stride, pad) -> np.ndarray:
     n, h, w, channels = x.shape
-    ho, wo = (h + 2 * pad - kernel) // stride + 1, (w + 2 * pad - kernel) // stride + 1
+    (kh, kw), (down, right), (top, left), (ho, wo) = geometry(x, kernel, stride, pad)
     out = np.zeros((n, ho, wo, channels), np.int64)
     for image, oy, ox, c in np.ndindex(out.shape):
-        rows = range(max(0, oy * stride - pad), min(h, oy * stride - pad + kernel))
-        columns = range(max(0, ox * stride - pad), min(w, ox * stride - pad + kernel))
+        rows = range(max(0, oy * down - top), min(h, oy * down - top + kh))
+        columns = range(max(0, ox * right - left), min(w, ox * right - left + kw))
         out[image, oy, ox, c] = max(int(x[image, i, j, c]) for i in rows for j in columns)
     return out
 
 
 def avg_pool(x, kernel, stride, pad) -> np.ndarray:
     """The sums, not yet divided."""
-    n, h, w, channels = x.shape
-    ho, wo = (h + 2 * pad - kernel) // stride + 1, (w + 2 * pad - kernel) // stride + 1
+    n, _, _, channels = x.shape
+    (kh, kw), (down, right), (top, left), (ho, wo) = geometry(x, kernel, stride, pad)
     out = np.zeros((n, ho, wo, channels), np.int64)
     for image, oy, ox, c in np.ndindex(out.shape):
-        rows, columns = (range(o * stride - pad, o * stride - pad + kernel) for o in (oy, ox))
+        rows = range(oy * down - top, oy * down - top + kh)
+        columns = range(ox * right - left, ox * right - left + kw)
         out[image, oy, ox, c] = sum(window(x, image, i, j, c, 0) for i in rows for j in columns)
     return out
 

@@ -1,0 +1,32 @@
+"""Points that no other point beats in every respect."""
+
+from __future__ import annotations
+
+import numpy as np
+
+CHUNK = 2048  # points of which a front is found at once
+
+
+def front(points: np.ndarray) -> np.ndarray:
+    """points (n, k), less is better -> indices, ascending, of those that no other one is as good as in every column; of
+    equal points the first."""
+    kept = np.arange(len(points))
+    while len(kept) > CHUNK:
+        before = len(kept)
+        parts = (kept[start : start + CHUNK] for start in range(0, before, CHUNK))
+        kept = np.concatenate([part[_front(points[part])] for part in parts])
+        if len(kept) > 0.9 * before:
+            break
+    return kept[_front(points[kept])]
+
+
+def _front(points: np.ndarray) -> np.ndarray:
+    """A point is beaten only by points whose sum is no larger, so the first that is left is on the front."""
+    scale = np.abs(points).max(0, initial=0)
+    order = np.argsort((points / np.where(scale > 0, scale, 1)).sum(1), kind="stable")
+    found = []
+    while len(order):
+        best = order[0]
+        found.append(best)
+        order = order[1:][(points[order[1:]] < points[best]).any(1)]
+    return np.sort(np.array(found, dtype=np.int64))

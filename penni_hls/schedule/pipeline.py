@@ -1,0 +1,127 @@
+"""The pipeline over time: a discrete-event model of a folded network, at the grain of the operators' steps.
+
+`events` has the machinery. Registers add their latency to that of the first frame, along the longest path.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ..ir.graph import Graph
+from ..ir.images import copies
+from ..ir.ops.base import Folding, Operator
+from ..ir.ops.timing import Stage, Step, Timing
+from ..ir.streams import Port
+from .events import Channel, Runner, Simulation
+
+WIRE = 2  # beats on their way between two operators that no FIFO joins
+FIFO_LATENCY = 2  # cycles
+SETTLED = 0.001  # two intervals that differ by less are equal
+IN_FLIGHT = 100  # frames that a network holds where they come no faster than it takes them, at the very most
+FRAMES = 12  # at most, where intervals do not settle
+
+End = tuple[str, int]  # (node, number of its input): the edge that ends there
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What happened to the first frames.
+
+    ends: the cycle in which each image's last value leaves. period: images after which everything repeats, where copies
+    of the network take turns. latency: from the first value in to the last one of the
+    first frame out. high_water: the most beats that the edge held. spans: by node, for each frame the cycles in which
+    its first step began and its last one ended.
+    """
+
+    ends: tuple[float, ...]
+    period: int
+    latency: int
+    high_water: dict[End, int]
+    spans: dict[str, tuple[tuple[float, float], ...]]
+
+    @property
+    def interval(self) -> float:
+        """Cycles between two images, as a mean of the last two periods: halves of a memory may take turns."""
+        return (self.ends[-1] - self.ends[-1 - 2 * self.period]) / (2 * self.period)
+
+
+def simulate(
+    graph: Graph[Operator],
+    foldings: Mapping[str, Folding],
+    depths: Mapping[End, float],
+    interval: float = 0,
+    *,
+    in_turn: bool = False,
+) -> Pipeline:
+    """Frames through the network until their intervals settle.
+
+    depths: beats of the FIFO at each edge that has one; may be infinite. interval: cycles in which a frame comes in; as
+    fast as it is taken where it needs fewer. in_turn: the C++ instead of the RTL. Raises Deadlock.
+    """
+    edges: dict[str, list[tuple[End, Channel]]] = {node.name: [] for node in graph}  # by the node that writes them
+    runners: list[Runner] = []
+    latency: dict[str, int] = {}
+    reads: dict[str, list[Channel]] = {}
+    for node in graph:
+        for port, name in enumerate(node.inputs):
+            end = (node.name, port)
+            channel = Channel(depths[end] + 1 if end in depths else WIRE)
+            edges[name].append((end, channel))
+            reads.setdefault(node.name, []).append(channel)
+    sinks: list[Runner] = []
+    for node in graph:
+        folding = foldings[node.name]
+        timing = node.op.in_turn(folding) if in_turn else node.op.timing(folding)
+        if not node.inputs:
+            timing = _paced(timing, interval)
+        names = {port.name: channel for port, channel in zip(node.op.inputs(folding), reads.get(node.name, []))}
+        names |= {port.name: channel for port, (_, channel) in zip(node.op.outputs(folding), edges[node.name])}
+        if node is graph.output:
+            results = {port.name: Channel(WIRE) for port in node.op.outputs(folding)}
+            sinks = [_sink(port, results[port.name]) for port in node.op.outputs(folding)]
+            names |= results
+        names |= {name: Channel(math.inf, count) for name, count in timing.tokens.items()}
+        runners += [Runner(node.name, stage, names) for stage in timing.stages]
+        waits = [latency[name] + FIFO_LATENCY * ((node.name, port) in depths) for port, name in enumerate(node.inputs)]
+        latency[node.name] = max(waits, default=0) + timing.latency
+    last, period = sinks[-1], copies(graph)
+    for _ in Simulation([*runners, *sinks]).frames(last, IN_FLIGHT if interval else math.inf):
+        if len(last.ends) == FRAMES * period or _settled(last.ends, period):
+            break
+    spans: dict[str, list[tuple[float, float]]] = {}
+    for runner in runners:
+        pairs = list(zip(runner.starts, runner.ends))
+        if not pairs:  # moves tokens only
+            continue
+        known = spans.get(runner.node)
+        merged = pairs if known is None else [(min(a, c), max(b, d)) for (a, b), (c, d) in zip(known, pairs)]
+        spans[runner.node] = merged
+    return Pipeline(
+        tuple(last.ends),
+        period,
+        math.ceil(last.ends[0]) + latency[graph.output.name],
+        {end: math.ceil(channel.high) for group in edges.values() for end, channel in group},
+        {name: tuple(pairs) for name, pairs in spans.items()},
+    )
+
+
+def _sink(port: Port, channel: Channel) -> Runner:
+    """What reads the network's result: as fast as it comes."""
+    beats = port.stream.beats_per_frame
+    return Runner("output", Stage("output", ((1, Step(beats, takes=(("in", beats),))),)), {"in": channel})
+
+
+def _paced(timing: Timing, interval: float) -> Timing:
+    """The input, a frame of which takes so many cycles or more."""
+    ((times, step),) = timing.stages[0].runs
+    return replace(timing, stages=(Stage("input", ((times, replace(step, cycles=max(step.cycles, interval))),)),))
+
+
+def _settled(ends: Sequence[float], period: int) -> bool:
+    """The last two periods are equal."""
+    if len(ends) <= 2 * period + 1:
+        return False
+    before, now = ends[-1 - period] - ends[-1 - 2 * period], ends[-1] - ends[-1 - period]
+    return abs(now - before) <= SETTLED * now

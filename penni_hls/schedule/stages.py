@@ -1,0 +1,173 @@
+"""What each stage of the pipeline may be built as.
+
+A stage is the nodes that tile edges join: they must agree on the stream between them. Every combination of their
+foldings that agrees is an option, with the cycles between two frames and what it costs. There are far too many to list,
+but few matter: foldings are grouped by their streams and timing, and of each group, and then of a stage, only those are
+kept that no other one beats in cycles and in every resource (where there are thousands, none by more than a grain). Both
+are sums or maxima over the nodes, so what is beaten within a node is beaten within its stage too.
+
+Cycles are those of `Timing.cycles`, node by node along the tiles: where loading and walking a single buffer take turns,
+loading takes as long as the basis convolution before it needs for the tiles. The model of the pipeline, which knows
+every row and FIFO, has the last word on the network as a whole; over thousands of options it would take minutes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from ..ir.graph import Graph, Node
+from ..ir.ops.base import Folding, Operator
+from ..ir.ops.timing import Timing
+from ..ir.streams import Stream
+from ..target.fabric import Fabric
+from ..target.resources import Resources
+from .pareto import front
+
+RESOURCES = tuple(field.name for field in fields(Resources))  # the columns of `Options.cost`
+EXACT = 1000  # options of which every one that may matter is kept
+GRAIN = (32, 256, 1, 0.5)  # of each resource: estimates are by far not as good as that
+DIGITS = 6  # of a cost: what floats differ by beyond makes no option better
+
+Open = tuple[tuple[str, Stream], ...]  # tile streams that are still to be read, by the node that gives them
+
+
+@dataclass(frozen=True, eq=False)
+class Options:
+    """nodes: names. foldings: those of each node that `picks` (n, nodes) numbers. cycles: int64 (n,). cost: float64
+    (n, resources)."""
+
+    nodes: tuple[str, ...]
+    foldings: tuple[tuple[Folding, ...], ...]
+    picks: np.ndarray
+    cycles: np.ndarray
+    cost: np.ndarray
+
+    def at(self, index: int) -> dict[str, Folding]:
+        """The foldings of one option, by node."""
+        return {name: offered[i] for name, offered, i in zip(self.nodes, self.foldings, self.picks[index])}
+
+    def within(self, cycles: float) -> Options:
+        """The options that need no more than so many cycles, and that no other one of them beats in every resource."""
+        fast = self._only(np.flatnonzero(self.cycles <= cycles))
+        return fast._only(front(fast.cost))
+
+    def best(self) -> Options:
+        """The options that no other one beats in cycles and every resource; of very many, those that no other one beats
+        at the resolution of GRAIN."""
+        if len(self.cycles) <= EXACT:
+            return self._only(front(np.column_stack([self.cycles, self.cost])))
+        grains = np.ceil(self.cost / np.array(GRAIN))
+        cheap = np.lexsort((*self.cost.T, self.cycles))  # the first of those that are equal in grains
+        return self._only(cheap[front(np.column_stack([self.cycles, grains])[cheap])])
+
+    def _only(self, rows: np.ndarray) -> Options:
+        return Options(self.nodes, self.foldings, self.picks[rows], self.cycles[rows], self.cost[rows])
+
+
+def row(resources: Resources) -> np.ndarray:
+    """As in `Options.cost`."""
+    return np.array([getattr(resources, name) for name in RESOURCES], dtype=np.float64)
+
+
+def options(graph: Graph[Operator], fabric: Fabric) -> tuple[Options, ...]:
+    """Those of every stage, in graph order."""
+    known: dict[tuple[int, ...], Options] = {}  # copies of a network share their operators
+    found = []
+    for stage in stages(graph):
+        key = tuple(id(node.op) for node in stage)
+        if key not in known:
+            known[key] = _options(stage, fabric)
+        found.append(replace(known[key], nodes=tuple(node.name for node in stage)))
+    return tuple(found)
+
+
+def stages(graph: Graph[Operator]) -> list[list[Node[Operator]]]:
+    """Nodes that must agree on the stream between them: those that a tiled edge joins."""
+    stage_of: dict[str, list[Node[Operator]]] = {}
+    for node in graph:
+        if not node.op.hardware:
+            continue
+        joined = [stage_of[name] for name, spec in zip(node.inputs, node.op.in_specs) if spec.tiled]
+        stage = [member for group in joined for member in group] + [node]
+        stage_of |= {member.name: stage for member in stage}
+    return list({id(stage): stage for stage in stage_of.values()}.values())
+
+
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Foldings of a node that have the same streams and timing. rows: which of the node's; cost (n, resources)."""
+
+    tiles_in: Open
+    tiles_out: Open
+    ports: tuple[tuple[str, int], ...]  # of the tiles: name, beats per frame
+    timing: Timing
+    rows: np.ndarray
+    cost: np.ndarray
+
+    def cycles(self, before: np.ndarray) -> np.ndarray:
+        """before: cycles of what gives the tiles (n,) -> of both (n,)."""
+        if not self.ports:
+            return np.maximum(before, self.timing.cycles())
+        after = {c: self.timing.cycles({name: c / beats for name, beats in self.ports}) for c in set(before.tolist())}
+        return np.maximum(before, [after[c] for c in before.tolist()])
+
+
+def _options(stage: Sequence[Node[Operator]], fabric: Fabric) -> Options:
+    offered = tuple(node.op.foldings(fabric) for node in stage)
+    whole = Options((), offered, np.zeros((1, 0), np.int64), np.zeros(1, np.int64), np.zeros((1, len(RESOURCES))))
+    partial: dict[Open, Options] = {(): whole}
+    for index, (node, foldings) in enumerate(zip(stage, offered)):
+        read_later = {name for other in stage[index + 1 :] for name in other.inputs}
+        joined: dict[Open, list[Options]] = {}
+        for group in _groups(node, foldings, node.name in read_later):
+            for left, before in partial.items():
+                if not set(group.tiles_in) <= set(left):
+                    continue
+                still = tuple(edge for edge in left if edge[0] in read_later) + group.tiles_out
+                joined.setdefault(still, []).append(_joined(before, node.name, group))
+        partial = {left: _together(tables).best() for left, tables in joined.items()}
+    (whole,) = partial.values()  # nothing is left to be read
+    return whole
+
+
+def _groups(node: Node[Operator], foldings: Sequence[Folding], tiles_read: bool) -> Iterator[_Group]:
+    by_timing: dict[tuple, list[int]] = {}
+    for member, folding in enumerate(foldings):
+        by_timing.setdefault(folding.timed, []).append(member)
+    for members in by_timing.values():
+        folding = foldings[members[0]]
+        ends = zip(node.inputs, node.op.inputs(folding))
+        tiled = [(source, port) for source, port in ends if port.stream.spec.tiled]
+        cost = np.array([row(node.op.cost(foldings[member])) for member in members]).round(DIGITS)
+        kept = front(cost)
+        yield _Group(
+            tuple((source, port.stream) for source, port in tiled),
+            ((node.name, node.op.outputs(folding)[0].stream),) if tiles_read else (),
+            tuple((port.name, port.stream.beats_per_frame) for _, port in tiled),
+            node.op.timing(folding),
+            np.array(members)[kept],
+            cost[kept],
+        )
+
+
+def _joined(before: Options, name: str, group: _Group) -> Options:
+    """Every option of the nodes before with every folding of the group."""
+    m, n = len(before.cycles), len(group.rows)
+    picks = np.column_stack([before.picks.repeat(n, 0), np.tile(group.rows, m)])
+    cost = before.cost.repeat(n, 0) + np.tile(group.cost, (m, 1))
+    cycles = group.cycles(before.cycles).repeat(n)
+    return Options((*before.nodes, name), before.foldings, picks, cycles, cost.round(DIGITS))
+
+
+def _together(tables: list[Options]) -> Options:
+    first = tables[0]
+    return Options(
+        first.nodes,
+        first.foldings,
+        np.concatenate([table.picks for table in tables]),
+        np.concatenate([table.cycles for table in tables]),
+        np.concatenate([table.cost for table in tables]),
+    )

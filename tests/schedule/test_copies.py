@@ -1,0 +1,107 @@
+"""Copies of a network: the same results in the same order, in each engine, and at the rate that the model predicts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from penni_hls.backends.hls.emit import emit_hls
+from penni_hls.backends.hls.gxx import csim, write_changed
+from penni_hls.backends.rtl import bench, verilator
+from penni_hls.backends.rtl.emit import emit_rtl
+from penni_hls.ir import interpreter
+from penni_hls.ir.graph import verify
+from penni_hls.ir.images import copies, images_of
+from penni_hls.schedule import Schedule, best_copies, copied, plan
+from penni_hls.schedule.stages import stages
+from penni_hls.target.boards import load
+from tests.networks import random_resnet
+
+from .test_choice import cycles_of
+
+GRAPH = random_resnet(widths=(4,), size=6, blocks=1, seed=3)
+BOARD = load("pynq-z2")
+
+
+def images_for(count: int) -> np.ndarray:
+    shape = GRAPH.input.op.out_spec.shape
+    return np.random.default_rng(5).integers(0, 256, (count, *shape)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module", params=[2, 3])
+def schedule(request) -> Schedule:
+    return plan(copied(GRAPH, request.param), BOARD)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+@pytest.mark.parametrize("images", [1, 2, 5, 8])
+def test_the_reference_gives_the_same_results_in_the_same_order(count: int, images: int):
+    graph = verify(copied(GRAPH, count))
+    assert copies(graph) == count
+    pixels = images_for(images)
+    values = interpreter.run(graph, pixels)
+    expected = interpreter.output(GRAPH, pixels).values
+    np.testing.assert_array_equal(values[graph.output.name].values, expected)
+    assert {name: len(value.values) for name, value in values.items()} == images_of(graph, images)
+
+
+def test_a_copy_counts_as_part_of_an_image(schedule: Schedule):
+    alone = plan(GRAPH, BOARD)
+    assert schedule.products == alone.products and schedule.copies > 1 == alone.copies
+    assert schedule.multipliers % schedule.copies == 0
+    assert schedule.mac_bound <= schedule.cycles_per_image
+    assert max(schedule.stream_bound, schedule.cycles[schedule.slowest]) <= schedule.cycles_per_image
+    found = (cycles_of(stage, [schedule.foldings[node.name] for node in stage]) for stage in stages(schedule.graph))
+    assert schedule.proof.cycles == ceil(max(found) / schedule.copies)
+
+
+def test_copies_are_faster_where_streams_bind(schedule: Schedule):
+    """One copy is bound by streams of one value per cycle, with most of the board unused."""
+    alone = plan(GRAPH, BOARD)
+    assert alone.total.dsp < BOARD.dsp / 4
+    pixels = GRAPH.input.op.out_spec
+    enter = pixels.pixels * pixels.shape[2]  # one per cycle, whatever the copies
+    assert schedule.cycles_per_image < 1.1 * max(alone.cycles_per_image / schedule.copies, enter)
+    assert best_copies(GRAPH, BOARD) > 1
+    assert best_copies(GRAPH, BOARD, fps=alone.images_per_second / 4) == 1
+    assert best_copies(GRAPH, replace(BOARD, lut=4_500)) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("images", [1, 5])
+def test_cpp(schedule: Schedule, images: int, tmp_path: Path):
+    """Also where the last round is not complete."""
+    pixels = images_for(images)
+    write_changed(emit_hls(schedule), tmp_path)
+    values, _ = csim(schedule, tmp_path / "hls", tmp_path / "work", pixels, bounded=True)
+    np.testing.assert_array_equal(values, interpreter.output(GRAPH, pixels).values.reshape(images, -1))
+
+
+@pytest.mark.slow
+def test_rtl(schedule: Schedule, tmp_path: Path):
+    """Rate, latency and FIFOs as predicted, every TLAST in its place, and an incomplete last round comes out too."""
+    for name, text in emit_rtl(schedule).items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    sources = [path.resolve() for path in sorted(tmp_path.rglob("*.sv"))]
+    model = verilator.build(sources, "penni_top", tmp_path / "model", parameters=bench.TRACK)
+    count = 6 * schedule.copies + 1
+    pixels = images_for(count)
+    expected = interpreter.output(schedule.graph, pixels).values
+    memories = sorted(tmp_path.rglob("*.mem"))
+    phases = (bench.SMOOTH, bench.STALLS)
+    result = bench.simulate_top(model, schedule, pixels, expected, phases, tmp_path / "run", memories=memories)
+    for phase in result.phases["top"]:
+        assert phase.complaint is None
+    smooth = result.phases["top"][0]
+    behind = smooth.frame_cycles[-2 * schedule.copies :]
+    assert abs(schedule.prediction.cycles_per_image / (sum(behind) / len(behind)) - 1) <= 0.02
+    assert abs(schedule.prediction.latency / smooth.latency - 1) <= 0.05
+    links = bench.fifo_paths(schedule)
+    for path, most in result.high_water.items():
+        assert most <= links[path].depth + 1
