@@ -36,7 +36,8 @@ def top1(
 
     predict: a batch of images -> logits (N, classes). progress is called with (images done, images).
     """
-    return 100.0 * (1 - misses(predict, images, labels, progress=progress) / len(images))
+    missed = misses(predict, images, labels, progress=progress)
+    return 100.0 * (len(images) - missed) / len(images)
 
 
 def misses(

@@ -6,14 +6,15 @@ but few matter: foldings are grouped by their streams and timing, and of each gr
 kept that no other one beats in cycles and in every resource (where there are thousands, none by more than a grain). Both
 are sums or maxima over the nodes, so what is beaten within a node is beaten within its stage too.
 
-Cycles are those of `Timing.cycles`, node by node along the tiles: where loading and walking a single buffer take turns,
-loading takes as long as the basis convolution before it needs for the tiles. The model of the pipeline, which knows
-every row and FIFO, has the last word on the network as a whole; over thousands of options it would take minutes.
+Cycles are those of `Timing.cycles`, node by node along the tiles, at least: where loading and walking a single buffer
+take turns, loading takes as long as the basis convolution before it needs to give the tiles. The model of the pipeline,
+which knows every row and FIFO, has the last word on the network as a whole; over thousands of options it would take
+minutes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -31,7 +32,8 @@ EXACT = 1000  # options of which every one that may matter is kept
 GRAIN = (32, 256, 1, 0.5)  # of each resource: estimates are by far not as good as that
 DIGITS = 6  # of a cost: what floats differ by beyond makes no option better
 
-Open = tuple[tuple[str, Stream], ...]  # tile streams that are still to be read, by the node that gives them
+Tiles = tuple[str, Stream]  # a stream of tiles, by the node that gives it
+Open = tuple[tuple[Tiles, float], ...]  # those that are still to be read, with the cycles between their beats
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,19 +102,11 @@ def stages(graph: Graph[Operator]) -> list[list[Node[Operator]]]:
 class _Group:
     """Foldings of a node that have the same streams and timing. rows: which of the node's; cost (n, resources)."""
 
-    tiles_in: Open
+    tiles_in: dict[Tiles, str]  # with the port that reads them
     tiles_out: Open
-    ports: tuple[tuple[str, int], ...]  # of the tiles: name, beats per frame
     timing: Timing
     rows: np.ndarray
     cost: np.ndarray
-
-    def cycles(self, before: np.ndarray) -> np.ndarray:
-        """before: cycles of what gives the tiles (n,) -> of both (n,)."""
-        if not self.ports:
-            return np.maximum(before, self.timing.cycles())
-        after = {c: self.timing.cycles({name: c / beats for name, beats in self.ports}) for c in set(before.tolist())}
-        return np.maximum(before, [after[c] for c in before.tolist()])
 
 
 def _options(stage: Sequence[Node[Operator]], fabric: Fabric) -> Options:
@@ -124,10 +118,11 @@ def _options(stage: Sequence[Node[Operator]], fabric: Fabric) -> Options:
         joined: dict[Open, list[Options]] = {}
         for group in _groups(node, foldings, node.name in read_later):
             for left, before in partial.items():
-                if not set(group.tiles_in) <= set(left):
+                feed = {group.tiles_in[tiles]: pace for tiles, pace in left if tiles in group.tiles_in}
+                if len(feed) < len(group.tiles_in):
                     continue
-                still = tuple(edge for edge in left if edge[0] in read_later) + group.tiles_out
-                joined.setdefault(still, []).append(_joined(before, node.name, group))
+                still = tuple(edge for edge in left if edge[0][0] in read_later) + group.tiles_out
+                joined.setdefault(still, []).append(_joined(before, node.name, group, feed))
         partial = {left: _together(tables).best() for left, tables in joined.items()}
     (whole,) = partial.values()  # nothing is left to be read
     return whole
@@ -140,25 +135,24 @@ def _groups(node: Node[Operator], foldings: Sequence[Folding], tiles_read: bool)
     for members in by_timing.values():
         folding = foldings[members[0]]
         ends = zip(node.inputs, node.op.inputs(folding))
-        tiled = [(source, port) for source, port in ends if port.stream.spec.tiled]
+        timing, out = node.op.timing(folding), node.op.outputs(folding)[0]
         cost = np.array([row(node.op.cost(foldings[member])) for member in members]).round(DIGITS)
         kept = front(cost)
         yield _Group(
-            tuple((source, port.stream) for source, port in tiled),
-            ((node.name, node.op.outputs(folding)[0].stream),) if tiles_read else (),
-            tuple((port.name, port.stream.beats_per_frame) for _, port in tiled),
-            node.op.timing(folding),
+            {(source, port.stream): port.name for source, port in ends if port.stream.spec.tiled},
+            (((node.name, out.stream), timing.pace(out.name)),) if tiles_read else (),
+            timing,
             np.array(members)[kept],
             cost[kept],
         )
 
 
-def _joined(before: Options, name: str, group: _Group) -> Options:
-    """Every option of the nodes before with every folding of the group."""
+def _joined(before: Options, name: str, group: _Group, feed: Mapping[str, float]) -> Options:
+    """Every option of the nodes before with every folding of the group. feed: as for `Timing.cycles`."""
     m, n = len(before.cycles), len(group.rows)
     picks = np.column_stack([before.picks.repeat(n, 0), np.tile(group.rows, m)])
     cost = before.cost.repeat(n, 0) + np.tile(group.cost, (m, 1))
-    cycles = group.cycles(before.cycles).repeat(n)
+    cycles = np.maximum(before.cycles, group.timing.cycles(feed)).repeat(n)
     return Options((*before.nodes, name), before.foldings, picks, cycles, cost.round(DIGITS))
 
 

@@ -31,8 +31,9 @@ def test_the_tables_are_no_wider_than_100_columns(small_checkpoint, tmp_path, co
 def test_json(small_checkpoint, command):
     said = command("schedule", small_checkpoint, "--pareto", "--json").json
     assert said["fits"] and said["would_fit"] is None
-    assert said["proof"]["cycles"] == said["proof"]["bound"] <= said["cycles_per_image"]
-    assert max(layer["cycles"] for layer in said["layers"]) == said["proof"]["cycles"]
+    assert said["proof"]["cycles"] == said["proof"]["bound"]
+    assert said["proof"]["cycles"] == pytest.approx(said["cycles_per_image"], rel=0.05)  # two ways of counting
+    assert max(layer["cycles"] for layer in said["layers"]) <= said["cycles_per_image"]
     assert all(layer["limited_by"] for layer in said["layers"])
     points = said["pareto"]
     assert [p["cycles"] for p in points] == sorted({p["cycles"] for p in points}) and len(points) > 2
@@ -58,16 +59,17 @@ def test_a_rate_that_is_too_high(small_checkpoint, command):
     assert "images/s on pynq-z2" in done.out
     said = command("schedule", small_checkpoint, "--target-fps", "1000000", "--json").json
     assert said["fits"] is False and not said["shortfalls"]
-    assert said["would_fit"]["images_per_second"] >= 0.99 * said["images_per_second"]
+    assert said["would_fit"]["images_per_second"] == pytest.approx(said["images_per_second"], rel=0.05)
 
 
 def test_the_budget(small_checkpoint, command):
-    free = command("schedule", small_checkpoint, "--json").json
-    tight = command("schedule", small_checkpoint, "--max-utilization", "lut=25%,dsp=.1", "--json").json
+    free = command("schedule", small_checkpoint, "--bits", "8/8", "--json").json
+    budget = ("--max-utilization", "lut=20%,dsp=.1")
+    tight = command("schedule", small_checkpoint, "--bits", "8/8", *budget, "--json").json
     device = boards.load("pynq-z2").device
     assert (
         tight["fits"]
-        and tight["resources"]["lut"] <= 0.25 * device.lut
+        and tight["resources"]["lut"] <= 0.2 * device.lut
         and tight["resources"]["dsp"] <= 0.1 * device.dsp
     )
     assert tight["cycles_per_image"] > free["cycles_per_image"]
@@ -88,18 +90,19 @@ def test_what_does_not_fit(small_checkpoint, tmp_path, command):
 
 
 def test_fewer_bits_of_the_coefficients_are_named_where_they_help(small_checkpoint, tmp_path, command):
+    """Coefficients of 4 bits are multiplied in LUTs: few DSPs are enough then."""
     board = small_board(tmp_path)
-    text = board.read_text().replace("dsp = 4", "dsp = 220")
+    text = board.read_text().replace("lut = 500", "lut = 53200")
     board.write_text(text)
     needed = {}
     for bits in (8, 4):
-        options = ("--board", board, "--coef-bits", str(bits), "--json")
-        needed[bits] = command("schedule", small_checkpoint, *options).json["resources"]["lut"]
+        options = ("--board", board, "--bits", f"8/{bits}", "--json")
+        needed[bits] = command("schedule", small_checkpoint, *options).json["resources"]["dsp"]
     assert needed[4] < needed[8]
     between = (needed[4] + needed[8]) / 2
-    board.write_text(text.replace("lut = 500", f"lut = {between / boards.load('pynq-z2').usable.lut:.0f}"))
-    said = command("schedule", small_checkpoint, "--board", board, "--json").json
-    assert not said["fits"] and 4 <= said["would_fit"]["coef_bits"] < 8
+    board.write_text(text.replace("dsp = 4", f"dsp = {between / boards.load('pynq-z2').usable.dsp:.0f}"))
+    said = command("schedule", small_checkpoint, "--board", board, "--bits", "8/8", "--json").json
+    assert not said["fits"] and said["would_fit"]["coef_bits"] == 4
 
 
 def test_copies(small_checkpoint, tmp_path, command):

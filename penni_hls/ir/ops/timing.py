@@ -73,6 +73,16 @@ class Timing:
         """
         return math.ceil(max(cycles for _, cycles in self._needed(feed)) - ROUNDING)
 
+    def pace(self, port: str) -> float:
+        """Cycles between the beats that an output gives while it gives them, at least."""
+        given = [
+            (times * step.cycles, times * dict(step.gives)[port])
+            for stage in self.stages
+            for times, step in stage.runs
+            if port in dict(step.gives)
+        ]
+        return sum(cycles for cycles, _ in given) / sum(beats for _, beats in given)
+
     def slowest(self, feed: Mapping[str, float] = {}) -> str:
         """The stage, or the two of them, that the cycles are those of."""
         return max(self._needed(feed), key=lambda pair: pair[1])[0]

@@ -56,7 +56,7 @@ def test_bounded_build_equals_the_reference_and_reports_high_water_marks(project
 def shallow(depth: int):
     """The schedule with the first skip connection's FIFO only `depth` words deep, and that FIFO."""
     link = next(link for link in SCHEDULE.links if link.port == 1)
-    changed = replace(link, depth=depth)
+    changed = replace(link, depth=depth, cpp_depth=depth)
     return replace(SCHEDULE, links=tuple(changed if each is link else each for each in SCHEDULE.links)), changed
 
 
