@@ -9,8 +9,8 @@
 ///   - one of the D words of the previous channel leaves, if its bit in C::used is 1.
 /// For each group of Q output pixels and each channel, the walker reads KW columns for the first window of an output row
 /// and STRIDE_W more for each further one; a short last group holds its last window until Q are counted; a channel takes
-/// at least D steps. A group begins when its rows have arrived; later input stays within the ROWS rows that start with
-/// the group's first. All of this depends on the step alone, never on data or stalls, so STEPS is a constant.
+/// at least D steps. A group begins when its pixels have arrived; later input stays within ROWS rows from the group's
+/// first pixel on. All of this depends on the step alone, never on data or stalls, so STEPS is a constant.
 #ifndef PENNI_BASIS_CONV_HPP
 #define PENNI_BASIS_CONV_HPP
 
@@ -21,24 +21,29 @@
 
 namespace penni {
 
-/// The rows that the group of Q pixels starting at (y, x) reads, and where the next group begins. x, y and the last row
-/// are compared with constants rather than with computed values, to keep the chain of operations in a step short.
+/// The pixels of the map that the group of Q windows starting at (y, x) reads, and where the next group begins. Both are
+/// counted in stream order.
 template <typename C>
 struct basis_conv_group {
     int y, x;
 
-    /// One more than the last row.
-    constexpr int end_row() const {
-        constexpr int BELOW = (C::HO - 1) * C::STRIDE_H - C::PAD_TOP + C::KH, END = BELOW < C::H ? BELOW : C::H;
-        constexpr int FULL = (END - C::KH + C::PAD_TOP + C::STRIDE_H - 1) / C::STRIDE_H;  // from this row of windows on
-        const int last = y + (C::Q - 1) / C::WO + (x >= C::WO - (C::Q - 1) % C::WO ? 1 : 0);
-        return last < FULL ? last * C::STRIDE_H + (C::KH - C::PAD_TOP) : END;
+    /// Pixels up to the last one that the group reads.
+    constexpr int end() const {
+        constexpr int BELOW = (C::HO - 1) * C::STRIDE_H - C::PAD_TOP + C::KH, ROWS = BELOW < C::H ? BELOW : C::H;
+        const bool wraps = x >= C::WO - (C::Q - 1) % C::WO;
+        const int next_y = y + (C::Q - 1) / C::WO + (wraps ? 1 : 0), next_x = x + (C::Q - 1) % C::WO - (wraps ? C::WO : 0);
+        const bool beyond = next_y >= C::HO;  // a short last group
+        const int last_y = beyond ? C::HO - 1 : next_y, last_x = beyond ? C::WO - 1 : next_x;
+        const int lowest = last_y * C::STRIDE_H - C::PAD_TOP + C::KH, column = last_x * C::STRIDE_W - C::PAD_LEFT + C::KW;
+        const bool whole = last_x == C::WO - 1 || column >= C::W || (last_y != y && lowest >= C::H);
+        const int rows = lowest < ROWS ? lowest : ROWS;
+        return whole ? rows * C::W : (rows - 1) * C::W + column;
     }
-    /// One more than the last row that the buffer may hold meanwhile: ROWS rows, starting with the group's first.
-    constexpr int limit_row() const {
-        const int top = y * C::STRIDE_H;
-        if (C::ROWS >= C::H || top >= C::H - C::ROWS + C::PAD_TOP) return C::H;
-        return top > C::PAD_TOP ? top + (C::ROWS - C::PAD_TOP) : C::ROWS;
+    /// Pixels that may have arrived meanwhile: ROWS rows, from the first one on that the group or a later one reads.
+    constexpr int limit() const {
+        const int top = y * C::STRIDE_H - C::PAD_TOP, left = x * C::STRIDE_W - C::PAD_LEFT;
+        const int most = top < 0 ? C::ROWS * C::W : (top + C::ROWS) * C::W + (left > 0 ? left : 0);
+        return most < C::H * C::W ? most : C::H * C::W;
     }
     constexpr basis_conv_group next() const {
         const bool wraps = x >= C::WO - C::Q % C::WO;
@@ -59,21 +64,20 @@ constexpr int basis_conv_columns(int y, int x) {
 /// Steps per frame: the loop below, counted group by group.
 template <typename C>
 constexpr int basis_conv_steps() {
-    constexpr int ROW = C::W * C::C;
     int steps = 0, written = 0;
     basis_conv_group<C> group{0, 0};
     for (int index = 0; index < (C::HO * C::WO + C::Q - 1) / C::Q; ++index) {
-        if (group.end_row() * ROW > written) {
-            steps += group.end_row() * ROW - written;
-            written = group.end_row() * ROW;
+        if (group.end() * C::C > written) {
+            steps += group.end() * C::C - written;
+            written = group.end() * C::C;
         }
         const int walk = C::KEPT * basis_conv_columns<C>(group.y, group.x);
         steps += walk;
-        const int limit = group.limit_row() * ROW;
-        written = written + walk < limit ? written + walk : limit;
+        const int limit = group.limit() * C::C;
+        if (written < limit) written = written + walk < limit ? written + walk : limit;
         group = group.next();
     }
-    const int rest = C::H * ROW - written;
+    const int rest = C::H * C::W * C::C - written;
     return steps + (rest > C::D ? rest : C::D);
 }
 
@@ -98,24 +102,25 @@ void basis_conv(hls::stream<word<C::XW> >& in, hls::stream<word<C::Q * C::ZW> >&
     PENNI_PARTITION(gathered, 0)
     PENNI_PARTITION(leaving, 0)
 
-    // The writer: channel of the next value, its place in the row, bank and row.
+    // The writer: channel of the next value, its place in the row, bank, and the pixels that are there.
     counter<C::C> write_channel = 0;
     counter<C::W * C::KEPT> write_address = 0;
     counter<C::W> write_column = 0;
     counter<C::ROWS> write_bank = 0;
-    counter<C::H> write_row = 0;
+    counter<C::H * C::W> arrived = 0;
     static_assert(C::KEPT * (C::KW > C::D ? C::KW : C::D) > 1 || C::Q > 1, "a group lasts long enough to find the next one");
-    // The group, and the rows it reads.
+    // The group, and the pixels it reads.
     constexpr basis_conv_group<C> FIRST = {0, 0};
     counter<C::HO + C::Q> group_y = 0;
     counter<C::WO> group_x = 0;
     counter<PIXELS> pixels_left = PIXELS;  // from the group's first pixel on
-    counter<C::H> end_row = FIRST.end_row(), limit_row = FIRST.limit_row();
-    // Where the next group begins, and how many rows below: computed in the step after the group has changed, so that
-    // no single step computes all the way from one group to the rows of the next.
+    counter<C::H * C::W> end = FIRST.end(), limit = FIRST.limit();
+    // Where the next group begins, how many rows below, and its pixels: computed in the step after the group has changed,
+    // so that no single step computes all the way from one group to the pixels of the next.
     counter<C::HO + C::Q> next_y = 0;
     counter<C::WO> next_x = 0;
     counter<C::ROWS> next_down = 0;
+    counter<C::H * C::W> next_end = 0, next_limit = 0;
     bool all_walked = false;
     // The walker: channel, column within the window, windows done, pixels of the group done, steps of the channel.
     counter<C::KEPT> channel = 0;
@@ -135,17 +140,19 @@ void basis_conv(hls::stream<word<C::XW> >& in, hls::stream<word<C::Q * C::ZW> >&
 Steps:
     for (int step = 0; step < STEPS; ++step) {
         PENNI_PIPELINE_FLUSH(1)
-        const bool walking = !all_walked && write_row >= end_row;
+        const bool walking = !all_walked && arrived >= end;
         const bool holding = windows >= pixels_left;
         const bool ends = windows < C::Q && (holding || tap == C::KW - 1);
         const bool channel_ends = (windows == C::Q || (windows == C::Q - 1 && ends)) && spent >= C::D - 1;
 
         const basis_conv_group<C> upcoming = {int(next_y), int(next_x)};
-        const int down = next_down;
+        const int down = next_down, upcoming_end = next_end, upcoming_limit = next_limit;
         const basis_conv_group<C> after = basis_conv_group<C>{int(group_y), int(group_x)}.next();
         next_y = after.y;
         next_x = after.x;
         next_down = (after.y - int(group_y)) * C::STRIDE_H;
+        next_end = after.end();
+        next_limit = after.limit();
 
         if (to_send != 0) {
             const int basis = C::D - int(to_send);
@@ -153,7 +160,7 @@ Steps:
             --to_send;
         }
 
-        const bool writing = write_row < limit_row;
+        const bool writing = arrived < limit;
         if (writing) {
             const x_t value = from_bits<C::XW, C::X_SIGNED>(in.read());
             if (C::kept(write_channel) != 0) {
@@ -164,12 +171,12 @@ Steps:
                 ++write_channel;
             } else {
                 write_channel = 0;
+                ++arrived;
                 if (write_column != C::W - 1) {
                     ++write_column;
                 } else {
                     write_column = 0;
                     write_bank = write_bank == C::ROWS - 1 ? 0 : int(write_bank) + 1;
-                    ++write_row;
                 }
             }
         }
@@ -253,12 +260,12 @@ Steps:
                 pixels_left = int(pixels_left) - C::Q;
                 group_y = upcoming.y;
                 group_x = upcoming.x;
-                end_row = upcoming.end_row();
-                limit_row = upcoming.limit_row();
+                end = upcoming_end;
+                limit = upcoming_limit;
                 const int moved = int(group_bank) + down;
                 group_bank = moved < C::ROWS ? moved : moved - C::ROWS;
             } else {
-                limit_row = C::H;
+                limit = C::H * C::W;
             }
         } else {
             ++channel;

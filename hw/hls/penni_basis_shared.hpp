@@ -33,21 +33,20 @@ constexpr int basis_shared_columns(int y, int x) {
 /// Steps per frame: the loop below, counted group by group.
 template <typename C>
 constexpr int basis_shared_steps() {
-    constexpr int ROW = C::W * C::C;
     int steps = 0, written = 0;
     basis_conv_group<C> group{0, 0};
     for (int index = 0; index < (C::HO * C::WO + C::Q - 1) / C::Q; ++index) {
-        if (group.end_row() * ROW > written) {
-            steps += group.end_row() * ROW - written;
-            written = group.end_row() * ROW;
+        if (group.end() * C::C > written) {
+            steps += group.end() * C::C - written;
+            written = group.end() * C::C;
         }
         const int walk = C::UNITS * basis_shared_columns<C>(group.y, group.x);
         steps += walk;
-        const int limit = group.limit_row() * ROW;
-        written = written + walk < limit ? written + walk : limit;
+        const int limit = group.limit() * C::C;
+        if (written < limit) written = written + walk < limit ? written + walk : limit;
         group = group.next();
     }
-    return steps + C::H * ROW - written;
+    return steps + C::H * C::W * C::C - written;
 }
 
 /// The lowest bit of `bits` that is 1.
@@ -85,22 +84,23 @@ void basis_shared(hls::stream<word<C::XW> >& in, hls::stream<word<C::Q * C::ZW> 
     PENNI_PARTITION(window, 0)
     PENNI_PARTITION(gathered, 0)
 
-    // The writer: channel of the next value, its place in the row, bank and row.
+    // The writer: channel of the next value, its place in the row, bank, and the pixels that are there.
     counter<C::C> write_channel = 0;
     counter<C::W * C::KEPT> write_address = 0;
     counter<C::W> write_column = 0;
     counter<C::ROWS> write_bank = 0;
-    counter<C::H> write_row = 0;
-    // The group, and the rows it reads.
+    counter<C::H * C::W> arrived = 0;
+    // The group, and the pixels it reads.
     constexpr basis_conv_group<C> FIRST = {0, 0};
     counter<C::HO + C::Q> group_y = 0;
     counter<C::WO> group_x = 0;
     counter<PIXELS> pixels_left = PIXELS;  // from the group's first pixel on
-    counter<C::H> end_row = FIRST.end_row(), limit_row = FIRST.limit_row();
-    // Where the next group begins, and how many rows below: computed in the step after the group has changed.
+    counter<C::H * C::W> end = FIRST.end(), limit = FIRST.limit();
+    // Where the next group begins, how many rows below, and its pixels: computed in the step after the group has changed.
     counter<C::HO + C::Q> next_y = 0;
     counter<C::WO> next_x = 0;
     counter<C::ROWS> next_down = 0;
+    counter<C::H * C::W> next_end = 0, next_limit = 0;
     bool all_walked = false;
     // The walker: channel, bases of it that are not done, column within the window, windows done.
     counter<C::KEPT> channel = 0;
@@ -117,17 +117,19 @@ void basis_shared(hls::stream<word<C::XW> >& in, hls::stream<word<C::Q * C::ZW> 
 Steps:
     for (int step = 0; step < STEPS; ++step) {
         PENNI_PIPELINE_FLUSH(1)
-        const bool walking = !all_walked && write_row >= end_row;
+        const bool walking = !all_walked && arrived >= end;
         const bool holding = windows >= pixels_left;
 
         const basis_conv_group<C> upcoming = {int(next_y), int(next_x)};
-        const int down = next_down;
+        const int down = next_down, upcoming_end = next_end, upcoming_limit = next_limit;
         const basis_conv_group<C> after = basis_conv_group<C>{int(group_y), int(group_x)}.next();
         next_y = after.y;
         next_x = after.x;
         next_down = (after.y - int(group_y)) * C::STRIDE_H;
+        next_end = after.end();
+        next_limit = after.limit();
 
-        const bool writing = write_row < limit_row;
+        const bool writing = arrived < limit;
         if (writing) {
             const x_t value = from_bits<C::XW, C::X_SIGNED>(in.read());
             if (C::kept(write_channel) != 0) {
@@ -138,12 +140,12 @@ Steps:
                 ++write_channel;
             } else {
                 write_channel = 0;
+                ++arrived;
                 if (write_column != C::W - 1) {
                     ++write_column;
                 } else {
                     write_column = 0;
                     write_bank = write_bank == C::ROWS - 1 ? 0 : int(write_bank) + 1;
-                    ++write_row;
                 }
             }
         }
@@ -231,12 +233,12 @@ Steps:
                 pixels_left = int(pixels_left) - C::Q;
                 group_y = upcoming.y;
                 group_x = upcoming.x;
-                end_row = upcoming.end_row();
-                limit_row = upcoming.limit_row();
+                end = upcoming_end;
+                limit = upcoming_limit;
                 const int moved = int(group_bank) + down;
                 group_bank = moved < C::ROWS ? moved : moved - C::ROWS;
             } else {
-                limit_row = C::H;
+                limit = C::H * C::W;
             }
         }
         windows = 0;

@@ -1,7 +1,9 @@
 /// Walks a row buffer of C channels: group of Q output pixels, unit, column of KH values. A unit is a channel, or with
 /// PAIRS a basis of a channel: all D, or with MASKED those whose bits in the channel's word of USED_FILE are set.
 ///
-/// Each cycle it gives the column to read, whether a window ends with it, and how many rows are no longer needed.
+/// Each cycle it gives the column to read, whether a window ends with it, and how many rows are no longer needed. A group
+/// starts when all that it reads has arrived: arrived_columns_i pixels of the row being written are there. freed_columns_o:
+/// so many columns of the oldest row held are no longer needed either.
 /// Positions count from the corner of the padded map: row or column v is inside the map where PAD_TOP <= v < PAD_TOP +
 /// H (or PAD_LEFT, W). With AGAIN, each window of a row begins with its first column, also where the window before it had
 /// that column, too. The start of each group takes one cycle. A short last group holds its last window until Q are
@@ -26,6 +28,7 @@ module penni_basis_walker #(
     parameter int unsigned BW = 2,
     parameter int unsigned NW = 3,
     parameter int unsigned CW = 2,
+    parameter int unsigned COLW = 4,
     parameter int unsigned DW = 3,
     parameter bit PAIRS = 1'b0,
     parameter bit AGAIN = 1'b0,
@@ -36,7 +39,9 @@ module penni_basis_walker #(
     input  logic            rst_ni,
     input  logic            en_i,
     input  logic            row_written_i,
+    input  logic [COLW-1:0] arrived_columns_i,
     output logic [NW-1:0]   freed_o,
+    output logic [COLW-1:0] freed_columns_o,
     output logic            read_o,
     output logic [AW-1:0]   address_o,
     output logic [CW-1:0]   channel_o,
@@ -64,12 +69,12 @@ module penni_basis_walker #(
   localparam int unsigned STEP_BANK = STRIDE_H % ROWS;
   localparam int unsigned FRAME_BANK = (H + (ROWS - 1) * LAST_Y) % ROWS;  // H - LAST_Y modulo ROWS
   localparam int unsigned FRAME_FREES = (LAST_Y > PAD_TOP) ? H - (LAST_Y - PAD_TOP) : H;
-  localparam bit ROWS_LEFT = LAST_Y + KH < PAD_TOP + H;  // rows below the last windows: they must arrive to be freed
 
   /* verilator lint_off UNSIGNED */  // PAD_TOP, PAD_LEFT may be 0
 
   // ---- State --------------------------------------------------------------------------------------------------------
   logic           run_q, hold_q;
+  logic           there_q;               // all that the group reads
   logic [CW-1:0]  channel_q;
   logic [XCW-1:0] x_q, x_start_q;
   logic [YCW-1:0] y_q, y_start_q;
@@ -80,13 +85,11 @@ module penni_basis_walker #(
   logic [RW-1:0]  arrived_q;             // rows of this frame that have arrived; above H: rows of the next
 
   // ---- This cycle ---------------------------------------------------------------------------------------------------
-  logic arrived, too_soon, step, ends, row_end, frame_end, channel_ends, last_unit, last_pixel, finish, load;
+  logic too_soon, step, ends, row_end, frame_end, channel_ends, last_unit, last_pixel, finish, load;
   logic [BW-1:0] bank_next, bank_frame;
 
-  assign arrived      = 32'(arrived_q) >= H
-                        || (32'(arrived_q) + PAD_TOP >= 32'(y_q) + KH && !(ROWS_LEFT && 32'(y_q) == LAST_Y));
   assign last_pixel   = pixel_q == QW'(Q - 1);
-  assign step         = run_q && (hold_q || arrived) && !too_soon;
+  assign step         = run_q && there_q && !too_soon;
   assign read_o       = step && !hold_q;
   assign ends         = step && (hold_q || missing_q == '0);
   assign row_end      = 32'(x_q) == LAST_X;
@@ -109,6 +112,28 @@ module penni_basis_walker #(
                                                         : BW'(32'(bank_q) + STEP_BANK);
   assign bank_frame = (32'(bank_q) + FRAME_BANK >= ROWS) ? BW'(32'(bank_q) + FRAME_BANK - ROWS)
                                                          : BW'(32'(bank_q) + FRAME_BANK);
+
+  // What the group that starts at x_start_q, y_start_q reads ends with a column of its last window: with that, or where
+  // this is the row's last window, with that row, or with the whole map, which the frame's last group frees.
+  localparam int unsigned LAST_WINDOW = LAST_X - (KW - 1);
+  logic [31:0] reach, group_x, group_y, rows_there, columns_there;
+  logic        wraps, frame_last, whole_row, all_there;
+  assign reach         = 32'(x_start_q) + (Q - 1) % WO * STRIDE_W;
+  assign wraps         = reach > LAST_WINDOW;
+  assign group_x       = wraps ? reach - WO * STRIDE_W : reach;
+  assign group_y       = 32'(y_start_q) + (Q - 1) / WO * STRIDE_H + (wraps ? STRIDE_H : 0);
+  assign frame_last    = group_y > LAST_Y || (group_y == LAST_Y && group_x == LAST_WINDOW);
+  assign whole_row     = group_x == LAST_WINDOW || (group_y != 32'(y_start_q) && group_y + KH >= PAD_TOP + H);
+  assign rows_there    = 32'(arrived_q) + PAD_TOP;
+  assign columns_there = 32'(arrived_columns_i) + PAD_LEFT;
+  assign all_there     = 32'(arrived_q) >= H
+                         || (!frame_last && (rows_there >= group_y + KH
+                             || ((rows_there + 1 >= group_y + KH || 32'(arrived_q) + 1 >= H)
+                                 && !whole_row && columns_there >= group_x + KW)));
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) there_q <= 1'b0;
+    else if (!run_q || !there_q) there_q <= all_there;
+  end
 
   // A channel's last window comes at least D cycles after that of the previous channel: time for its D words to leave.
   if (!PAIRS && Q + KW - 1 < D) begin : gen_wait
@@ -165,6 +190,17 @@ module penni_basis_walker #(
     end
   end
 
+  // Behind a group: what lies before the next one in its first row, where that row is within the map.
+  logic [XCW-1:0] next_x;
+  assign next_x = x_q + XCW'(STRIDE_W) - XCW'(KW - 1);
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni || row_done) freed_columns_o <= '0;
+    else if (en_i && finish && last_unit) begin
+      freed_columns_o <= (row_end || 32'(y_q) < PAD_TOP || 32'(next_x) < PAD_LEFT) ? '0
+                                                                                  : COLW'(32'(next_x) - PAD_LEFT);
+    end
+  end
+
   always_ff @(posedge clk_i) begin
     if (!rst_ni) arrived_q <= '0;
     else arrived_q <= arrived_q + RW'(row_written_i) - ((row_done && frame_end) ? RW'(H) : '0);
@@ -194,7 +230,7 @@ module penni_basis_walker #(
         if (last_unit) begin
           run_q           <= 1'b0;
           channel_q       <= '0;
-          x_start_q       <= row_end ? '0 : x_q + XCW'(STRIDE_W) - XCW'(KW - 1);
+          x_start_q       <= row_end ? '0 : next_x;
           address_start_q <= row_end ? LEFT : address_q + BACK;
           if (row_end) begin
             y_start_q    <= frame_end ? '0 : y_q + YCW'(STRIDE_H);

@@ -1,6 +1,6 @@
 /// Row buffer of a map, and the columns of KH values that windows over it are made of.
 ///
-/// In: one value per beat, NHWC; in_ready_o is registered. Out, while en_i: in the order of penni_basis_walker, with
+/// In: one value per beat, NHWC; in_ready_o depends on registers only. Out, while en_i: in the order of penni_basis_walker, with
 /// read_o a column of column_o, KH values from the top down, the first in the lowest bits; with take_o the window is
 /// complete with this column (or, without read_o, stays as it is), and last_o says that it is its unit's last. With
 /// PAIRS basis_o is the column's basis. Values outside the map are 0 (PAD_ZERO) or the channel's word of PAD_FILE.
@@ -51,39 +51,44 @@ module penni_columns #(
   localparam int unsigned CW = (KEPT > 1) ? $clog2(KEPT) : 1;
 
   // ---- Row buffer and its writer ------------------------------------------------------------------------------------
-  logic            write, store, row_written, read;
+  localparam int unsigned SW = (C > 1) ? $clog2(C) : 1;
+  localparam int unsigned COLW = $clog2(W + 1);
+  logic            write, store, pixel_written, row_written, read;
+  logic [SW-1:0]   channel_q;       // of the next value of the stream
+  logic [COLW-1:0] column_q;        // and its column: as many pixels of its row have arrived
+  logic [COLW-1:0] freed_columns;   // first columns of the oldest row that are no longer needed
   logic [AW-1:0]   write_address_q, read_address;
   logic [ROWS-1:0] write_bank_q;  // one-hot
   logic [NW-1:0]   held_q;        // rows written and not yet freed
   logic [NW-1:0]   freed;         // rows freed in this cycle
   logic [ROWS*XW-1:0] words;
 
-  assign in_ready_o  = held_q != NW'(ROWS);
-  assign write       = in_valid_i && in_ready_o;
+  // Where all ROWS rows are held, the oldest makes room column by column.
+  assign in_ready_o    = held_q != NW'(ROWS) || column_q < freed_columns;
+  assign write         = in_valid_i && in_ready_o;
+  assign pixel_written = write && channel_q == SW'(C - 1);
+  assign row_written   = pixel_written && column_q == COLW'(W - 1);
 
   if (KEPT == C) begin : gen_all
-    assign store       = write;
-    assign row_written = write && write_address_q == AW'(WORDS - 1);
+    assign store = write;
   end else begin : gen_some
-    localparam int unsigned SW = $clog2(C);
-    logic [SW-1:0] channel_q;  // of the next value of the stream
-    logic          mem[C];
+    logic mem[C];
     initial $readmemh(KEPT_FILE, mem);
-    assign store       = write && mem[channel_q];
-    assign row_written = write && channel_q == SW'(C - 1) && write_address_q == (store ? AW'(WORDS - 1) : '0);
-    always_ff @(posedge clk_i) begin
-      if (!rst_ni) channel_q <= '0;
-      else if (write) channel_q <= (channel_q == SW'(C - 1)) ? '0 : channel_q + 1'b1;
-    end
+    assign store = write && mem[channel_q];
   end
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
+      channel_q       <= '0;
+      column_q        <= '0;
       write_address_q <= '0;
       write_bank_q    <= ROWS'(1);
       held_q          <= '0;
     end else begin
-      if (store) write_address_q <= (write_address_q == AW'(WORDS - 1)) ? '0 : write_address_q + 1'b1;
+      if (write) channel_q <= pixel_written ? '0 : channel_q + 1'b1;
+      if (pixel_written) column_q <= row_written ? '0 : column_q + 1'b1;
+      if (row_written) write_address_q <= '0;
+      else if (store) write_address_q <= write_address_q + 1'b1;
       if (row_written) write_bank_q <= {write_bank_q[ROWS-2:0], write_bank_q[ROWS-1]};
       held_q <= held_q + NW'(row_written) - freed;
     end
@@ -106,9 +111,10 @@ module penni_columns #(
   penni_basis_walker #(
       .H(H), .W(W), .C(KEPT), .HO(HO), .WO(WO), .KH(KH), .KW(KW), .STRIDE_H(STRIDE_H), .STRIDE_W(STRIDE_W),
       .PAD_TOP(PAD_TOP), .PAD_LEFT(PAD_LEFT), .D(D), .Q(Q), .ROWS(ROWS), .AW(AW), .BW(BW), .NW(NW), .CW(CW),
-      .DW(DW), .PAIRS(PAIRS), .AGAIN(AGAIN), .MASKED(MASKED), .USED_FILE(USED_FILE)
+      .COLW(COLW), .DW(DW), .PAIRS(PAIRS), .AGAIN(AGAIN), .MASKED(MASKED), .USED_FILE(USED_FILE)
   ) u_walker (
-      .clk_i, .rst_ni, .en_i, .row_written_i(row_written), .freed_o(freed),
+      .clk_i, .rst_ni, .en_i, .row_written_i(row_written), .arrived_columns_i(column_q), .freed_o(freed),
+      .freed_columns_o(freed_columns),
       .read_o(read), .address_o(read_address), .channel_o(channel), .basis_o(basis),
       .column_inside_o(column_inside), .row_inside_o(row_inside),
       .row_bank_o(row_bank), .window_ends_o(window_ends), .window_is_last_o(window_is_last)

@@ -18,7 +18,7 @@ from .stages import Options, options, row
 
 ROUNDING = 0.01  # cycles that the model's floats may be off
 ROUNDS = 5  # of choosing, then seeing what FIFOs and waiting make of it
-SPARE = 1.1  # times the FIFOs that a choice did not leave room for
+WORTH = 0.98  # of the room for FIFOs: less than this must do for another choice to be looked for
 
 
 def plan(
@@ -36,19 +36,26 @@ def plan(
     budget, fifos = row(board.budget), row(shortest(graph))
     cycles = turns * wanted if wanted else None  # of a stage that sees an image in `turns`
     reached: Schedule | None = None
+    enough: np.ndarray | None = None  # for FIFOs, of a choice that fits
     for _ in range(ROUNDS):
         choice = _choose(stages, budget - fifos, cycles)
         if choice is None:
             break
         schedule = _schedule(graph, board, choice, wanted)
-        fits = not schedule.shortfalls
-        if fits and (cycles is None or schedule.cycles_per_image <= wanted):
+        needed = sum((row(link.cost()) for link in schedule.links), np.zeros(len(fifos)))
+        if schedule.shortfalls:
+            fifos = np.maximum(fifos, needed)
+        elif wanted is not None and schedule.cycles_per_image <= wanted:
             return schedule
-        if fits:  # operators wait for each other
-            reached = schedule
-            cycles = math.floor(cycles * wanted / schedule.cycles_per_image)
         else:
-            fifos = np.maximum(fifos, SPARE * sum((row(link.cost()) for link in schedule.links), np.zeros(len(fifos))))
+            if reached is None or schedule.cycles_per_image < reached.cycles_per_image:
+                reached = schedule
+            if cycles is not None:  # operators wait for each other
+                cycles = math.floor(cycles * wanted / schedule.cycles_per_image)
+            else:
+                fifos, enough = np.minimum(fifos, needed), fifos
+        if enough is not None and (fifos >= WORTH * enough).all():
+            break
     return reached or _schedule(graph, board, smallest(stages, budget), wanted)
 
 

@@ -51,7 +51,11 @@ def ram_cost(depth: int, width: int, style: MemoryStyle) -> Resources:
         return block_cost(depth, width)
     if depth <= 32:
         return Resources(lut=4 * math.ceil(width / 6))
-    return Resources(lut=4 * math.ceil(width / 3) * math.ceil(depth / 64) + (width if depth > 64 else 0))
+    banks = math.ceil(depth / 64)
+    chosen = (
+        width * math.ceil(banks / 4) + 2 * banks if banks > 1 else 0
+    )  # one of the banks' values, and where to write
+    return Resources(lut=4 * math.ceil(width / 3) * banks + chosen)
 
 
 def shared_ram_cost(depth: int, width: int) -> Resources:

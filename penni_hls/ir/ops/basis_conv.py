@@ -176,10 +176,13 @@ class BasisConv(Operator):
         return self.x.shape[1] * len(self.channels)
 
     def rows(self, q: int) -> int:
-        """Rows the buffer holds: those of one group, and those that the next group moves on by."""
+        """Rows the buffer holds: those of one group, and room for those that the next group moves on by. The first row gives
+        its columns back one by one: where a row of windows has several groups, that is room enough for a row."""
         rows, width = self.out_spec.shape[:2]
         walk = RowWalk(self.x.shape, (rows, width), self.window, 0, q, units=1, words=1)
-        return self.window.kernel[0] + self.window.stride[0] * (walk.span - 1 + min(rows, -(-q // width)))
+        down, right = self.window.stride
+        several = 4 * q * right + self.window.kernel[1] <= self.x.shape[1]
+        return self.window.kernel[0] + down * (walk.span - 1 + min(rows, -(-q // width))) - several
 
     def _walk(self, folding: BasisConvFolding) -> RowWalk:
         out, words, kh = self.out_spec.shape[:2], self.words, self.window.kernel[0]

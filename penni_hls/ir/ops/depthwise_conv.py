@@ -130,7 +130,7 @@ class DepthwiseConv(Operator):
         return self._walk().timing(self.window.kernel[0] + 8)
 
     def in_turn(self, folding: Folding) -> Timing:
-        return self._walk().in_turn(self.window.kernel[0] + 8)
+        return self._walk().in_turn(self.window.kernel[0] + 8, whole_rows=True)
 
     def _walk(self) -> RowWalk:
         channels = self.x.shape[2]

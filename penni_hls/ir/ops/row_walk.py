@@ -10,6 +10,7 @@ from ..windows import Window
 from .timing import Stage, Step, Timing
 
 GROUP_OVERHEAD = 1  # cycles before a group's first column
+GRAIN = 128  # parts of a frame that are steps of their own
 
 
 @dataclass(frozen=True)
@@ -57,20 +58,30 @@ class RowWalk:
         groups = min(width, -(-rows * width // self.q))
         return max(len(self.segments(group)) for group in range(groups))
 
-    def needed(self, row: int) -> int:
-        """Rows of the map that must be there for a row of windows: for the last one all, since it frees them."""
-        h, stride = self.x[0], self.window.stride[0]
-        return h if row == self.out[0] - 1 else min(max(row * stride - self._top + self.window.kernel[0], 0), h)
+    def needed(self, group: int) -> int:
+        """Pixels of the map, in stream order, up to the last one that a group reads; of the last group all: it frees them."""
+        h, w, _ = self.x
+        return h * w if (group + 1) * self.q >= math.prod(self.out) else self._end(group)
 
-    def freed(self, row: int) -> int:
-        """Rows of the map that are no longer needed behind a row of windows."""
-        h, stride = self.x[0], self.window.stride[0]
-        return h if row == self.out[0] - 1 else min(max((row + 1) * stride - self._top, 0), h)
+    def freed(self, row: int, end: int) -> int:
+        """Pixels of the map, in stream order, that are no longer needed behind the windows before `end`: whole rows, and the
+        first columns of the row that the windows begin with."""
+        (h, w, _), (rows, width) = self.x, self.out
+        down, right = self.window.stride
+        if end == width:
+            return h * w if row == rows - 1 else min(max((row + 1) * down - self._top, 0), h) * w
+        gone = row * down - self._top
+        return 0 if gone < 0 else gone * w + min(max(end * right - self._left, 0), w)
 
     @property
     def _top(self) -> int:
         """Rows above the map."""
         return self.window.pads[0]
+
+    @property
+    def _left(self) -> int:
+        """Columns left of the map."""
+        return self.window.pads[1]
 
     def runs(self) -> Iterator[tuple[int, int]]:
         """Groups between which no row of windows begins or ends: the first, and one behind the last."""
@@ -82,82 +93,127 @@ class RowWalk:
 
     def timing(self, latency: int) -> Timing:
         h, w, c = self.x
-        write = Step(w * c, (("in", w * c),), needs=(("room", 1),), posts=(("row", 1, 0),))
-        walk, there, gone = [], 0, 0
-        for first, end in self.runs():
-            # The first unit waits for words to leave while it waits for rows.
-            segments, parts = self.segments(first), list(self._parts(first, end))
-            slack = self._slack(self._walked(segments))
-            early = min(slack * self.words // (self.units * self.slots), parts[len(segments) - 1][1])
-            walk.append((1, Step(GROUP_OVERHEAD + slack, gives=(("out", early),))))
-            for index, (cycles, words, needed, freed) in enumerate(parts):
-                if index == len(segments) - 1:  # the end of the first unit
-                    cycles, words = cycles - slack, words - early
-                needed, freed = max(needed, there), max(freed, gone)
-                held = self.q - sum(self.segments(end - 1)) if index == len(parts) - 1 else 0
-                needs, posts = (("row", needed - there),), (("room", freed - gone, 0),)
-                walk.append((1, Step(cycles - held, gives=(("out", words),), needs=needs, posts=posts)))
-                if held:  # rows are free when the last window has been read; a short group repeats it
-                    walk.append((1, Step(held)))
-                there, gone = needed, freed
-        return Timing(
-            (Stage("write", ((h, write),)), Stage("walk", tuple(walk))), {"room": self.rows, "row": 0}, latency
-        )
+        pixels, groups = h * w, -(-math.prod(self.out) // self.q)
+        chunk, together = -(-pixels // GRAIN), -(-groups // GRAIN)
+        write = [(pixels // chunk, self._written(chunk)), (int(pixels % chunk > 0), self._written(pixels % chunk))]
+        walk: list[Step] = []
+        there = gone = 0
+        for first in range(0, groups, together):
+            parts = [part for group in range(first, min(first + together, groups)) for part in self._parts(group)]
+            slack = self._slack(self._walked(self.segments(first)))
+            early = slack * self.words // (self.units * self.slots)
+            if slack:  # the first unit waits for words to leave while it waits for pixels
+                walk.append(Step(slack, gives=(("out", early),)))
+            needed = max(there, self.needed(min(first + together, groups) - 1))
+            needs, there = (("pixel", needed - there),), needed
+            if together > 1:
+                parts = [tuple(map(sum, zip(*parts)))[:2] + (parts[-1][2],)]
+            for index, (cycles, words, freed) in enumerate(parts):
+                if index == 0:
+                    cycles, words = cycles - slack + GROUP_OVERHEAD * together, words - early
+                walk.append(Step(cycles, (), (("out", words),), needs if index == 0 else (), self._freed(freed - gone)))
+                gone = max(gone, freed)
+        stages = (Stage("write", tuple(write)), Stage("walk", tuple((1, step) for step in walk)))
+        return Timing(stages, {"room": self.rows * w, "pixel": 0}, latency)
 
-    def in_turn(self, latency: int) -> Timing:
+    def _written(self, pixels: int) -> Step:
+        values = pixels * self.x[2]
+        return Step(values, (("in", values),), needs=(("room", pixels),), posts=(("pixel", pixels, 0),))
+
+    @staticmethod
+    def _freed(pixels: int) -> tuple[tuple[str, int, int], ...]:
+        return (("room", pixels, 0),) if pixels > 0 else ()
+
+    def in_turn(self, latency: int, whole_rows: bool = False) -> Timing:
         """Of the C++: a loop whose steps walk and, as long as there is room, read a value each. The words of a unit
-        leave one by one in the `slots` steps behind it."""
-        row, values = self.x[1] * self.x[2], math.prod(self.x)
+        leave one by one in the `slots` steps behind it. whole_rows: the C++ waits for rows and frees rows."""
+        c, values = self.x[2], math.prod(self.x)
         steps: list[Step] = []
-        written = gone = leaving = 0
+        written = leaving = 0
         late = self.words // self.units
 
-        def add(cycles: int, room: int, words: int) -> None:
+        def add(cycles: int, read: int, words: int) -> None:
             nonlocal written
-            read = min(room, cycles)
-            early = words * read // cycles if cycles else 0
-            parts = ((read, read, early), (cycles - read, 0, words - early))
-            steps.extend(Step(n, (("in", taken),), (("out", given),)) for n, taken, given in parts if n)
+            if cycles:
+                steps.append(Step(cycles, (("in", read),), (("out", words),)))
             written += read
 
+        def early(cycles: int, room: int, words: int) -> None:
+            """Reads as long as there is room."""
+            read = min(max(room, 0), cycles)
+            before = words * read // cycles if cycles else 0
+            add(read, read, before)
+            add(cycles - read, 0, words - before)
+
         for first, end in self.runs():
-            parts = list(self._parts(first, end))
-            cycles, words = (sum(part[index] for part in parts) for index in (0, 1))
-            limit = min(values, (gone + self.rows) * row)
-            missing = max(0, max(part[2] for part in parts) * row - written)
+            words = (end - first) * self.words
+            missing = max(0, self._end(first, whole_rows) * c - written)
             meanwhile = min(missing, leaving)
-            early = late * meanwhile // self.slots
-            add(meanwhile, meanwhile, early)
+            sent = late * meanwhile // self.slots
+            add(meanwhile, meanwhile, sent)
             add(missing - meanwhile, missing - meanwhile, 0)
             leaving -= meanwhile
-            add(leaving, limit - written, late - early)
-            add(cycles - leaving, limit - written, words - late)
+            cycles, reached = 0, written
+            for group in range(first, end):
+                walked = self.units * sum(self.columns(self.segments(group)))
+                needed = max(0, self._end(group, whole_rows) * c - reached)
+                reached += needed
+                reached += max(0, min(self._limit(group, whole_rows) * c - reached, walked))
+                cycles += needed + walked
+            if end - first == 1:
+                room = self._limit(first, whole_rows) * c
+                early(leaving, room - written, late - sent)
+                early(cycles - leaving, room - written, words - late)
+            else:
+                read = reached - written
+                soon = read * leaving // cycles
+                add(leaving, soon, late - sent)
+                add(cycles - leaving, read - soon, words - late)
             leaving = self.slots
-            gone = max(gone, *(part[3] for part in parts))
-        add(leaving, values - written, late)
+        early(leaving, values - written, late)
         add(values - written, values - written, 0)
         return Timing((Stage("steps", tuple((1, step) for step in steps)),), latency=latency)
 
-    def _parts(self, first: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-        """Groups from `first` up to `end` in parts: (cycles, words, rows needed in all, rows freed in all)."""
-        rows, width = self.out
-        row, pixels = first * self.q // width, min(end * self.q, rows * width)
-        segments = self.segments(first)
+    def _end(self, group: int, whole_rows: bool = False) -> int:
+        """Pixels up to the last one that a group reads."""
+        (h, w, _), width = self.x, self.out[1]
+        (kh, kw), (down, right) = self.window.kernel, self.window.stride
+        segments = self.segments(group)
+        row = group * self.q // width + len(segments) - 1
+        end = (group * self.q + sum(segments) - 1) % width + 1
+        lowest = row * down - self._top + kh
+        if whole_rows or end == width or (len(segments) > 1 and lowest >= h):
+            return min(lowest, h) * w
+        return (min(lowest, h) - 1) * w + min((end - 1) * right - self._left + kw, w)
+
+    def _limit(self, group: int, whole_rows: bool) -> int:
+        """Pixels of the map that may have been read when a group of the C++ is walked; `basis_conv_group::limit`."""
+        (h, w, _), width = self.x, self.out[1]
+        row, column = divmod(group * self.q, width)
+        above = row * self.window.stride[0] - self._top
+        part = 0 if whole_rows or above < 0 else min(max(column * self.window.stride[1] - self._left, 0), w)
+        return min(h * w, (max(above, 0) + self.rows) * w + part)
+
+    def _parts(self, group: int) -> Iterator[tuple[int, int, int]]:
+        """(cycles, words, pixels freed in all) of a group without its start. The last unit frees row by row; where a short
+        group repeats its last window, that is behind what the window freed."""
+        width = self.out[1]
+        segments = self.segments(group)
+        row, column = divmod(group * self.q, width)
+        columns, held = self.columns(segments), self.q - sum(segments)
+        ends = [width] * (len(segments) - 1) + [(column + sum(segments) - 1) % width + 1]
+        last = [*columns[:-1], columns[-1] - held]
         if len(segments) == 1:
-            cycles = (end - first - 1) * (self.units * sum(self.columns(segments)) + GROUP_OVERHEAD)
-            cycles += self.units * sum(self.columns(self.segments(end - 1)))
-            complete = pixels == (row + 1) * width
-            yield cycles, (end - first) * self.words, self.needed(row), self.freed(row) if complete else 0
-            return
-        # A group of several rows waits for each of them in its first unit and frees them in its last.
-        columns = self.columns(segments)
-        walked = given = 0
-        for unit, times in ((0, 1), (1, self.units - 2), (self.units - 1, 1))[: None if self.units > 1 else 1]:
-            for index, cycles in enumerate(columns if times else ()):
-                walked += cycles * times
-                words = self.words * walked // (self.units * sum(columns)) - given
-                needed = self.needed(row + index) if unit == 0 else 0
-                complete = unit == self.units - 1 and (row + index + 1) * width <= pixels
-                freed = self.freed(row + index) if complete else 0
-                yield cycles * times, words, needed, freed
-                given += words
+            last[0] += (self.units - 1) * columns[0]
+        else:
+            last.insert(0, (self.units - 1) * sum(columns))
+        walked = given = freed = 0
+        for index, cycles in enumerate(last):
+            walked += cycles
+            words = self.words * walked // (self.units * sum(columns)) - given
+            given += words
+            at = index - (len(last) - len(segments))
+            freed = self.freed(row + at, ends[at]) if at >= 0 else 0
+            yield cycles, words, freed
+        if held:
+            yield held, self.words - given, freed
