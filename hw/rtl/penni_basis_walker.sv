@@ -2,8 +2,8 @@
 /// PAIRS a basis of a channel: all D, or with MASKED those whose bits in the channel's word of USED_FILE are set.
 ///
 /// Each cycle it gives the column to read, whether a window ends with it, and how many rows are no longer needed. A group
-/// starts when all that it reads has arrived: arrived_columns_i pixels of the row being written are there. freed_columns_o:
-/// so many columns of the oldest row held are no longer needed either.
+/// starts when all that it reads has arrived: with this cycle's value arrived_columns_i pixels of the row being written are
+/// there. freed_columns_o: so many columns of the oldest row held are no longer needed either.
 /// Positions count from the corner of the padded map: row or column v is inside the map where PAD_TOP <= v < PAD_TOP +
 /// H (or PAD_LEFT, W). With AGAIN, each window of a row begins with its first column, also where the window before it had
 /// that column, too. The start of each group takes one cycle. A short last group holds its last window until Q are
@@ -116,7 +116,7 @@ module penni_basis_walker #(
   // What the group that starts at x_start_q, y_start_q reads ends with a column of its last window: with that, or where
   // this is the row's last window, with that row, or with the whole map, which the frame's last group frees.
   localparam int unsigned LAST_WINDOW = LAST_X - (KW - 1);
-  logic [31:0] reach, group_x, group_y, rows_there, columns_there;
+  logic [31:0] reach, group_x, group_y, rows_arrived, rows_there, columns_there;
   logic        wraps, frame_last, whole_row, all_there;
   assign reach         = 32'(x_start_q) + (Q - 1) % WO * STRIDE_W;
   assign wraps         = reach > LAST_WINDOW;
@@ -124,11 +124,12 @@ module penni_basis_walker #(
   assign group_y       = 32'(y_start_q) + (Q - 1) / WO * STRIDE_H + (wraps ? STRIDE_H : 0);
   assign frame_last    = group_y > LAST_Y || (group_y == LAST_Y && group_x == LAST_WINDOW);
   assign whole_row     = group_x == LAST_WINDOW || (group_y != 32'(y_start_q) && group_y + KH >= PAD_TOP + H);
-  assign rows_there    = 32'(arrived_q) + PAD_TOP;
+  assign rows_arrived  = 32'(arrived_q) + 32'(row_written_i);
+  assign rows_there    = rows_arrived + PAD_TOP;
   assign columns_there = 32'(arrived_columns_i) + PAD_LEFT;
-  assign all_there     = 32'(arrived_q) >= H
+  assign all_there     = rows_arrived >= H
                          || (!frame_last && (rows_there >= group_y + KH
-                             || ((rows_there + 1 >= group_y + KH || 32'(arrived_q) + 1 >= H)
+                             || ((rows_there + 1 >= group_y + KH || rows_arrived + 1 >= H)
                                  && !whole_row && columns_there >= group_x + KW)));
   always_ff @(posedge clk_i) begin
     if (!rst_ni) there_q <= 1'b0;

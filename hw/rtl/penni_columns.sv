@@ -55,7 +55,7 @@ module penni_columns #(
   localparam int unsigned COLW = $clog2(W + 1);
   logic            write, store, pixel_written, row_written, read;
   logic [SW-1:0]   channel_q;       // of the next value of the stream
-  logic [COLW-1:0] column_q;        // and its column: as many pixels of its row have arrived
+  logic [COLW-1:0] column_q, column_d;  // and its column: as many pixels of its row have arrived
   logic [COLW-1:0] freed_columns;   // first columns of the oldest row that are no longer needed
   logic [AW-1:0]   write_address_q, read_address;
   logic [ROWS-1:0] write_bank_q;  // one-hot
@@ -68,6 +68,7 @@ module penni_columns #(
   assign write         = in_valid_i && in_ready_o;
   assign pixel_written = write && channel_q == SW'(C - 1);
   assign row_written   = pixel_written && column_q == COLW'(W - 1);
+  assign column_d      = row_written ? '0 : column_q + COLW'(pixel_written);
 
   if (KEPT == C) begin : gen_all
     assign store = write;
@@ -86,7 +87,7 @@ module penni_columns #(
       held_q          <= '0;
     end else begin
       if (write) channel_q <= pixel_written ? '0 : channel_q + 1'b1;
-      if (pixel_written) column_q <= row_written ? '0 : column_q + 1'b1;
+      column_q <= column_d;
       if (row_written) write_address_q <= '0;
       else if (store) write_address_q <= write_address_q + 1'b1;
       if (row_written) write_bank_q <= {write_bank_q[ROWS-2:0], write_bank_q[ROWS-1]};
@@ -113,7 +114,7 @@ module penni_columns #(
       .PAD_TOP(PAD_TOP), .PAD_LEFT(PAD_LEFT), .D(D), .Q(Q), .ROWS(ROWS), .AW(AW), .BW(BW), .NW(NW), .CW(CW),
       .COLW(COLW), .DW(DW), .PAIRS(PAIRS), .AGAIN(AGAIN), .MASKED(MASKED), .USED_FILE(USED_FILE)
   ) u_walker (
-      .clk_i, .rst_ni, .en_i, .row_written_i(row_written), .arrived_columns_i(column_q), .freed_o(freed),
+      .clk_i, .rst_ni, .en_i, .row_written_i(row_written), .arrived_columns_i(column_d), .freed_o(freed),
       .freed_columns_o(freed_columns),
       .read_o(read), .address_o(read_address), .channel_o(channel), .basis_o(basis),
       .column_inside_o(column_inside), .row_inside_o(row_inside),

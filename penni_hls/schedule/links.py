@@ -3,7 +3,8 @@
 A short FIFO is enough, but where paths meet again: there one path waits for the other, and its FIFO must hold what D,
 where they part, gives meanwhile. And behind operators that give in bursts, where that costs rate.
 How deep: the network is run with FIFOs of any depth while frames come in at the rate that it can take; a FIFO gets what
-it held then, and the same network is run again with these depths. In C++, where the
+it held then, and what comes while the registers of the other path delay that, and the same network is run again with
+these depths. In C++, where the
 stages of an operator work by turns, some need more.
 
 Why it cannot deadlock: what an operator takes and gives, and in which order, never depends on data; it waits only for
@@ -96,7 +97,11 @@ class _Sizing:
             freer = self._run(self._unlimited(self.edges))
             if freer.interval < (1 - WORTH) * free.interval:
                 deep, free = frozenset(self.edges), freer
-        held = self._run(self._unlimited(deep), free.interval).high_water
+        paced = self._run(self._unlimited(deep), free.interval)
+        held = {
+            end: paced.high_water[end] + paced.registers[end] * min(1, stream.beats_per_frame / free.interval)
+            for end, stream in self.edges.items()
+        }
         deep = meets | {end for end in deep if held[end] >= SHORT}
         for growth in GROWTH:
             words = {end: growth * held[end] for end in deep}

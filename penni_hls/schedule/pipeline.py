@@ -30,15 +30,17 @@ class Pipeline:
     """What happened to the first frames.
 
     ends: the cycle in which each image's last value leaves. period: images after which everything repeats, where copies
-    of the network take turns. latency: from the first value in to the last one of the
-    first frame out. high_water: the most beats that the edge held. spans: by node, for each frame the cycles in which
-    its first step began and its last one ended.
+    of the network take turns. latency: from the first value in to the last one of the first frame out. high_water: the
+    most beats that the edge held. registers: cycles by which registers delay what comes along the longest path to the
+    other inputs of its node more than what comes along this edge. spans: by node, for each frame the cycles in which its
+    first step began and its last one ended.
     """
 
     ends: tuple[float, ...]
     period: int
     latency: int
     high_water: dict[End, int]
+    registers: dict[End, int]
     spans: dict[str, tuple[tuple[float, float], ...]]
 
     @property
@@ -63,6 +65,7 @@ def simulate(
     edges: dict[str, list[tuple[End, Channel]]] = {node.name: [] for node in graph}  # by the node that writes them
     runners: list[Runner] = []
     latency: dict[str, int] = {}
+    registers: dict[End, int] = {}
     reads: dict[str, list[Channel]] = {}
     for node in graph:
         for port, name in enumerate(node.inputs):
@@ -85,6 +88,7 @@ def simulate(
         names |= {name: Channel(math.inf, count) for name, count in timing.tokens.items()}
         runners += [Runner(node.name, stage, names) for stage in timing.stages]
         waits = [latency[name] + FIFO_LATENCY * ((node.name, port) in depths) for port, name in enumerate(node.inputs)]
+        registers |= {(node.name, port): max(waits) - wait for port, wait in enumerate(waits)}
         latency[node.name] = max(waits, default=0) + timing.latency
     last, period = sinks[-1], copies(graph)
     for _ in Simulation([*runners, *sinks]).frames(last, IN_FLIGHT if interval else math.inf):
@@ -103,6 +107,7 @@ def simulate(
         period,
         math.ceil(last.ends[0]) + latency[graph.output.name],
         {end: math.ceil(channel.high) for group in edges.values() for end, channel in group},
+        registers,
         {name: tuple(pairs) for name, pairs in spans.items()},
     )
 

@@ -28,6 +28,7 @@ from .scaled_basis import ScaledBasis
 from .timing import Timing
 
 GROUPS = (1, 2, 4, 6, 8, 12, 16, 24, 32)  # pixels
+SPARE = 256  # values that may come in while operators wait for each other: more than their registers hold
 SHARED = "basis_shared"  # penni_basis_shared: the module with multipliers that take turns
 
 
@@ -177,12 +178,12 @@ class BasisConv(Operator):
 
     def rows(self, q: int) -> int:
         """Rows the buffer holds: those of one group, and room for those that the next group moves on by. The first row gives
-        its columns back one by one: where a row of windows has several groups, that is room enough for a row."""
-        rows, width = self.out_spec.shape[:2]
+        its columns back one by one: where four groups are much less than a row, that is room enough for a row."""
+        (rows, width, *_), (_, w, c) = self.out_spec.shape, self.x.shape
         walk = RowWalk(self.x.shape, (rows, width), self.window, 0, q, units=1, words=1)
         down, right = self.window.stride
-        several = 4 * q * right + self.window.kernel[1] <= self.x.shape[1]
-        return self.window.kernel[0] + down * (walk.span - 1 + min(rows, -(-q // width))) - several
+        spare = (w - 4 * q * right - self.window.kernel[1] + 1) * c >= SPARE
+        return self.window.kernel[0] + down * (walk.span - 1 + min(rows, -(-q // width))) - spare
 
     def _walk(self, folding: BasisConvFolding) -> RowWalk:
         out, words, kh = self.out_spec.shape[:2], self.words, self.window.kernel[0]

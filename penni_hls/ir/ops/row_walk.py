@@ -83,14 +83,6 @@ class RowWalk:
         """Columns left of the map."""
         return self.window.pads[1]
 
-    def runs(self) -> Iterator[tuple[int, int]]:
-        """Groups between which no row of windows begins or ends: the first, and one behind the last."""
-        rows, width = self.out
-        cuts = {row * width // self.q for row in range(rows)}
-        cuts |= {((row + 1) * width - 1) // self.q + 1 for row in range(rows)}
-        ordered = sorted(cuts)
-        return zip(ordered, ordered[1:])
-
     def timing(self, latency: int) -> Timing:
         h, w, c = self.x
         pixels, groups = h * w, -(-math.prod(self.out) // self.q)
@@ -100,17 +92,18 @@ class RowWalk:
         there = gone = 0
         for first in range(0, groups, together):
             parts = [part for group in range(first, min(first + together, groups)) for part in self._parts(group)]
-            slack = self._slack(self._walked(self.segments(first)))
+            segments = self.segments(first)
+            slack = self._slack(self._walked(segments)) if self.units > 1 or len(segments) == 1 else 0
             early = slack * self.words // (self.units * self.slots)
-            if slack:  # the first unit waits for words to leave while it waits for pixels
-                walk.append(Step(slack, gives=(("out", early),)))
+            # While the group waits for pixels it starts, and its first unit waits for words to leave.
+            walk.append(Step(GROUP_OVERHEAD + slack, gives=(("out", early),)))
             needed = max(there, self.needed(min(first + together, groups) - 1))
             needs, there = (("pixel", needed - there),), needed
             if together > 1:
                 parts = [tuple(map(sum, zip(*parts)))[:2] + (parts[-1][2],)]
             for index, (cycles, words, freed) in enumerate(parts):
                 if index == 0:
-                    cycles, words = cycles - slack + GROUP_OVERHEAD * together, words - early
+                    cycles, words = cycles - slack + GROUP_OVERHEAD * (together - 1), words - early
                 walk.append(Step(cycles, (), (("out", words),), needs if index == 0 else (), self._freed(freed - gone)))
                 gone = max(gone, freed)
         stages = (Stage("write", tuple(write)), Stage("walk", tuple((1, step) for step in walk)))
@@ -145,30 +138,20 @@ class RowWalk:
             add(read, read, before)
             add(cycles - read, 0, words - before)
 
-        for first, end in self.runs():
-            words = (end - first) * self.words
-            missing = max(0, self._end(first, whole_rows) * c - written)
+        groups = -(-math.prod(self.out) // self.q)
+        together = -(-groups // GRAIN)
+        for first in range(0, groups, together):
+            end = min(first + together, groups)
+            words, needed = (end - first) * self.words, self._end(end - 1, whole_rows) * c
+            cycles = self.units * sum(sum(self.columns(self.segments(group))) for group in range(first, end))
+            missing, room = max(0, needed - written), self._limit(first, whole_rows) * c
             meanwhile = min(missing, leaving)
             sent = late * meanwhile // self.slots
             add(meanwhile, meanwhile, sent)
             add(missing - meanwhile, missing - meanwhile, 0)
             leaving -= meanwhile
-            cycles, reached = 0, written
-            for group in range(first, end):
-                walked = self.units * sum(self.columns(self.segments(group)))
-                needed = max(0, self._end(group, whole_rows) * c - reached)
-                reached += needed
-                reached += max(0, min(self._limit(group, whole_rows) * c - reached, walked))
-                cycles += needed + walked
-            if end - first == 1:
-                room = self._limit(first, whole_rows) * c
-                early(leaving, room - written, late - sent)
-                early(cycles - leaving, room - written, words - late)
-            else:
-                read = reached - written
-                soon = read * leaving // cycles
-                add(leaving, soon, late - sent)
-                add(cycles - leaving, read - soon, words - late)
+            early(leaving, room - written, late - sent)
+            early(cycles - leaving, room - written, words - late)
             leaving = self.slots
         early(leaving, values - written, late)
         add(values - written, values - written, 0)
@@ -205,7 +188,7 @@ class RowWalk:
         last = [*columns[:-1], columns[-1] - held]
         if len(segments) == 1:
             last[0] += (self.units - 1) * columns[0]
-        else:
+        elif self.units > 1:
             last.insert(0, (self.units - 1) * sum(columns))
         walked = given = freed = 0
         for index, cycles in enumerate(last):

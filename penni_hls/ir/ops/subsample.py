@@ -51,7 +51,24 @@ class Subsample(Operator):
         return IntTensor(np.pad(kept, ((0, 0), (0, 0), (0, 0), (self.offset, after))), x.qtype)
 
     def timing(self, folding: Folding) -> Timing:
-        """A kept pixel takes one cycle for each channel of the result, a dropped one for each channel of x."""
+        """Zero channels between the values of two kept pixels leave while the values between them are dropped."""
+        (h, w, c), (ho, wo, channels) = self.x.shape, self.out_spec.shape
+        between, zeros, s = (self.stride - 1) * c, channels - c, self.stride
+        taken, given = wo * c + (wo - 1) * between, wo * c + (wo - 1) * zeros
+        row = Step(wo * c + (wo - 1) * max(between, zeros), (("in", taken),), (("out", given),))
+        runs: list[tuple[int, Step]] = [(1, Step(self.offset, gives=(("out", self.offset),)))] if self.offset else []
+        for index in range(ho):
+            last = index == ho - 1
+            left = zeros - self.offset if last else zeros
+            dropped = (w - 1 - (wo - 1) * s) * c + (h - 1 - index * s if last else s - 1) * w * c
+            runs += [
+                (1, row),
+                (int(dropped + left > 0), Step(max(dropped, left), (("in", dropped),), (("out", left),))),
+            ]
+        return Timing((Stage("walk", tuple(runs)),))
+
+    def in_turn(self, folding: Folding) -> Timing:
+        """Of the C++: a kept pixel takes one cycle for each channel of the result, a dropped one for each channel of x."""
         (h, w, c), (ho, wo, channels) = self.x.shape, self.out_spec.shape
         kept = Step(wo * channels + (w - wo) * c, (("in", w * c),), (("out", wo * channels),))
         dropped = Step(w * c, (("in", w * c),))
@@ -61,7 +78,7 @@ class Subsample(Operator):
 
     def cost(self, folding: Folding) -> Resources:
         bits = sum(n.bit_length() for n in (*self.x.shape, self.channels))
-        return Resources(lut=1.4 * bits, ff=bits)
+        return Resources(lut=1.4 * bits + 6, ff=bits + 1)
 
     def parameters(self, folding: Folding) -> dict[str, int]:
         h, w, c = self.x.shape
