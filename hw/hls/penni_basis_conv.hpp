@@ -108,7 +108,8 @@ void basis_conv(hls::stream<word<C::XW> >& in, hls::stream<word<C::Q * C::ZW> >&
     counter<C::W> write_column = 0;
     counter<C::ROWS> write_bank = 0;
     counter<C::H * C::W> arrived = 0;
-    static_assert(C::KEPT * (C::KW > C::D ? C::KW : C::D) > 1 || C::Q > 1, "a group lasts long enough to find the next one");
+    static_assert(C::KEPT * (C::KW > C::D ? C::KW : C::D) > 1 || C::Q > 1 || PIXELS == 1,
+                  "a group lasts long enough to find the next one");
     // The group, and the pixels it reads.
     constexpr basis_conv_group<C> FIRST = {0, 0};
     counter<C::HO + C::Q> group_y = 0;

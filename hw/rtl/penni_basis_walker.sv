@@ -116,21 +116,26 @@ module penni_basis_walker #(
   // What the group that starts at x_start_q, y_start_q reads ends with a column of its last window: with that, or where
   // this is the row's last window, with that row, or with the whole map, which the frame's last group frees.
   localparam int unsigned LAST_WINDOW = LAST_X - (KW - 1);
-  logic [31:0] reach, group_x, group_y, rows_arrived, rows_there, columns_there;
-  logic        wraps, frame_last, whole_row, all_there;
-  assign reach         = 32'(x_start_q) + (Q - 1) % WO * STRIDE_W;
-  assign wraps         = reach > LAST_WINDOW;
-  assign group_x       = wraps ? reach - WO * STRIDE_W : reach;
-  assign group_y       = 32'(y_start_q) + (Q - 1) / WO * STRIDE_H + (wraps ? STRIDE_H : 0);
-  assign frame_last    = group_y > LAST_Y || (group_y == LAST_Y && group_x == LAST_WINDOW);
-  assign whole_row     = group_x == LAST_WINDOW || (group_y != 32'(y_start_q) && group_y + KH >= PAD_TOP + H);
-  assign rows_arrived  = 32'(arrived_q) + 32'(row_written_i);
-  assign rows_there    = rows_arrived + PAD_TOP;
-  assign columns_there = 32'(arrived_columns_i) + PAD_LEFT;
-  assign all_there     = rows_arrived >= H
-                         || (!frame_last && (rows_there >= group_y + KH
-                             || ((rows_there + 1 >= group_y + KH || rows_arrived + 1 >= H)
-                                 && !whole_row && columns_there >= group_x + KW)));
+  localparam int unsigned STEP_X = (Q - 1) % WO * STRIDE_W;
+  localparam int unsigned STEP_Y = (Q - 1) / WO * STRIDE_H;
+  localparam int unsigned GXW = $clog2(LAST_WINDOW + STEP_X + KW + 1);
+  localparam int unsigned GYW = $clog2(LAST_Y + STEP_Y + STRIDE_H + PAD_TOP + KH + H + ROWS + 2);
+  logic [GXW-1:0] reach, group_x;
+  logic [GYW-1:0] group_y, rows_arrived, rows_needed;
+  logic           wraps, frame_last, whole_row, bottom, all_there;
+  assign reach        = GXW'(x_start_q) + GXW'(STEP_X);
+  assign wraps        = STEP_X != 0 && reach > GXW'(LAST_WINDOW);
+  assign group_x      = wraps ? reach - GXW'(WO * STRIDE_W) : reach;
+  assign group_y      = GYW'(y_start_q) + (wraps ? GYW'(STEP_Y + STRIDE_H) : GYW'(STEP_Y));
+  assign frame_last   = group_y > GYW'(LAST_Y) || (group_y == GYW'(LAST_Y) && group_x == GXW'(LAST_WINDOW));
+  assign bottom       = group_y >= GYW'((PAD_TOP + H > KH) ? PAD_TOP + H - KH : 0);  // its lowest row is the map's
+  assign whole_row    = group_x == GXW'(LAST_WINDOW) || (bottom && group_y != GYW'(y_start_q));
+  assign rows_needed  = group_y + GYW'(KH);  // and PAD_TOP less
+  assign rows_arrived = GYW'(arrived_q) + GYW'(PAD_TOP) + GYW'(row_written_i);
+  assign all_there    = rows_arrived >= GYW'(PAD_TOP + H)
+                        || (!frame_last && (rows_arrived >= rows_needed
+                            || ((rows_arrived + 1'b1 >= rows_needed || rows_arrived >= GYW'(PAD_TOP + H - 1))
+                                && !whole_row && 32'(arrived_columns_i) + PAD_LEFT >= 32'(group_x) + KW)));
   always_ff @(posedge clk_i) begin
     if (!rst_ni) there_q <= 1'b0;
     else if (!run_q || !there_q) there_q <= all_there;

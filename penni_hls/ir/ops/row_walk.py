@@ -83,6 +83,14 @@ class RowWalk:
         """Columns left of the map."""
         return self.window.pads[1]
 
+    def _rows_of_groups(self) -> Iterator[tuple[int, int]]:
+        """Groups between which no row of windows begins or ends: the first, and one behind the last."""
+        rows, width = self.out
+        cuts = {row * width // self.q for row in range(rows)}
+        cuts |= {((row + 1) * width - 1) // self.q + 1 for row in range(rows)}
+        ordered = sorted(cuts)
+        return zip(ordered, ordered[1:])
+
     def timing(self, latency: int) -> Timing:
         h, w, c = self.x
         pixels, groups = h * w, -(-math.prod(self.out) // self.q)
@@ -107,7 +115,9 @@ class RowWalk:
                 walk.append(Step(cycles, (), (("out", words),), needs if index == 0 else (), self._freed(freed - gone)))
                 gone = max(gone, freed)
         stages = (Stage("write", tuple(write)), Stage("walk", tuple((1, step) for step in walk)))
-        return Timing(stages, {"room": self.rows * w, "pixel": 0}, latency)
+        # A group's words leave from the end of its first unit on.
+        burst = (self.units - 1) * sum(self.columns(self.segments(0))) + self.words / self.units
+        return Timing(stages, {"room": self.rows * w, "pixel": 0}, latency, {"out": burst / self.words})
 
     def _written(self, pixels: int) -> Step:
         values = pixels * self.x[2]
@@ -138,13 +148,10 @@ class RowWalk:
             add(read, read, before)
             add(cycles - read, 0, words - before)
 
-        groups = -(-math.prod(self.out) // self.q)
-        together = -(-groups // GRAIN)
-        for first in range(0, groups, together):
-            end = min(first + together, groups)
+        for first, end in self._rows_of_groups():
             words, needed = (end - first) * self.words, self._end(end - 1, whole_rows) * c
             cycles = self.units * sum(sum(self.columns(self.segments(group))) for group in range(first, end))
-            missing, room = max(0, needed - written), self._limit(first, whole_rows) * c
+            missing, room = max(0, needed - written), self._limit(end - 1, whole_rows) * c
             meanwhile = min(missing, leaving)
             sent = late * meanwhile // self.slots
             add(meanwhile, meanwhile, sent)

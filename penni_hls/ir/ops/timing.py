@@ -58,11 +58,12 @@ class Stage:
 @dataclass(frozen=True)
 class Timing:
     """tokens: those that are there at the start, by kind. latency: cycles from a beat of the first input to the output
-    that it completes, in registers."""
+    that it completes, in registers. paces: of outputs whose beats come in bursts: cycles between two beats of a burst."""
 
     stages: tuple[Stage, ...]
     tokens: dict[str, int] = field(default_factory=dict)
     latency: int = 0
+    paces: dict[str, float] = field(default_factory=dict)
 
     def cycles(self, feed: Mapping[str, float] = {}) -> int:
         """Between two frames, at least. feed: cycles between the beats of an input, by its port, where others give them.
@@ -75,11 +76,13 @@ class Timing:
 
     def pace(self, port: str) -> float:
         """Cycles between the beats that an output gives while it gives them, at least."""
+        if port in self.paces:
+            return self.paces[port]
         given = [
-            (times * step.cycles, times * dict(step.gives)[port])
+            (times * step.cycles, times * dict(step.gives).get(port, 0))
             for stage in self.stages
             for times, step in stage.runs
-            if port in dict(step.gives)
+            if dict(step.gives).get(port)
         ]
         return sum(cycles for cycles, _ in given) / sum(beats for _, beats in given)
 

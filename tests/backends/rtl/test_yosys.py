@@ -118,7 +118,7 @@ def test_multipliers_and_accumulators_lie_in_dsps(found, name: str, dsps: int) -
 def test_area_of_a_layer(found) -> None:
     """What r20's 19 layers can afford; the second also says that no accumulator fell into fabric."""
     assert found["basis"].lut <= 1300
-    assert found["columns"].lut <= 350 and found["windows"].lut <= 350
+    assert found["columns"].lut <= 370 and found["windows"].lut <= 370
     assert found["mac"].lut <= 450
     assert found["skip"].lut <= 480
     assert found["depthwise"].lut <= 300
