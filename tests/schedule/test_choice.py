@@ -133,12 +133,12 @@ def test_the_front_of_many_points_is_the_front_of_the_fronts():
 
 def cycles_of(stage, foldings):
     """A single buffer for tiles is filled at the pace at which they come, and read then."""
-    cycles = 0
+    cycles, pace = 0, {}
     for node, folding in zip(stage, foldings):
-        tiles = (port for port in node.op.inputs(folding) if port.stream.spec.tiled)
-        cycles = max(
-            cycles, node.op.timing(folding).cycles({port.name: cycles / port.stream.beats_per_frame for port in tiles})
-        )
+        timing, ends = node.op.timing(folding), zip(node.inputs, node.op.inputs(folding))
+        feed = {port.name: pace[source] for source, port in ends if port.stream.spec.tiled}
+        cycles = max(cycles, timing.cycles(feed))
+        pace[node.name] = timing.pace(node.op.outputs(folding)[0].name)
     return cycles
 
 
