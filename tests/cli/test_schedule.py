@@ -31,9 +31,8 @@ def test_the_tables_are_no_wider_than_100_columns(small_checkpoint, tmp_path, co
 def test_json(small_checkpoint, command):
     said = command("schedule", small_checkpoint, "--pareto", "--json").json
     assert said["fits"] and said["would_fit"] is None
-    assert said["proof"]["cycles"] == said["proof"]["bound"]
-    assert said["proof"]["cycles"] == pytest.approx(said["cycles_per_image"], rel=0.05)  # two ways of counting
-    assert max(layer["cycles"] for layer in said["layers"]) <= said["cycles_per_image"]
+    assert said["proof"]["cycles"] == said["proof"]["bound"] <= said["cycles_per_image"]
+    assert max(layer["cycles"] for layer in said["layers"]) == said["proof"]["cycles"]
     assert all(layer["limited_by"] for layer in said["layers"])
     points = said["pareto"]
     assert [p["cycles"] for p in points] == sorted({p["cycles"] for p in points}) and len(points) > 2
@@ -59,7 +58,7 @@ def test_a_rate_that_is_too_high(small_checkpoint, command):
     assert "images/s on pynq-z2" in done.out
     said = command("schedule", small_checkpoint, "--target-fps", "1000000", "--json").json
     assert said["fits"] is False and not said["shortfalls"]
-    assert said["would_fit"]["images_per_second"] == pytest.approx(said["images_per_second"], rel=0.05)
+    assert said["would_fit"]["images_per_second"] >= 0.99 * said["images_per_second"]
 
 
 def test_the_budget(small_checkpoint, command):
