@@ -21,7 +21,7 @@ from ..ir.serialize import Codec, from_npz, to_json, to_npz
 from ..schedule import Link, Prediction, Proof, Schedule
 from ..target.boards import Board, Usable
 
-FORMAT, VERSION = "penni-hls project", 4
+FORMAT, VERSION = "penni-hls project", 5
 MOST_PARALLEL = 1024  # pixels or lanes of any folding
 MANIFEST, ARRAYS = "model.json", "model.npz"
 INTEGER = Codec((Schedule, *vocabulary.FOLDINGS, Link, Prediction, Proof, Board, Usable, *vocabulary.INTEGER))

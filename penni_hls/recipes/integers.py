@@ -81,10 +81,19 @@ def integers(
             chosen = choose(quantizer, MAX_DROP if max_drop is None else max_drop)
             widths = chosen.bits if chosen else dict.fromkeys(quantizer.layers, Bits())
         quantized = quantizer.quantized(widths)
+        _check_computes(quantized)
     except (ValueError, UsageError) as error:
         raise UsageError(f"{checkpoint}: {error}") from None
     quantized = replace(quantized, graph=narrow_coefs(quantized.graph))
     return Integers(loaded, quantized, network, sha256, widths, chosen, images)
+
+
+def _check_computes(quantized: Quantized) -> None:
+    if not any(node.op.hardware for node in quantized.graph):
+        raise UsageError(
+            f"{quantized.graph.output.name}: the results are the pixels themselves, so there is nothing to build; a network"
+            " needs a convolution, a pooling or a linear layer"
+        )
 
 
 def _stored(quantized: Quantized) -> Quantized:

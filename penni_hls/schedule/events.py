@@ -36,9 +36,13 @@ class Channel:
         self.reader: Runner | None = None
         self.version = 0
 
+    def at(self, now: float) -> float:
+        """The level."""
+        return self.level + (self.inflow - self.outflow) * (now - self.since)
+
     def settle(self, now: float) -> None:
         """Bring the level up to date."""
-        level = self.level + (self.inflow - self.outflow) * (now - self.since)
+        level = self.at(now)
         self.since = now
         self.level = 0.0 if level < NOTHING else self.capacity if level > self.capacity - NOTHING else level
         self.high = max(self.high, self.level)
@@ -84,7 +88,7 @@ class Simulation:
         self.now = 0.0
         self.runners = runners
         self.heap: list[tuple[float, int, int, object, float]] = []
-        self.count = 0
+        self.count = self.events = 0
         self.dirty: list[Runner] = []
         for runner in runners:
             self._begin(runner)
@@ -96,6 +100,7 @@ class Simulation:
         heap, done = self.heap, 0
         while heap:
             self.now, _, version, what, amount = heapq.heappop(heap)
+            self.events += 1
             if version == WAKE:
                 self.dirty.append(what)
             elif isinstance(what, Runner):

@@ -71,7 +71,7 @@ def _schedule(graph: Graph[Operator], board: Board, choice: Choice, wanted: int 
     turns = copies(graph)
     # The first frames may come out faster than the slowest operator takes them: what waited in FIFOs.
     slowest = max(node.op.cycles(foldings[node.name]) for node in graph) / turns
-    prediction = Prediction(math.ceil(max(found.interval, slowest) - ROUNDING), found.latency, spans)
+    prediction = Prediction(math.ceil(max(found.interval, slowest) - ROUNDING), found.fill, found.latency, spans)
     gap = choice.gap if math.isfinite(choice.gap) else None
     proof = Proof(math.ceil(choice.cycles / turns), math.ceil(choice.bound / turns), gap, wanted)
     return Schedule(graph, board, foldings, fifos, prediction, proof)

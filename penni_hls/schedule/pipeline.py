@@ -19,8 +19,10 @@ from .events import Channel, Runner, Simulation
 WIRE = 2  # beats on their way between two operators that no FIFO joins
 FIFO_LATENCY = 2  # cycles
 SETTLED = 0.001  # two intervals that differ by less are equal
+SAME_LEVEL = 0.02  # beats: two levels that differ by less are equal
 IN_FLIGHT = 100  # frames that a network holds where they come no faster than it takes them, at the very most
-FRAMES = 12  # at most, where intervals do not settle
+FRAMES, MOST_FRAMES = 12, 400  # at most, where nothing settles: of any network, and of one with few events
+EVENTS = 100_000  # of a run with more frames than FRAMES: a limit that is the same on every machine
 
 End = tuple[str, int]  # (node, number of its input): the edge that ends there
 
@@ -47,6 +49,12 @@ class Pipeline:
     def interval(self) -> float:
         """Cycles between two images, as a mean of the last two periods: halves of a memory may take turns."""
         return (self.ends[-1] - self.ends[-1 - 2 * self.period]) / (2 * self.period)
+
+    @property
+    def fill(self) -> int:
+        """Images before those that come at this interval: those on their way at once, or more where FIFOs slowly fill or
+        run empty."""
+        return max(math.ceil(self.latency / self.interval), len(self.ends) - 1 - 2 * self.period)
 
 
 def simulate(
@@ -91,8 +99,15 @@ def simulate(
         registers |= {(node.name, port): max(waits) - wait for port, wait in enumerate(waits)}
         latency[node.name] = max(waits, default=0) + timing.latency
     last, period = sinks[-1], copies(graph)
-    for _ in Simulation([*runners, *sinks]).frames(last, IN_FLIGHT if interval else math.inf):
-        if len(last.ends) == FRAMES * period or _settled(last.ends, period):
+    channels = [channel for group in edges.values() for _, channel in group]
+    levels: list[list[float]] = []
+    running = Simulation([*runners, *sinks])
+    for _ in running.frames(last, IN_FLIGHT if interval else math.inf):
+        frames = len(last.ends)
+        if frames == MOST_FRAMES * period or (frames >= FRAMES * period and running.events > EVENTS):
+            break
+        levels.append([channel.at(running.now) for channel in channels])
+        if _settled(last.ends, period) and _steady(levels, channels, period):
             break
     spans: dict[str, list[tuple[float, float]]] = {}
     for runner in runners:
@@ -122,6 +137,19 @@ def _paced(timing: Timing, interval: float) -> Timing:
     """The input, a frame of which takes so many cycles or more."""
     ((times, step),) = timing.stages[0].runs
     return replace(timing, stages=(Stage("input", ((times, replace(step, cycles=max(step.cycles, interval))),)),))
+
+
+def _steady(levels: Sequence[Sequence[float]], channels: Sequence[Channel], period: int) -> bool:
+    """No channel holds less than one or two periods before (halves of a memory may take turns), and none more but those
+    without end: what slowly fills or runs empty may set another rate later. levels: of each frame, by channel."""
+    now = levels[-1]
+    return any(
+        all(
+            abs(level - old) <= SAME_LEVEL or (level > old and math.isinf(channel.capacity))
+            for level, old, channel in zip(now, before, channels)
+        )
+        for before in (levels[-1 - period], levels[-1 - 2 * period])
+    )
 
 
 def _settled(ends: Sequence[float], period: int) -> bool:

@@ -31,10 +31,12 @@ class Shortfall:
 
 @dataclass(frozen=True)
 class Prediction:
-    """By the model of the pipeline, in cycles. cycles_per_image: between images in the steady state. latency: from the
-    first value of the first image to its last result. spans: when each operator begins and ends with that image."""
+    """By the model of the pipeline, in cycles. cycles_per_image: between images in the steady state. fill: images before
+    it. latency: from the first value of the first image to its last result. spans: when each operator begins and ends
+    with that image."""
 
     cycles_per_image: int
+    fill: int
     latency: int
     spans: dict[str, tuple[int, int]]
 

@@ -68,6 +68,21 @@ def test_bad_checkpoint(make, name, tmp_path, small_checkpoint, command):
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize("name", ["schedule", "generate"])
+def test_a_network_that_computes_nothing(name, tmp_path, command):
+    import torch
+
+    path = tmp_path / "pixels.pt2"
+    model = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Flatten())  # pixels are never negative
+    torch.export.save(torch.export.export(model, (torch.zeros(2, 3, 8, 8),)), path)
+    options = ["-o", tmp_path / "out"] if name == "generate" else []
+    done = command(name, path, "--mean", "0,0,0", "--std", "1,1,1", *options)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"penni-hls: error: {path}: ") and done.err.count("\n") == 1
+    assert "the results are the pixels themselves, so there is nothing to build" in done.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_wrong_shape(tmp_path, command):
     state = small_state_dict()
     state["layer2.0.conv1.coefs"] = state["layer2.0.conv1.coefs"][:-1]

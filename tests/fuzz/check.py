@@ -125,9 +125,7 @@ def _simulate(found: Outcome, network: Network, project: Project, rtl: bool) -> 
     allowed = NOISE * noise + FLOOR[0] * spread + FLOOR[1] * size
     relative = max(spread, FLOOR[1] * size, 1e-30)
     found = replace(found, error=error / relative, allowed=allowed / relative, fits=not project.schedule.shortfalls)
-    prediction = project.schedule.prediction
-    fill = math.ceil(prediction.latency / prediction.cycles_per_image)
-    images = network.images("unseen")[: min(fill + STEADY + 1, MOST_IMAGES)]
+    images = network.images("unseen")[: min(project.schedule.prediction.fill + STEADY + 1, MOST_IMAGES)]
     problems = (
         [] if error <= allowed else [f"the results differ from torch by {found.error:.3f}, not {found.allowed:.3f}"]
     )

@@ -12,10 +12,15 @@ import pytest
 from penni_hls.backends.rtl import bench, verilator
 from penni_hls.backends.rtl.emit import emit_rtl
 from penni_hls.ir import interpreter
-from penni_hls.schedule import Schedule, plan
+from penni_hls.ir.fixed import QType
+from penni_hls.ir.graph import Graph, TensorSpec
+from penni_hls.ir.ops import BasisConv, Fork, Input
+from penni_hls.ir.ops.base import Folding
+from penni_hls.schedule import Link, Prediction, Proof, Schedule, plan
 from penni_hls.schedule.pipeline import simulate
 from penni_hls.target.boards import load
-from tests.networks import random_resnet
+from penni_hls.target.memory import ram_style
+from tests.networks import NetworkBuilder, random_resnet
 
 FRAMES = 9
 NETS = {
@@ -31,27 +36,33 @@ def schedule_of(net: str) -> Schedule:
     return plan(random_resnet(**NETS[net]), load("pynq-z2"))
 
 
+def in_rtl(schedule: Schedule, frames: int, folder: Path) -> tuple[bench.PhaseResult, dict[str, int]]:
+    """Random images through the RTL without a stall: how that went, and what each FIFO held at most."""
+    for name, text in emit_rtl(schedule).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    sources = [path.resolve() for path in sorted(folder.rglob("*.sv"))]
+    model = verilator.build(sources, "penni_top", folder / "model", parameters=bench.TRACK)
+    images = np.random.default_rng(1).integers(0, 256, (frames, *schedule.graph.input.op.spec.shape)).astype(np.uint8)
+    expected = interpreter.output(schedule.graph, images).values
+    memories = sorted(folder.rglob("*.mem"))
+    result = bench.simulate_top(model, schedule, images, expected, (bench.SMOOTH,), folder / "run", memories=memories)
+    (phase,) = result.phases["top"]
+    assert phase.passed
+    return phase, result.high_water
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("net", NETS)
 def test_rate_latency_and_fifos_as_in_rtl(net: str, tmp_path: Path):
     schedule = schedule_of(net)
-    for name, text in emit_rtl(schedule).items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    sources = [path.resolve() for path in sorted(tmp_path.rglob("*.sv"))]
-    model = verilator.build(sources, "penni_top", tmp_path / "model", parameters=bench.TRACK)
-    images = np.random.default_rng(1).integers(0, 256, (FRAMES, *schedule.graph.input.op.spec.shape)).astype(np.uint8)
-    expected = interpreter.output(schedule.graph, images).values
-    memories = sorted(tmp_path.rglob("*.mem"))
-    result = bench.simulate_top(model, schedule, images, expected, (bench.SMOOTH,), tmp_path / "run", memories=memories)
-    (phase,) = result.phases["top"]
-    assert phase.passed
+    phase, high_water = in_rtl(schedule, FRAMES, tmp_path)
     steady = sum(phase.frame_cycles[-4:]) / 4
     assert abs(schedule.prediction.cycles_per_image / steady - 1) <= 0.02
     assert abs(schedule.prediction.latency / phase.latency - 1) <= 0.05
     links = bench.fifo_paths(schedule)
-    for path, most in result.high_water.items():
+    for path, most in high_water.items():
         assert most <= links[path].depth + 1  # the word in its output register
 
 
@@ -61,3 +72,38 @@ def test_deeper_fifos_would_not_be_worth_it(net: str):
     ends = dict.fromkeys(((link.dst, link.port) for link in schedule.links), math.inf)
     unlimited = simulate(schedule.graph, schedule.foldings, ends)
     assert schedule.prediction.cycles_per_image <= 1.02 * unlimited.interval
+
+
+def late_network() -> tuple[Graph, dict[str, Folding]]:
+    """Its FIFOs hold more of the first images than of later ones: only these come at the steady rate."""
+    build = NetworkBuilder(np.random.default_rng(0), bases=1, density=1.0)
+    pixels = build.add("input", Input(TensorSpec((5, 5, 4), QType(8, False))))
+    fork = build.add("fork", Fork(build.spec(pixels)), pixels)
+    beside = build.mac("beside", fork, 12, QType(8, True))
+    taps = np.eye(25, dtype=np.int64).reshape(25, 5, 5)
+    basis = BasisConv(build.spec(fork), taps, (0,) * 25, QType(8, False), (1, 1), (2, 2, 2, 2), np.zeros(4, np.int64))
+    build.mac("mac", build.add("basis", basis, fork), 12, QType(8, False), skip=beside)
+    graph = Graph(tuple(build.nodes))
+    foldings = {node.name: node.op.folding() for node in graph}
+    foldings["beside"] = graph.by_name["beside"].op.folding(4, 2)
+    foldings["basis"], foldings["mac"] = basis.folding(16), graph.by_name["mac"].op.folding(16, 12)
+    return graph, foldings
+
+
+@pytest.mark.slow
+def test_the_rate_of_images_that_come_late(tmp_path: Path):
+    graph, foldings = late_network()
+    depths = {("beside", 0): 96, ("basis", 0): 32, ("mac", 1): 1088}
+    found = simulate(graph, foldings, depths)
+    first = (found.ends[4] - found.ends[0]) / 4
+    assert found.fill > 4 and found.interval > 1.05 * first
+    links = tuple(
+        Link(graph.by_name[dst].inputs[port], dst, port, depth, 8, ram_style(depth, 8), depth)
+        for (dst, port), depth in depths.items()
+    )
+    prediction = Prediction(math.ceil(found.interval), found.fill, found.latency, {})
+    proof = Proof(1, 1, None)
+    schedule = Schedule(graph, load("pynq-z2"), foldings, links, prediction, proof)
+    phase, _ = in_rtl(schedule, found.fill + 9, tmp_path)
+    assert abs(found.interval / (sum(phase.frame_cycles[-8:]) / 8) - 1) <= 0.02
+    assert abs(first / (sum(phase.frame_cycles[:4]) / 4) - 1) <= 0.02

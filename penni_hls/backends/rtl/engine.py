@@ -120,8 +120,7 @@ def _simulate(
         f"{links[path].src} -> {links[path].dst}": (links[path].depth + 1, most)
         for path, most in result.high_water.items()
     }
-    prediction = project.schedule.prediction
-    fill = math.ceil(prediction.latency / prediction.cycles_per_image)
+    fill = project.schedule.prediction.fill
     return _simulation(engine, len(images), first, problem, phases, fill, None, fifos or None, _waves(run, waves))
 
 
