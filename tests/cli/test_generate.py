@@ -41,9 +41,9 @@ def small_board(folder: Path) -> Path:
 
 
 def test_the_same_input_gives_the_same_bytes(small_checkpoint, small_project, tmp_path):
-    """In another process, from another folder, with another order of hashes."""
-    env = os.environ | {"PYTHONHASHSEED": "77"}
-    command = [sys.executable, "-m", "penni_hls", "generate", str(small_checkpoint), "-o", "again"]
+    """In another process, from another folder, with another order of hashes and with a cache."""
+    env = os.environ | {"PYTHONHASHSEED": "77", "PENNI_HLS_CACHE": str(tmp_path / "cache")}
+    command = [sys.executable, "-m", "penni_hls", "generate", str(small_checkpoint), "--copies", "1", "-o", "again"]
     subprocess.run(command, cwd=tmp_path, env=env, check=True, capture_output=True)
     assert contents(tmp_path / "again") == contents(small_project)
 
