@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import time
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -75,15 +76,25 @@ def _alike(stages: Sequence[Options]) -> list[_Alike]:
     return [_Alike(group[0], tuple(stage.nodes for stage in group)) for group in groups.values()]
 
 
-def fastest(stages: Sequence[Options], budget: np.ndarray) -> Choice | None:
-    """The fewest cycles within `budget` (resources,), by the least hardware; None where nothing fits."""
+def fastest(stages: Sequence[Options], budget: np.ndarray, near: int | None = None) -> Choice | None:
+    """The fewest cycles within `budget` (resources,), by the least hardware; None where nothing fits. near: cycles around
+    which they are sought first."""
     clock, alike = Clock(), _alike(stages)
     slowest = max(int(stage.cycles.min()) for stage in stages)
     rates = sorted({rate for stage in stages for rate in stage.cycles.tolist() if rate > slowest} | {slowest})
     low, high, proven = -1, len(rates), -1  # rates[low] is too fast, rates[high] is not; rates[proven] is proven to be
-    fits = None
+    fits, step, start = (
+        None,
+        1,
+        0 if near is None else bisect_left(rates, near),
+    )  # small networks run as fast as they can
     while high - low > 1:
-        middle = 0 if high == len(rates) and low < 0 else (low + high) // 2  # small networks run as fast as they can
+        if high == len(rates) and low < 0:
+            middle = min(start, high - 1)
+        elif near is not None and (low < 0 or high == len(rates)):
+            middle, step = (max(0, high - step) if low < 0 else min(low + step, high - 1)), 4 * step
+        else:
+            middle = (low + high) // 2
         fast = [group.within(rates[middle]) for group in alike]
         try:
             found = _solve(fast, budget, 1.0, clock)

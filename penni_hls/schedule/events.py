@@ -41,7 +41,8 @@ class Channel:
         level = self.level + (self.inflow - self.outflow) * (now - self.since)
         self.since = now
         self.level = 0.0 if level < NOTHING else self.capacity if level > self.capacity - NOTHING else level
-        self.high = max(self.high, self.level)
+        if self.level > self.high:
+            self.high = self.level
 
 
 Moved = tuple[tuple[Channel, float], ...]
