@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -19,9 +19,10 @@ import numpy as np
 
 from ..ir.graph import Node
 from ..ir.layers import Conv, Linear, PenniConv, Scale
+from ..ir.windows import weighted
 from ..passes.fused import Fused
 
-Sums = Callable[[np.ndarray], np.ndarray]
+Sums = Callable[[Sequence[np.ndarray]], np.ndarray]
 
 FLOAT64_BITS = 53
 VALUE_BITS = 18  # of the largest activation of a map: 2^10 steps for each one of its 8-bit integers
@@ -95,21 +96,22 @@ def _linear(layer: Conv | PenniConv | Linear | Scale, x: np.ndarray) -> np.ndarr
 
 def _convolution(conv: Conv | PenniConv, sums: Sums, x: np.ndarray) -> np.ndarray:
     """x (n, H, W, C) -> float32 (n*Ho*Wo, C_out), without bias."""
-    return sums(np.stack([tap.reshape(-1, x.shape[3]) for tap in conv.window.seen(x, 0.0)])).astype(np.float32)
+    return sums(list(conv.window.seen(x, 0.0, np.dtype(np.float64)))).astype(np.float32)
 
 
 def sums_of(conv: Conv | PenniConv) -> Sums:
-    """What gives the sums of a convolution, without bias: taps (kh*kw, p, C) on their grid -> float64 (p, C_out)."""
+    """What gives the sums of a convolution, without bias: its taps, float64 (..., C) on a grid -> float64 (p, C_out)."""
     if isinstance(conv, PenniConv) and conv.groups == 1 and conv.window.taps > 1:
         return _factored(conv)
     grids = [
         _gridded(block.transpose(2, 3, 1, 0).reshape(-1, len(block))) for block in np.split(conv.dense, conv.groups)
     ]
 
-    def sums(taps: np.ndarray) -> np.ndarray:
-        count, p, _ = taps.shape
-        grouped = taps.transpose(1, 0, 2).reshape(p, count, len(grids), -1)
-        return np.concatenate([_times(grouped[:, :, g].reshape(p, -1), grid) for g, grid in enumerate(grids)], axis=1)
+    def sums(taps: Sequence[np.ndarray]) -> np.ndarray:
+        flat = [tap.reshape(-1, len(grids), tap.shape[-1] // len(grids)) for tap in taps]
+        grouped = np.stack(flat, axis=1)
+        parts = [_times(grouped[:, :, g].reshape(len(grouped), -1), grid) for g, grid in enumerate(grids)]
+        return np.concatenate(parts, axis=1)
 
     return sums
 
@@ -123,10 +125,9 @@ def _factored(conv: PenniConv) -> Sums:
     half = spare_bits(len(coefs)) // 2  # of each factor
     coefs = on_grid(coefs, half, axis=0)
 
-    def sums(taps: np.ndarray) -> np.ndarray:
-        count, p, c = taps.shape
-        z = (basis @ taps.reshape(count, -1).astype(np.float64)).reshape(d, p, c)
-        read = np.concatenate([plane[:, channels] for plane, channels in zip(z, used)], axis=1)
+    def sums(taps: Sequence[np.ndarray]) -> np.ndarray:
+        z = (weighted(taps, kernel).reshape(-1, taps[0].shape[-1]) for kernel in basis)
+        read = np.concatenate([plane.take(channels, axis=1) for plane, channels in zip(z, used)], axis=1)
         return on_grid(read, half) @ coefs
 
     return sums

@@ -183,7 +183,7 @@ def _sums(conv: Conv | PenniConv, windows: np.ndarray) -> np.ndarray:
     """windows: samples of the float map (P, kh*kw, C_in) -> the convolution's sums, (P, C_out)."""
     sums, step = sums_of(conv), max(1, CHUNK // (windows.shape[1] * windows.shape[2]))
     parts = (windows[start : start + step] for start in range(0, len(windows), step))
-    return np.concatenate([sums(part.transpose(1, 0, 2)) for part in parts])
+    return np.concatenate([sums(list(part.transpose(1, 0, 2).astype(np.float64))) for part in parts])
 
 
 def widened(conv: Conv | PenniConv) -> Widened:

@@ -19,7 +19,7 @@ from ...target.memory import BLOCK, LUT, MemoryStyle, address_bits, ram_cost, ra
 from ...target.resources import Resources
 from ..fixed import IntTensor, QType, exact_dtype, rshift, sat, signed_bits
 from ..graph import TensorSpec
-from ..windows import Pair, Sides, Window, short
+from ..windows import Pair, Sides, Window, short, weighted
 from . import adder_graph
 from .base import Folding, Operator
 from .memory import Memory, to_word
@@ -144,15 +144,16 @@ class BasisConv(Operator):
         bound = np.abs(self.basis).sum((1, 2)).max() * max(-x.qtype.lo, x.qtype.hi) + (1 << max(self.shifts))
         dtype, kept, d = exact_dtype(int(bound)), self.channels, len(self.bases)
         kernels, pads = self.basis[self.bases].reshape(d, -1).astype(dtype), self.pad_value[kept]
+        read = None if self.masks.all() else np.flatnonzero(self.masks)
         z = np.empty((len(x.values), *self.out_spec.shape), self.z_type.dtype)
         step = max(1, CHUNK // (ho * wo * len(kept) * self.window.taps))
         for part in (slice(start, start + step) for start in range(0, len(z), step)):
-            seen = [tap.ravel() for tap in self.window.seen(x.values[part][..., kept], pads, dtype)]
-            words = np.empty((len(seen[0]), d), z.dtype)
-            for word, row, b in zip(words.T, kernels @ np.stack(seen), self.bases):
-                word[:] = sat(rshift(row, self.shifts[b]), self.z_type)
+            seen = list(self.window.seen(x.values[part][..., kept], pads, dtype))
+            words = np.empty((*seen[0].shape, d), z.dtype)
+            for index, (kernel, b) in enumerate(zip(kernels, self.bases)):
+                words[..., index] = sat(rshift(weighted(seen, kernel), self.shifts[b]), self.z_type)
             words = words.reshape(-1, len(kept) * d)
-            z[part] = (words if self.masks.all() else words[:, np.flatnonzero(self.masks)]).reshape(z[part].shape)
+            z[part] = (words if read is None else words.take(read, axis=1)).reshape(z[part].shape)
         return IntTensor(z, self.z_type)
 
     @property
