@@ -114,7 +114,9 @@ def test_a_design_too_large_is_complete_and_says_so(options, code, small_checkpo
 def test_calibration_is_used(small_checkpoint, tmp_path, command):
     images = tmp_path / "images.npz"
     np.savez(images, images=np.random.default_rng(1).integers(0, 256, (16, 32, 32, 3), np.uint8))
-    done = command("generate", small_checkpoint, "--calibration", images, "--bits", "8/4", "-o", tmp_path / "p")
+    done = command(
+        "generate", small_checkpoint, "--calibration", images, "--copies", 1, "--bits", "8/4", "-o", tmp_path / "p"
+    )
     assert (done.code, done.err) == (0, "")
     assert penni_hls.load(tmp_path / "p").manifest["options"]["calibration_sha256"]
 
