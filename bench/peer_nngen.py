@@ -121,7 +121,13 @@ def compare(options: argparse.Namespace, report: Reporter) -> tuple[list[Row], d
     work.mkdir(parents=True, exist_ok=True)
     with report.stages(options.checkpoint.name) as stage:
         project = penni_hls.generate(
-            options.checkpoint, work / "project", board=options.board, mean=options.mean, std=options.std, stage=stage
+            options.checkpoint,
+            work / "project",
+            board=options.board,
+            copies=1,
+            mean=options.mean,
+            std=options.std,
+            stage=stage,
         )
         images = np.load(options.images)["images"][:COUNT] if options.images else random_images(project, COUNT)
         rows = [ours(project, None if options.predicted else images, stage)]

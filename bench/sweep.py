@@ -132,7 +132,7 @@ def estimate(point: Point, work: Path) -> Result:
         file, bits = TRAINED[point.arch], {}
     else:
         store(file, random_network(point.arch, point.d, point.sparsity, seed=0)[0], CIFAR10_MEAN, CIFAR10_STD)
-    schedule = penni_hls.generate(file, work / "project", board=point.board, **bits).schedule
+    schedule = penni_hls.generate(file, work / "project", board=point.board, copies=1, **bits).schedule
     total = {name: round(float(value), 1) for name, value in schedule.total.as_dict().items()}
     return Result(
         point, schedule.cycles_per_image, **total, multipliers=schedule.multipliers, fits=not schedule.shortfalls

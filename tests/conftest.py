@@ -1,8 +1,9 @@
-"""For all tests: slow ones last, the data of ../shared where it is there, a small checkpoint, the command line."""
+"""For all tests: slow ones last, no cache, the data of ../shared where it is there, a small checkpoint, the command line."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from .cli.small import save_checkpoint, small_state_dict
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
+
+os.environ["PENNI_HLS_CACHE"] = "off"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -72,9 +75,9 @@ def small_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def small_project(small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small network, generated for pynq-z2. Tests must not change it."""
+    """The small network, one copy of it, generated for pynq-z2. Tests must not change it."""
     from penni_hls import generate
 
     directory = tmp_path_factory.mktemp("project") / "small"
-    generate(small_checkpoint, directory)
+    generate(small_checkpoint, directory, copies=1)
     return directory

@@ -17,7 +17,7 @@ R20 = ("--mean", ".485,.456,.406", "--std", ".229,.224,.225")
 
 def test_the_demo_network_runs_at_its_predicted_rate(command, tmp_path):
     """Balanced to a few per cent throughout and with convolutions in its shortcuts: any FIFO too short shows in the rate."""
-    done = command("generate", EXAMPLES / "resnet8.pt", "--bits", "8/8", "-o", tmp_path / "r8", "--json")
+    done = command("generate", EXAMPLES / "resnet8.pt", "--bits", "8/8", "--copies", 1, "-o", tmp_path / "r8", "--json")
     assert done.code == 0, done.err
     done = command(
         "simulate", tmp_path / "r8", "--engine", "rtl", "--images", EXAMPLES / "demo_input.npz", "--count", 4, "--json"
@@ -46,7 +46,19 @@ def r20(shared_models, calibration, tmp_path_factory) -> Path:
     project = tmp_path_factory.mktemp("r20") / "project"
     checkpoint = shared_models / "r20_penni.pt"
     code = run(
-        ["generate", str(checkpoint), "--bits", "8/8", *R20, "--calibration", str(calibration), "-o", str(project)]
+        [
+            "generate",
+            str(checkpoint),
+            "--bits",
+            "8/8",
+            "--copies",
+            "1",
+            *R20,
+            "--calibration",
+            str(calibration),
+            "-o",
+            str(project),
+        ]
     )
     assert code == 0
     return project

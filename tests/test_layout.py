@@ -32,7 +32,7 @@ HELD_BY_OPERATORS = {
 FLOORS = (
     ("errors", "locks"),
     ("files", "pickles"),
-    ("target", "data"),
+    ("target", "data", "store"),
     ("ir",),
     ("passes", "schedule", "accuracy", "zoo"),
     ("quantize", "project", "checkpoint", "training"),

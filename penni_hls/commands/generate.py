@@ -39,7 +39,7 @@ def generate(
     board: BoardName = "pynq-z2",
     target_fps: TargetFps = None,
     max_utilization: MaxUtilization = None,
-    copies: Copies = "1",
+    copies: Copies = "auto",
     mean: GivenMean = None,
     std: GivenStd = None,
     bits: WeightBits = None,

@@ -63,7 +63,10 @@ MaxUtilization = Annotated[
 ]
 Copies = Annotated[
     str,
-    typer.Option(metavar="N", help="Copies of the network that take images by turns: 1 to 4, or auto: the fastest."),
+    typer.Option(
+        metavar="N",
+        help="Copies of the network that take images by turns: 1 to 4, or auto: where more are faster, or cheaper.",
+    ),
 ]
 
 # As `numbers` reads them: the defaults of --mean and --std.

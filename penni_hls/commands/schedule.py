@@ -38,7 +38,7 @@ def schedule(
     board: BoardName = "pynq-z2",
     target_fps: TargetFps = None,
     max_utilization: MaxUtilization = None,
-    copies: Copies = "1",
+    copies: Copies = "auto",
     pareto: Annotated[bool, typer.Option("--pareto", help="Print what other rates would take, too.")] = False,
     mean: GivenMean = None,
     std: GivenStd = None,

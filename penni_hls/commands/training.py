@@ -30,7 +30,8 @@ class TrainingOptions:
     """The options of both commands, as they are given."""
 
     arch: Annotated[
-        str, typer.Option(help="resnet8, resnet20, resnet32, resnet56, resnet18 or vgg16.", show_default=False)
+        str,
+        typer.Option(help="resnet8, resnet20, resnet32, resnet56, resnet18, resnet34 or vgg16.", show_default=False),
     ]
     data: Annotated[
         Path, typer.Option(metavar="DIR", help="CIFAR-10, in its binary or Python-batch form.", show_default=False)

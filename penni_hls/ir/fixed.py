@@ -155,10 +155,11 @@ class Requant:
         """acc (..., C_out) exact integers in any dtype, skip likewise or None -> (..., C_out) in `out.dtype`."""
         total = acc.astype(np.int64)
         total *= self.multiplier
-        total += self.bias
+        total += self.rounded_bias()
         if skip is not None:
             total += skip.astype(np.int64) * self.skip_multiplier
-        return sat(rshift(total, self.shift), self.out)
+        total >>= self.shift  # with half a step in the bias that is `rshift`
+        return sat(total, self.out)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ Pair = tuple[BasisConv, SparseMac]
 
 def drop_unread_bases(graph: Graph[Operator]) -> Graph[Operator]:
     """Each basis convolution gives what some coefficient reads; where there is none, the first of its words."""
-    return _pairs(graph, _drop)
+    return _pairs(graph, without_unread)
 
 
 def with_all_bases(graph: Graph[Operator]) -> Graph[Operator]:
@@ -34,7 +34,8 @@ def _pairs(graph: Graph[Operator], change: Callable[[BasisConv, SparseMac], Pair
     return Graph(tuple(Node(node.name, changed.get(node.name, node.op), node.inputs) for node in graph))
 
 
-def _drop(basis: BasisConv, mac: SparseMac) -> Pair:
+def without_unread(basis: BasisConv, mac: SparseMac) -> Pair:
+    """A basis convolution and the product that reads it, likewise."""
     read = mac.coefs.any(axis=0)
     if not read.any():
         read[0] = True

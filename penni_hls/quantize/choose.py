@@ -95,14 +95,15 @@ def choose(quantizer: Quantizer, max_drop: float = MAX_DROP) -> Chosen | None:
     h, w, _ = graph.input.op.out_spec.shape
     probes = max(LEAST_PROBES, PROBE_PIXELS // (h * w))
     images = quantizer.batch.images[: probes if noise else None]
-    top = quantizer.float_logits[: len(images)].argmax(axis=1)
+    wanted = quantizer.float_logits(len(images))
+    top = wanted.argmax(axis=1)
 
     def changed(at: Graph[Operator], most: int | None = None) -> int:
         return misses(partial(predict_integer, at), images, top, most=most)
 
     before = changed(graph)
     share = USUAL[0] / USUAL[1] if noise else (before + USUAL[0]) / (len(images) + USUAL[1])
-    meter = _Meter(quantizer, graph, images[:probes])
+    meter = _Meter(graph, images[:probes], wanted[:probes], quantizer.logit_scale)
     stops = _stops(layers, meter, meter.own * ((1 + max_drop / 100 / share) ** 2 - 1))
 
     def drop(bits: Choice) -> float:
@@ -162,11 +163,11 @@ def _steps(layer: WeightLayer, gain: float) -> list[_Step]:
 
 
 class _Meter:
-    """Measures errors of the logits on some images. graph: the integer network at 8 bits everywhere; own: its error."""
+    """Measures errors of the logits on some images. graph: the integer network at 8 bits everywhere; own: its error.
+    wanted: the float network's logits; unit: of the integer ones."""
 
-    def __init__(self, quantizer: Quantizer, graph: Graph[Operator], images: np.ndarray) -> None:
-        self._graph, self._images, self._unit = graph, images, quantizer.logit_scale
-        self._wanted = quantizer.float_logits[: len(images)]
+    def __init__(self, graph: Graph[Operator], images: np.ndarray, wanted: np.ndarray, unit: float) -> None:
+        self._graph, self._images, self._wanted, self._unit = graph, images, wanted, unit
         with one_thread():
             self._values = run(graph, images)
         self._plain = _logits(self._values[graph.output.name])

@@ -23,7 +23,7 @@ from ..ir.windows import Widened, short
 from .basis_range import WINDOWS, IntBasis, identity_basis, quantize_basis
 from .coefficients import Moments, moments
 from .edge import Edge
-from .exact import product
+from .exact import CHUNK, product, sums_of
 
 Z_TYPE = QType(8, signed=True)
 SAMPLES = (4096, 16384)  # output pixels to which coefficients are fitted: fewer where there are many channels
@@ -35,7 +35,7 @@ ERROR_SAMPLES = 1024  # of them, on which the error of z is measured
 class Front:
     """What a sparse MAC reads, and samples of it.
 
-    nodes: the operators before it. z: integers (P, J). target: float sums (P, C_out) without bias. start: float64
+    nodes: the operators before it. z: integers (P, used columns). target: float sums (P, C_out) without bias. start: float64
     (C_out, J), the coefficients in units of z.
     """
 
@@ -52,13 +52,12 @@ class Front:
     @cached_property
     def used(self) -> np.ndarray:
         """The columns that some coefficient reads, at least one: the others take no part."""
-        used = np.flatnonzero(self.start.any(axis=0))
-        return used if len(used) else np.array([0])
+        return np.flatnonzero(read_by(self.start))
 
     @cached_property
     def moments(self) -> tuple[Moments, ...]:
         """What the coefficients of the used columns are fitted to, block by block of their rows: here one block."""
-        return (moments(self.start[:, self.used], self.z[:, self.used], self.target),)
+        return (moments(self.start[:, self.used], self.z, self.target),)
 
     def operator(self, coefs: np.ndarray, coef_type: QType, requant: Requant, skip: TensorSpec | None) -> SparseMac:
         """coefs: int64 (C_out, used columns)."""
@@ -68,27 +67,34 @@ class Front:
 
     def error(self) -> float:
         """Mean square error of the sums (their means removed), with exact coefficients: what rounding z costs."""
-        step = -(-len(self.z) // ERROR_SAMPLES)
-        z, target = self.z[::step, self.used], self.target[::step]
-        return float((product(z, self.start[:, self.used].T) - target).var(axis=0).mean())
+        return float((product(self.z, self.start[:, self.used].T) - self.target).var(axis=0).mean())
 
 
-Fronts = Callable[[int], Front]
+def read_by(start: np.ndarray) -> np.ndarray:
+    """start (C_out, J) -> bool (J,): the columns with a non-zero, or where there is none the first."""
+    read = start.any(axis=0)
+    return read if read.any() else np.arange(len(read)) == 0
+
+
+@dataclass(frozen=True, eq=False)
+class Fronts:
+    """The fronts of a layer, by the bits of its basis kernels. at: the last two are kept. error: as `Front.error`, about: of
+    ERROR_SAMPLES samples."""
+
+    at: Callable[[int], Any]
+    error: Callable[[int], float]
 
 
 def fronts_of(name: str, layer: Conv | PenniConv | Linear, read: Edge, x: np.ndarray, headroom: float) -> Fronts:
-    """What gives the front of a layer, by the bits of its basis kernels.
-
-    x: the float map on the edge `read`, (N, H, W, C). headroom: on the range of z.
-    """
+    """x: the float map on the edge `read`, (N, H, W, C). headroom: on the range of z."""
     if has_bases(layer):
         return _penni(name, layer, read, x, headroom)
     return always(_linear(layer, read, x) if isinstance(layer, Linear) else _dense(name, layer, read, x))
 
 
-def always(front: Any) -> Callable[[int], Any]:
+def always(front: Any) -> Fronts:
     """Of a layer without bases: `front`, whatever the bits."""
-    return lambda bits: front
+    return Fronts(lambda bits: front, lambda bits: 0.0)
 
 
 def has_bases(layer: Conv | PenniConv | Linear) -> TypeGuard[PenniConv]:
@@ -101,7 +107,7 @@ def _linear(layer: Linear, read: Edge, x: np.ndarray) -> Front:
     weight = layer.by_pixel.astype(np.float64)
     start = weight * np.tile(read.scale, h * w)
     z = read.quantize(x).reshape(len(x), -1)
-    return Front((), read.name, read.spec, True, z, product(x.reshape(len(x), -1), weight.T), start)
+    return Front((), read.name, read.spec, True, z[:, read_by(start)], product(x.reshape(len(x), -1), weight.T), start)
 
 
 def _dense(name: str, conv: Conv | PenniConv, read: Edge, x: np.ndarray) -> Front:
@@ -123,7 +129,8 @@ def _dense(name: str, conv: Conv | PenniConv, read: Edge, x: np.ndarray) -> Fron
     weight = rows[:, :, 0, 0].astype(np.float64)
     pixels = x[:, ::down, ::right].reshape(-1, x.shape[3])
     pixels = pixels[_sample(len(pixels), x.shape[3])]
-    return Front(nodes, source, spec, False, read.quantize(pixels), product(pixels, weight.T), weight * read.scale)
+    start = weight * read.scale
+    return Front(nodes, source, spec, False, read.quantize(pixels)[:, read_by(start)], product(pixels, weight.T), start)
 
 
 def _penni(name: str, conv: PenniConv, read: Edge, x: np.ndarray, headroom: float) -> Fronts:
@@ -137,11 +144,10 @@ def _penni(name: str, conv: PenniConv, read: Edge, x: np.ndarray, headroom: floa
     def basis(bits: int) -> IntBasis:
         return quantize_basis(conv.basis, seen, bits, Z_TYPE)
 
-    @lru_cache(maxsize=1)
-    def front(bits: int) -> Front:
-        return _basis(name, conv, weights, basis(bits), Z_TYPE, read, ints, target)
+    def front(bits: int, step: int = 1) -> Front:
+        return _basis(name, conv, weights, basis(bits), Z_TYPE, read, ints[::step], target[::step])
 
-    return front
+    return Fronts(lru_cache(maxsize=2)(front), lambda bits: front(bits, -(-len(ints) // ERROR_SAMPLES)).error())
 
 
 def _basis(
@@ -165,18 +171,19 @@ def _basis(
     stride, pads = short(wide.window.stride), short(wide.window.pads)
     op = BasisConv(read.spec, wide.embed(ints.basis), ints.shifts, z_type, stride, pads, pad_value)
     # Each sampled window is an image of its own, of which the operator computes z.
-    lone = BasisConv(TensorSpec((kh, kw, c), read.spec.qtype), ints.basis, ints.shifts, z_type, 1, 0, pad_value)
-    z = lone.reference(IntTensor(windows.reshape(-1, kh, kw, c), read.spec.qtype)).values.reshape(len(windows), -1)
     start = (coefs * read.scale[:, None] * ints.scale).astype(np.float64).reshape(len(coefs), -1)
+    used, seen = read_by(start).reshape(c, -1), TensorSpec((kh, kw, c), read.spec.qtype)
+    lone = BasisConv(seen, ints.basis, ints.shifts, z_type, 1, 0, pad_value, used)
+    z = lone.reference(IntTensor(windows.reshape(-1, kh, kw, c), read.spec.qtype)).values.reshape(len(windows), -1)
     node = Node(f"{name}.basis", op, (read.name,))
     return Front((node,), node.name, op.out_spec, False, z, target, start)
 
 
 def _sums(conv: Conv | PenniConv, windows: np.ndarray) -> np.ndarray:
     """windows: samples of the float map (P, kh*kw, C_in) -> the convolution's sums, (P, C_out)."""
-    dense = conv.block_diagonal(conv.dense)
-    weight = dense.reshape(*dense.shape[:2], -1).transpose(2, 1, 0).reshape(-1, len(dense))
-    return product(windows.reshape(len(windows), -1), weight)
+    sums, step = sums_of(conv), max(1, CHUNK // (windows.shape[1] * windows.shape[2]))
+    parts = (windows[start : start + step] for start in range(0, len(windows), step))
+    return np.concatenate([sums(list(part.transpose(1, 0, 2).astype(np.float64))) for part in parts])
 
 
 def widened(conv: Conv | PenniConv) -> Widened:

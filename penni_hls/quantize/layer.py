@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 import numpy as np
@@ -11,10 +11,11 @@ import numpy as np
 from ..ir.bits import Bits
 from ..ir.fixed import QType
 from ..ir.graph import Node
+from ..ir.ops import BasisConv
+from ..passes.unread_bases import without_unread
 from .coefficients import rounding_error
-from .depthwise import Depthwise
 from .edge import Edge
-from .front import Front
+from .front import Fronts
 from .requantizer import fitted
 
 
@@ -27,7 +28,7 @@ class WeightLayer:
     """
 
     name: str
-    fronts: Callable[[int], Front | Depthwise]
+    fronts: Fronts
     bias: np.ndarray | None
     out: QType
     step: float
@@ -50,17 +51,20 @@ class WeightLayer:
         return cache(self._made)
 
     def _made(self, bits: Bits) -> tuple[Node, ...]:
-        front, coef_type = self.fronts(bits.basis), QType(bits.coefs, signed=True)
+        front, coef_type = self.fronts.at(bits.basis), QType(bits.coefs, signed=True)
         coefs, requant = fitted(self.name, front, self.bias, coef_type, self.out, self.step, self.skip_step)
         last = front.operator(coefs, coef_type, requant, None if self.skip is None else self.skip.spec)
         reads = (front.read,) if self.skip is None else (front.read, self.skip.name)
-        return (*front.nodes, Node(f"{self.name}.{front.part}", last, reads), *self.after)
+        nodes = front.nodes
+        if nodes and isinstance(source := nodes[-1].op, BasisConv):
+            source, last = without_unread(source, last)
+            nodes = (*nodes[:-1], replace(nodes[-1], op=source))
+        return (*nodes, Node(f"{self.name}.{front.part}", last, reads), *self.after)
 
     def basis_error(self, bits: int) -> float:
         """Mean square error of its sums that comes from basis kernels of `bits` bits; 0 where it has none."""
-        front = self.fronts(bits) if self.has_bases else None
-        return front.error() if isinstance(front, Front) else 0.0
+        return self.fronts.error(bits)
 
     def coef_error(self, bits: int) -> float:
         """The same of coefficients of `bits` bits, about: as if the errors of the products were independent."""
-        return rounding_error(self.fronts(Bits().basis).moments, QType(bits, signed=True))
+        return rounding_error(self.fronts.at(Bits().basis).moments, QType(bits, signed=True))

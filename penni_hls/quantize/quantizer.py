@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property, partial
+from functools import partial
 
 import numpy as np
 
@@ -26,7 +26,6 @@ from ..passes.fuse import fuse
 from ..passes.insert_forks import insert_forks
 from ..passes.never_negative import bound_scales
 from ..passes.rescale_pixels import rescale_pixels
-from ..passes.unread_bases import drop_unread_bases
 from .calibrate import calibration as choose_calibration
 from .exact import forward
 from .layer import WeightLayer
@@ -34,7 +33,7 @@ from .lower import Part, lower, naming
 from .shared_scale import shared_steps
 
 FLOAT_PASSES = (fold_batchnorm, fuse, drop_bases, rescale_pixels, bound_scales, align_concats)
-INTEGER_PASSES = (drop_unread_bases, insert_forks)
+INTEGER_PASSES = (insert_forks,)
 
 
 class Quantizer:
@@ -55,13 +54,13 @@ class Quantizer:
         """Those with weights whose widths can be chosen, by name, in the network's order."""
         return {part.name: part for part in self._parts if isinstance(part, WeightLayer)}
 
-    @cached_property
-    def float_logits(self) -> np.ndarray:
-        """Of the float network for the images of the batch, (N, classes), in arithmetic that is the same everywhere."""
-        logits = self._seen
+    def float_logits(self, count: int) -> np.ndarray:
+        """Of the float network for the first `count` images of the batch, (count, classes), in arithmetic that is the same
+        everywhere."""
+        logits = self._seen[:count]
         if self.batch.synthetic:  # then it has been normalised on its way
             with one_thread():
-                logits = interpreter.output(self._fused, self.batch.images, partial(forward, recorded=False))
+                logits = interpreter.output(self._fused, self.batch.images[:count], partial(forward, recorded=False))
         return logits.reshape(len(logits), -1)
 
     def graph(self, bits: LayerBits) -> Graph[Operator]:

@@ -14,11 +14,9 @@ from ..backends.emit import emit
 from ..backends.top import ports
 from ..ir.bits import LayerBits, written
 from ..ir.layers import Input
-from ..ir.quantized import Quantized
 from ..project import Model, Project, check_target, digest, encode, read, write
-from ..schedule import best_copies, copied, plan
+from ..schedule import plan_copies
 from ..target import boards
-from ..target.boards import Board
 from .integers import Stage, integers
 
 
@@ -29,7 +27,7 @@ def generate(
     board: str = "pynq-z2",
     usable: Mapping[str, float] | None = None,
     target_fps: float | None = None,
-    copies: int | None = 1,
+    copies: int | None = None,
     mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None,
     bits: str | LayerBits | None = None,
@@ -43,8 +41,8 @@ def generate(
 
     usable: shares of the board that the accelerator may use, by resource, instead of the board's. target_fps: images per
     second to reach by the least hardware; None: as many as fit. copies: of the network, which take images by turns; None:
-    as many as bring the highest rate, up to 4. mean, std: of the pixels 0..1 that the network was trained with; None:
-    what the checkpoint says, or else CIFAR-10's.
+    as many, up to 4, as give the highest rate, or the one asked for by the least hardware. mean, std: of the pixels 0..1
+    that the network was trained with; None: what the checkpoint says, or else CIFAR-10's.
     bits: of bases and coefficients, by layer, also as text (see `ir.bits.parse`), or "auto": chosen (see
     `quantize.choose`), such that top-1 agrees with the float network at most max_drop points less than with 8 bits
     everywhere (0.5 where None). basis_bits, coef_bits: one width for all, the other then 8. Where none is given: what the
@@ -62,7 +60,7 @@ def generate(
     )  # fmt: skip
     loaded, quantized, float_graph = found.loaded, found.quantized, found.loaded.graph
     stage("planning")
-    schedule = plan(copied(quantized.graph, count_of(copies, quantized, target, target_fps)), target, target_fps)
+    schedule, _ = plan_copies(quantized.graph, target, target_fps, copies)
     pixels = float_graph.input.op
     assert isinstance(pixels, Input)
     options = {
@@ -83,8 +81,3 @@ def generate(
     )  # fmt: skip
     write(encode(model, emit(design)), output)
     return read(output)
-
-
-def count_of(copies: int | None, quantized: Quantized, board: Board, fps: float | None) -> int:
-    """How many copies of the network to make: `copies`, or where it is None what the scheduler finds best."""
-    return best_copies(quantized.graph, board, fps) if copies is None else copies

@@ -10,9 +10,8 @@ import numpy as np
 
 from ..ir.bits import LayerBits
 from ..passes import fewer_bits as narrowing
-from ..schedule import Point, Schedule, boards_that_fit, copied, front, options, plan
+from ..schedule import Point, Schedule, boards_that_fit, front, plan_copies
 from ..target import boards
-from .generate import count_of
 from .integers import Integers, Stage, integers
 
 FEWER_BITS = (6, 4, 3)  # of the coefficients, looked at where a design does not fit
@@ -43,7 +42,7 @@ def schedule(
     board: str = "pynq-z2",
     usable: Mapping[str, float] | None = None,
     target_fps: float | None = None,
-    copies: int | None = 1,
+    copies: int | None = None,
     pareto: bool = False,
     mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None,
@@ -61,9 +60,7 @@ def schedule(
         max_drop=max_drop, calibration=calibration, stage=stage,
     )  # fmt: skip
     stage("planning")
-    graph = copied(found.quantized.graph, count_of(copies, found.quantized, target, target_fps))
-    stages = options(graph, target.fabric)
-    planned = plan(graph, target, target_fps, stages)
+    planned, stages = plan_copies(found.quantized.graph, target, target_fps, copies)
     if pareto:
         stage("looking at other rates")
     return Planned(found, planned, front(planned, stages) if pareto else ())

@@ -19,6 +19,8 @@ def short(choices: Mapping[str, int | str]) -> str:
 
 def rate_lines(schedule: Schedule) -> Iterator[str]:
     """The rate, what sets it, its lower bounds, and what the scheduler proved."""
+    if schedule.copies > 1:
+        yield f"{schedule.copies} copies of the network take images by turns (--copies 1 makes one)."
     yield (
         f"{schedule.cycles_per_image:,} cycles per image, {_set_by(schedule)}: "
         f"{schedule.images_per_second:,.0f} images/s at {schedule.board.clock_mhz:g} MHz."

@@ -3,12 +3,16 @@
 The fewest cycles within a budget are a minimum of maxima, whose linear relaxation says little. So the rate is found by
 bisection over the cycles that occur: at each, the options that are slower are dropped, and the program says whether some
 choice among the others fits. At the best rate a second program minimises the hardware.
+
+Copies of a network have the same options, stage by stage. They are one variable, how many of the copies take an option:
+as many variables for each copy would be the same choice in any order of the copies, over and over.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -54,18 +58,46 @@ class Clock:
         return max(0.1, min(SECONDS, self._end - time.monotonic()))
 
 
-def fastest(stages: Sequence[Options], budget: np.ndarray) -> Choice | None:
-    """The fewest cycles within `budget` (resources,), by the least hardware; None where nothing fits."""
-    clock = Clock()
+@dataclass(frozen=True, eq=False)
+class _Alike:
+    """Stages with the same options. stages: of each, the names of its nodes."""
+
+    options: Options
+    stages: tuple[tuple[str, ...], ...]
+
+    def within(self, cycles: float) -> _Alike:
+        return _Alike(self.options.within(cycles), self.stages)
+
+
+def _alike(stages: Sequence[Options]) -> list[_Alike]:
+    groups: dict[tuple[int, int], list[Options]] = {}
+    for stage in stages:
+        groups.setdefault((id(stage.cost), id(stage.cycles)), []).append(stage)
+    return [_Alike(group[0], tuple(stage.nodes for stage in group)) for group in groups.values()]
+
+
+def fastest(stages: Sequence[Options], budget: np.ndarray, near: int | None = None) -> Choice | None:
+    """The fewest cycles within `budget` (resources,), by the least hardware; None where nothing fits. near: cycles around
+    which they are sought first."""
+    clock, alike = Clock(), _alike(stages)
     slowest = max(int(stage.cycles.min()) for stage in stages)
     rates = sorted({rate for stage in stages for rate in stage.cycles.tolist() if rate > slowest} | {slowest})
     low, high, proven = -1, len(rates), -1  # rates[low] is too fast, rates[high] is not; rates[proven] is proven to be
-    fits = None
+    fits, step, start = (
+        None,
+        1,
+        0 if near is None else bisect_left(rates, near),
+    )  # small networks run as fast as they can
     while high - low > 1:
-        middle = 0 if high == len(rates) and low < 0 else (low + high) // 2  # small networks run as fast as they can
-        fast = [stage.within(rates[middle]) for stage in stages]
+        if high == len(rates) and low < 0:
+            middle = min(start, high - 1)
+        elif near is not None and (low < 0 or high == len(rates)):
+            middle, step = (max(0, high - step) if low < 0 else min(low + step, high - 1)), 4 * step
+        else:
+            middle = (low + high) // 2
+        fast = [group.within(rates[middle]) for group in alike]
         try:
-            found = _solve([stage.cost for stage in fast], budget, 1.0, clock)
+            found = _solve(fast, budget, 1.0, clock)
         except _Unknown:
             low = middle
             continue
@@ -86,9 +118,9 @@ def least(
     fits (or where the limits are hit before it is known)."""
     if any(stage.cycles.min() > cycles for stage in stages):
         return None
-    fast = [stage.within(cycles) for stage in stages]
+    fast = [group.within(cycles) for group in _alike(stages)]
     try:
-        found = _solve([stage.cost for stage in fast], budget, GAP, clock or Clock())
+        found = _solve(fast, budget, GAP, clock or Clock())
     except _Unknown:
         return None
     return None if found is None else _choice(fast, *found, bound)
@@ -96,50 +128,53 @@ def least(
 
 def smallest(stages: Sequence[Options], budget: np.ndarray) -> Choice:
     """Where nothing fits: the choice whose scarcest resource is exceeded least."""
-    cheap = [stage.within(math.inf) for stage in stages]
-    found = _solve([stage.cost for stage in cheap], budget, GAP, Clock(), stretch=True)
+    cheap = [group.within(math.inf) for group in _alike(stages)]
+    found = _solve(cheap, budget, GAP, Clock(), stretch=True)
     assert found is not None  # any choice fits a budget that may be stretched
     return _choice(cheap, *found, None)
 
 
-def _choice(stages: Sequence[Options], picks: np.ndarray, gap: float, bound: int | None) -> Choice:
-    cycles = max(int(stage.cycles[pick]) for stage, pick in zip(stages, picks))
-    foldings = {name: folding for stage, pick in zip(stages, picks) for name, folding in stage.at(pick).items()}
-    cost = sum((stage.cost[pick] for stage, pick in zip(stages, picks)), np.zeros(stages[0].cost.shape[1]))
+def _choice(groups: Sequence[_Alike], picks: Sequence[np.ndarray], gap: float, bound: int | None) -> Choice:
+    cycles, foldings, cost = 0, {}, np.zeros(groups[0].options.cost.shape[1])
+    for group, chosen in zip(groups, picks):
+        for names, pick in zip(group.stages, chosen, strict=True):
+            foldings |= dict(zip(names, group.options.at(pick).values(), strict=True))
+            cycles, cost = max(cycles, int(group.options.cycles[pick])), cost + group.options.cost[pick]
     return Choice(foldings, cost, cycles, cycles if bound is None else bound, gap)
 
 
 def _solve(
-    costs: Sequence[np.ndarray], budget: np.ndarray, gap: float, clock: Clock, *, stretch: bool = False
-) -> tuple[np.ndarray, float] | None:
-    """costs: (options, resources) of each stage -> (the option of each stage, gap), or None where nothing fits.
+    groups: Sequence[_Alike], budget: np.ndarray, gap: float, clock: Clock, *, stretch: bool = False
+) -> tuple[list[np.ndarray], float] | None:
+    """-> (for each group the options of its stages, gap), or None where nothing fits.
 
     stretch: the budget may be exceeded, all of it by the same factor, which is minimised. Raises _Unknown.
     """
     if not stretch and (budget <= 0).any():
         return None
-    shares = [cost / budget for cost in costs]
-    if not stretch and (sum(share.min(0) for share in shares) > 1).any():
+    shares, counts = [group.options.cost / budget for group in groups], [len(group.stages) for group in groups]
+    if not stretch and (sum(count * share.min(0) for share, count in zip(shares, counts)) > 1).any():
         return None
     if gap >= 1:  # any choice will do: often the cheapest one fits
-        picks = np.array([share.sum(1).argmin() for share in shares])
-        if (sum(share[pick] for share, pick in zip(shares, picks)) <= 1).all():
-            return picks, gap
+        cheapest = [share.sum(1).argmin() for share in shares]
+        if (sum(count * share[pick] for share, pick, count in zip(shares, cheapest, counts)) <= 1).all():
+            return [np.full(count, pick) for pick, count in zip(cheapest, counts)], gap
     one_each = block_diag([np.ones((1, len(share))) for share in shares], format="csr")
     used = csr_array(np.concatenate(shares).T)
     price = np.concatenate(shares).sum(1)
     if stretch:
         one_each = hstack([one_each, csr_array((len(shares), 1))], format="csr")
         used = hstack([used, csr_array(-np.ones((len(budget), 1)))], format="csr")
-        price = np.append(GAP * price, len(shares) * 1.0)
+        price = np.append(GAP * price, float(sum(counts)))
     rows = vstack([one_each, used], format="csr")
-    low = np.concatenate([np.ones(len(shares)), np.full(len(budget), -np.inf)])
-    high = np.concatenate([np.ones(len(shares)), np.full(len(budget), 0.0 if stretch else 1.0 - FITS)])
+    low = np.concatenate([counts, np.full(len(budget), -np.inf)])
+    high = np.concatenate([counts, np.full(len(budget), 0.0 if stretch else 1.0 - FITS)])
+    most = np.repeat(np.array(counts, np.float64), [len(share) for share in shares])
     result = milp(
         price,
         constraints=LinearConstraint(rows, low, high),
-        integrality=np.append(np.ones(sum(map(len, shares))), [0] * stretch),
-        bounds=Bounds(0, np.append(np.ones(sum(map(len, shares))), [np.inf] * stretch)),
+        integrality=np.append(np.ones(len(most)), [0] * stretch),
+        bounds=Bounds(0, np.append(most, [np.inf] * stretch)),
         options={"mip_rel_gap": gap, "node_limit": NODES, "time_limit": clock.next()},
     )
     if result.status == 2:
@@ -147,5 +182,6 @@ def _solve(
     if result.x is None:
         raise _Unknown
     ends = np.cumsum([0, *map(len, shares)])
-    picks = np.array([result.x[a:b].argmax() for a, b in zip(ends, ends[1:])])
+    taken = np.rint(result.x).astype(np.int64)
+    picks = [np.repeat(np.arange(b - a), taken[a:b]) for a, b in zip(ends, ends[1:])]
     return picks, float(result.mip_gap or 0.0)

@@ -45,7 +45,8 @@ class Channel:
         level = self.at(now)
         self.since = now
         self.level = 0.0 if level < NOTHING else self.capacity if level > self.capacity - NOTHING else level
-        self.high = max(self.high, self.level)
+        if self.level > self.high:
+            self.high = self.level
 
 
 Moved = tuple[tuple[Channel, float], ...]

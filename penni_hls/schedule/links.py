@@ -40,27 +40,42 @@ GROWTH = (1, 1.5, 2.5, 4)  # times what a FIFO held, until the rate is the same
 def links(graph: Graph[Operator], foldings: Mapping[str, Folding]) -> tuple[tuple[Link, ...], Pipeline]:
     """Every map edge between two operators, in graph order, and what the model says of them. Edges from the input and
     tile edges need no FIFO."""
-    sizing = _Sizing(graph, foldings)
-    depths, words, found = sizing.depths()
-    in_cpp = sizing.in_cpp(depths, words, found.interval)
-    made = []
-    for (dst, port), stream in sizing.edges.items():
-        src, depth = graph.by_name[dst].inputs[port], depths[dst, port]
-        style = ram_style(depth, stream.bits)
-        made.append(Link(src, dst, port, depth, stream.bits, style, in_cpp[dst, port]))
-    return tuple(made), found
+    sizing = Sizing(graph, foldings)
+    return sizing.links(), sizing.found
 
 
 def shortest(graph: Graph[Operator]) -> Resources:
     """What the FIFOs cost at least, whatever the foldings."""
-    widths = [stream.bits for stream in _Sizing(graph, {}).edges.values()]
+    widths = [stream.bits for stream in Sizing(graph, {}).edges.values()]
     return sum((Link("", "", 0, SHORT, bits, ram_style(SHORT, bits), SHORT).cost() for bits in widths), Resources())
 
 
 @dataclass(frozen=True)
-class _Sizing:
+class Sizing:
+    """The same step by step: what the RTL needs says whether a choice is of use, before the C++ is looked at."""
+
     graph: Graph[Operator]
     foldings: Mapping[str, Folding]
+
+    @property
+    def found(self) -> Pipeline:
+        """The RTL with its depths."""
+        return self._depths[2]
+
+    def in_rtl(self) -> tuple[Link, ...]:
+        """As `links`, but as if the C++ needed no more."""
+        return self._links(self._depths[0])
+
+    def links(self) -> tuple[Link, ...]:
+        depths, words, found = self._depths
+        return self._links(self._in_cpp(depths, words, found.interval))
+
+    def _links(self, in_cpp: Mapping[End, int]) -> tuple[Link, ...]:
+        made = []
+        for (dst, port), stream in self.edges.items():
+            src, depth = self.graph.by_name[dst].inputs[port], self._depths[0][dst, port]
+            made.append(Link(src, dst, port, depth, stream.bits, ram_style(depth, stream.bits), in_cpp[dst, port]))
+        return tuple(made)
 
     @cached_property
     def edges(self) -> dict[End, Stream]:
@@ -86,7 +101,8 @@ class _Sizing:
             node, port = self.graph.by_name[node.inputs[port]], 0
         return node.name, port
 
-    def depths(self) -> tuple[dict[End, int], dict[End, float], Pipeline]:
+    @cached_property
+    def _depths(self) -> tuple[dict[End, int], dict[End, float], Pipeline]:
         """Of every FIFO, the words that those with more than a few hold, and the pipeline with them."""
         meets = frozenset().union(*self.joins)
         deep, free = meets, self._run(self._unlimited(meets))
@@ -113,7 +129,7 @@ class _Sizing:
             raise Deadlock("no FIFO depths let the network come to its end")
         return depths, words, found
 
-    def in_cpp(self, depths: dict[End, int], words: Mapping[End, float], interval: float) -> dict[End, int]:
+    def _in_cpp(self, depths: dict[End, int], words: Mapping[End, float], interval: float) -> dict[End, int]:
         """Depths in C++: those of the RTL, or more in the FIFO of each join that held most, or in all of each join, or a
         whole frame."""
         return next(chosen for chosen in self._for_cpp(depths, words, interval) if self._tried(chosen, in_turn=True))

@@ -69,17 +69,21 @@ class Options:
         return Options(self.nodes, self.foldings, self.picks[rows], self.cycles[rows], self.cost[rows])
 
 
+Known = dict[tuple[Operator, ...], Options]
+
+
 def row(resources: Resources) -> np.ndarray:
     """As in `Options.cost`."""
     return np.array([getattr(resources, name) for name in RESOURCES], dtype=np.float64)
 
 
-def options(graph: Graph[Operator], fabric: Fabric) -> tuple[Options, ...]:
-    """Those of every stage, in graph order."""
-    known: dict[tuple[int, ...], Options] = {}  # copies of a network share their operators
+def options(graph: Graph[Operator], fabric: Fabric, known: Known | None = None) -> tuple[Options, ...]:
+    """Those of every stage, in graph order. known: of stages seen before on this fabric, by their operators, which copies of
+    a network share; new ones are added."""
+    known = {} if known is None else known
     found = []
     for stage in stages(graph):
-        key = tuple(id(node.op) for node in stage)
+        key = tuple(node.op for node in stage)
         if key not in known:
             known[key] = _options(stage, fabric)
         found.append(replace(known[key], nodes=tuple(node.name for node in stage)))

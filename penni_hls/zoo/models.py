@@ -137,6 +137,10 @@ def resnet18(classes: int = 10) -> ResNet:
     return ResNet((2, 2, 2, 2), (64, 128, 256, 512), "B", classes)
 
 
+def resnet34(classes: int = 10) -> ResNet:
+    return ResNet((3, 4, 6, 3), (64, 128, 256, 512), "B", classes)
+
+
 def vgg16(classes: int = 10) -> Vgg16:
     return Vgg16(classes)
 
@@ -147,6 +151,7 @@ ARCHITECTURES: dict[str, Callable[[int], nn.Module]] = {
     "resnet32": resnet32,
     "resnet56": resnet56,
     "resnet18": resnet18,
+    "resnet34": resnet34,
     "vgg16": vgg16,
 }
 

@@ -18,7 +18,7 @@ def widths(project: Path) -> dict[str, int]:
 
 
 def test_each_layer_gets_its_own(small_checkpoint: Path, tmp_path: Path, command) -> None:
-    done = command("generate", small_checkpoint, "--bits", WIDTHS, "-o", tmp_path / "p", "--json")
+    done = command("generate", small_checkpoint, "--bits", WIDTHS, "--copies", 1, "-o", tmp_path / "p", "--json")
     assert done.code == 0 and done.json["bits"] == WIDTHS and done.json["bits_chosen"] is None
     found = widths(tmp_path / "p")
     assert (found.pop("conv1.basis"), found.pop("conv1.mac")) == (3, 5)

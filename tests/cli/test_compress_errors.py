@@ -12,7 +12,7 @@ BAD_OPTIONS = {
     ),
     "architecture": (
         ("--arch", "resnet9"),
-        'architecture "resnet9" is not known; use one of resnet8, resnet20, resnet32, resnet56, resnet18, vgg16',
+        'architecture "resnet9" is not known; use one of resnet8, resnet20, resnet32, resnet56, resnet18, resnet34, vgg16',
     ),
     "both": (
         ("--prune", "1", "--macs", "0.5"),

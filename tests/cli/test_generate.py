@@ -41,9 +41,9 @@ def small_board(folder: Path) -> Path:
 
 
 def test_the_same_input_gives_the_same_bytes(small_checkpoint, small_project, tmp_path):
-    """In another process, from another folder, with another order of hashes."""
-    env = os.environ | {"PYTHONHASHSEED": "77"}
-    command = [sys.executable, "-m", "penni_hls", "generate", str(small_checkpoint), "-o", "again"]
+    """In another process, from another folder, with another order of hashes and with a cache."""
+    env = os.environ | {"PYTHONHASHSEED": "77", "PENNI_HLS_CACHE": str(tmp_path / "cache")}
+    command = [sys.executable, "-m", "penni_hls", "generate", str(small_checkpoint), "--copies", "1", "-o", "again"]
     subprocess.run(command, cwd=tmp_path, env=env, check=True, capture_output=True)
     assert contents(tmp_path / "again") == contents(small_project)
 
@@ -114,7 +114,9 @@ def test_a_design_too_large_is_complete_and_says_so(options, code, small_checkpo
 def test_calibration_is_used(small_checkpoint, tmp_path, command):
     images = tmp_path / "images.npz"
     np.savez(images, images=np.random.default_rng(1).integers(0, 256, (16, 32, 32, 3), np.uint8))
-    done = command("generate", small_checkpoint, "--calibration", images, "--bits", "8/4", "-o", tmp_path / "p")
+    done = command(
+        "generate", small_checkpoint, "--calibration", images, "--copies", 1, "--bits", "8/4", "-o", tmp_path / "p"
+    )
     assert (done.code, done.err) == (0, "")
     assert penni_hls.load(tmp_path / "p").manifest["options"]["calibration_sha256"]
 

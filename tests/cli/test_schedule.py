@@ -105,13 +105,15 @@ def test_fewer_bits_of_the_coefficients_are_named_where_they_help(small_checkpoi
 
 
 def test_copies(small_checkpoint, tmp_path, command):
-    alone = command("schedule", small_checkpoint, "--json").json
+    alone = command("schedule", small_checkpoint, "--copies", "1", "--json").json
     said = command("schedule", small_checkpoint, "--copies", "2", "--pareto", "--json").json
     names = {layer["name"] for layer in said["layers"]}
     assert {"deal", "merge", "copy0.conv1.mac", "copy1.conv1.mac"} <= names and said["fits"]
     assert said["cycles_per_image"] < alone["cycles_per_image"]
     auto = command("schedule", small_checkpoint, "--copies", "auto", "--json").json
     assert auto["cycles_per_image"] <= 1.05 * said["cycles_per_image"]
+    assert auto == command("schedule", small_checkpoint, "--json").json
+    assert "copies of the network take images by turns" in command("schedule", small_checkpoint).out
     done = command("schedule", small_checkpoint, "--copies", "5")
     assert (done.code, done.err) == (2, "penni-hls: error: --copies 5: give 1 to 4, or auto\n")
 

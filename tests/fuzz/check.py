@@ -112,7 +112,7 @@ def _generate(network: Network, path: Path, folder: Path) -> Project:
     """The project, which builds in a folder that outlives it: half of each RTL build is the same for all networks."""
     project = penni_hls.generate(
         path, folder / "project", board=network.board, mean=network.mean, std=network.std, basis_bits=network.bits[0],
-        coef_bits=network.bits[1], calibration=network.images("calibration"),
+        coef_bits=network.bits[1], calibration=network.images("calibration"), copies=1,
     )  # fmt: skip
     work = (folder / "build").resolve()
     work.mkdir(exist_ok=True)

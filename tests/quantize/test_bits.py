@@ -119,7 +119,7 @@ def test_a_quantizer_gives_what_quantize_gives(quantizer: Quantizer) -> None:
 
 def error_of(quantizer: Quantizer, bits: dict[str, Bits]) -> float:
     logits = predict_integer(quantizer.graph(bits), quantizer.batch.images) * quantizer.logit_scale
-    return float(np.square(logits - quantizer.float_logits).mean())
+    return float(np.square(logits - quantizer.float_logits(len(logits))).mean())
 
 
 def cost_of(quantizer: Quantizer, bits: dict[str, Bits]) -> int:
@@ -140,7 +140,7 @@ def test_a_larger_drop_gives_narrower_weights(quantizer: Quantizer) -> None:
 def test_the_agreement_is_that_of_the_network(quantizer: Quantizer) -> None:
     chosen = choose(quantizer, 2.0)
     assert chosen is not None and (chosen.images, chosen.noise) == (64, False)
-    top = quantizer.float_logits.argmax(axis=1)
+    top = quantizer.float_logits(len(CALIBRATION)).argmax(axis=1)
     for bits, percent in ((dict.fromkeys(chosen.bits, Bits()), chosen.before), (chosen.bits, chosen.after)):
         same = predict_integer(quantizer.graph(bits), CALIBRATION).argmax(axis=1) == top
         assert percent == pytest.approx(100 * same.mean())

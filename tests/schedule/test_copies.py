@@ -16,8 +16,10 @@ from penni_hls.backends.rtl.emit import emit_rtl
 from penni_hls.ir import interpreter
 from penni_hls.ir.graph import verify
 from penni_hls.ir.images import copies, images_of
-from penni_hls.schedule import Schedule, best_copies, copied, plan
-from penni_hls.schedule.stages import stages
+from penni_hls.schedule import Schedule, copied, plan, plan_copies
+from penni_hls.schedule import copies as copies_module
+from penni_hls.schedule.copies import WORTH
+from penni_hls.schedule.stages import row, stages
 from penni_hls.target.boards import load
 from tests.networks import random_resnet
 
@@ -66,9 +68,43 @@ def test_copies_are_faster_where_streams_bind(schedule: Schedule):
     pixels = GRAPH.input.op.out_spec
     enter = pixels.pixels * pixels.shape[2]  # one per cycle, whatever the copies
     assert schedule.cycles_per_image < 1.1 * max(alone.cycles_per_image / schedule.copies, enter)
-    assert best_copies(GRAPH, BOARD) > 1
-    assert best_copies(GRAPH, BOARD, fps=alone.images_per_second / 4) == 1
-    assert best_copies(GRAPH, replace(BOARD, lut=4_500)) == 1
+
+
+@pytest.fixture(scope="module")
+def alone() -> Schedule:
+    return plan(GRAPH, BOARD)
+
+
+def test_more_are_taken_where_they_are_faster(alone: Schedule):
+    """By what the model of the pipeline predicts, FIFOs included."""
+    best, stages = plan_copies(GRAPH, BOARD)
+    assert best.copies > 1 and best.fits and best.cycles_per_image < (1 - WORTH) * alone.cycles_per_image
+    assert [name for stage in stages for name in stage.nodes] == [node.name for node in best.instances]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_given_number_is_taken(count: int):
+    assert plan_copies(GRAPH, BOARD, count=count)[0].copies == count
+
+
+def test_a_rate_that_one_reaches_takes_one(alone: Schedule):
+    assert plan_copies(GRAPH, BOARD, fps=alone.images_per_second / 4)[0].copies == 1
+
+
+def test_a_rate_that_one_does_not_reach_takes_the_fewest(alone: Schedule):
+    found, _ = plan_copies(GRAPH, BOARD, fps=1.3 * alone.images_per_second)
+    assert found.copies == 2 and found.fits
+    fastest, _ = plan_copies(GRAPH, BOARD)
+    assert row(found.total).sum() < row(fastest.total).sum()
+
+
+def test_nothing_is_tried_where_one_fills_the_board(alone: Schedule, monkeypatch: pytest.MonkeyPatch):
+    """The bound alone says so: two can neither be listed nor planned."""
+    planned: list[int] = []
+    monkeypatch.setattr(copies_module, "plan", lambda graph, *args: planned.append(copies(graph)) or plan(graph, *args))
+    for board in (replace(BOARD, lut=4_500), replace(BOARD, lut=200)):
+        assert plan_copies(GRAPH, board)[0].copies == 1
+    assert planned == [1, 1]
 
 
 @pytest.mark.slow

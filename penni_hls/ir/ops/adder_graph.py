@@ -5,14 +5,18 @@ No operator of its own: an operator that has such sums declares them. Every valu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+import json
+from dataclasses import astuple, dataclass
+from functools import cache, cached_property
+from importlib.metadata import version
 
 import numpy as np
 from alkaid.cmvm import CombLogic, QInterval, cmvm_solve
 
+from ...store import stored
 from ..fixed import QType, smallest_qtype
 
+FORMAT = 1  # of what is kept on disk, and of how it is made: to be counted up where either changes
 ADDERS_PER_STAGE = 2  # adders in a row between two registers: 2 carry chains close 100 MHz on -1 parts with room
 
 
@@ -122,7 +126,33 @@ class RoundedSums:
 
 
 def solve(matrix: np.ndarray, x_type: QType) -> AdderGraph:
-    """matrix (outputs, inputs) of integers -> the adder graph for inputs of `x_type`. Deterministic."""
+    """matrix (outputs, inputs) of integers -> the adder graph for inputs of `x_type`. Deterministic; of matrices seen before,
+    by this process or another, it is kept."""
+    return _solve(tuple(map(tuple, matrix.tolist())), x_type)
+
+
+@cache
+def _solve(rows: tuple[tuple[int, ...], ...], x_type: QType) -> AdderGraph:
+    matrix = np.array(rows, np.int64)
+
+    def read(content: bytes) -> AdderGraph:
+        inputs, adders, outputs = json.loads(content)
+        graph = AdderGraph(inputs, x_type, tuple(Adder(*adder) for adder in adders), tuple(Output(*o) for o in outputs))
+        if not np.array_equal(graph.evaluate(np.eye(matrix.shape[1], dtype=np.int64)), matrix.T):
+            raise ValueError("this graph computes another product")
+        return graph
+
+    def write(graph: AdderGraph) -> bytes:
+        return json.dumps(
+            (graph.inputs, *map(list, (map(astuple, graph.adders), map(astuple, graph.outputs))))
+        ).encode()
+
+    key = json.dumps((FORMAT, version("alkaid"), astuple(x_type), rows))
+    return stored("adders", key, lambda: _solved(matrix, x_type), write, read)
+
+
+def _solved(matrix: np.ndarray, x_type: QType) -> AdderGraph:
+    """By alkaid, which uses threads of its own."""
     outputs, inputs = matrix.shape
     interval = QInterval(float(x_type.lo), float(x_type.hi), 1.0)
     stages = cmvm_solve(np.ascontiguousarray(matrix.T, dtype=np.float32), qintervals=[interval] * inputs)

@@ -19,7 +19,7 @@ from ...target.memory import BLOCK, LUT, MemoryStyle, address_bits, ram_cost, ra
 from ...target.resources import Resources
 from ..fixed import IntTensor, QType, exact_dtype, rshift, sat, signed_bits
 from ..graph import TensorSpec
-from ..windows import Pair, Sides, Window, short
+from ..windows import Pair, Sides, Window, short, weighted
 from . import adder_graph
 from .base import Folding, Operator
 from .memory import Memory, to_word
@@ -28,6 +28,7 @@ from .scaled_basis import ScaledBasis
 from .timing import Timing
 
 GROUPS = (1, 2, 4, 6, 8, 12, 16, 24, 32)  # pixels
+CHUNK = 1 << 19  # values of windows that `reference` has in work at a time: they stay in the cache
 SPARE = 256  # values that may come in while operators wait for each other: more than their registers hold
 SHARED = "basis_shared"  # penni_basis_shared: the module with multipliers that take turns
 
@@ -141,12 +142,19 @@ class BasisConv(Operator):
         self.check_input(x)
         ho, wo = self.out_spec.shape[:2]
         bound = np.abs(self.basis).sum((1, 2)).max() * max(-x.qtype.lo, x.qtype.hi) + (1 << max(self.shifts))
-        dtype, kept = exact_dtype(int(bound)), self.channels
-        seen = [tap.ravel() for tap in self.window.seen(x.values[..., kept], self.pad_value[kept], dtype)]
-        sums = self.basis[self.bases].reshape(len(self.bases), -1).astype(dtype) @ np.stack(seen)
-        z = [sat(rshift(row, self.shifts[b]), self.z_type) for row, b in zip(sums, self.bases)]
-        by_channel = np.moveaxis(np.stack(z).reshape(len(z), -1, ho, wo, len(kept)), 0, -1)
-        return IntTensor(by_channel[..., self.masks].reshape(-1, *self.out_spec.shape), self.z_type)
+        dtype, kept, d = exact_dtype(int(bound)), self.channels, len(self.bases)
+        kernels, pads = self.basis[self.bases].reshape(d, -1).astype(dtype), self.pad_value[kept]
+        read = None if self.masks.all() else np.flatnonzero(self.masks)
+        z = np.empty((len(x.values), *self.out_spec.shape), self.z_type.dtype)
+        step = max(1, CHUNK // (ho * wo * len(kept) * self.window.taps))
+        for part in (slice(start, start + step) for start in range(0, len(z), step)):
+            seen = list(self.window.seen(x.values[part][..., kept], pads, dtype))
+            words = np.empty((*seen[0].shape, d), z.dtype)
+            for index, (kernel, b) in enumerate(zip(kernels, self.bases)):
+                words[..., index] = sat(rshift(weighted(seen, kernel), self.shifts[b]), self.z_type)
+            words = words.reshape(-1, len(kept) * d)
+            z[part] = (words if read is None else words.take(read, axis=1)).reshape(z[part].shape)
+        return IntTensor(z, self.z_type)
 
     @property
     def weight_bits(self) -> int | None:

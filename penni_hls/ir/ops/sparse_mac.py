@@ -30,6 +30,7 @@ from .memory import Memory, to_word
 from .program import BIT, Coding, Lanes, Programs
 from .timing import STEPS, Stage, Step, Timing
 
+CHUNK = 1 << 19  # values that `reference` has in work at a time: they stay in the cache
 GROUP_OVERHEAD = 1  # cycles between two programs: clearing the accumulators
 QS = (1, 2, 4, 6, 8, 12, 16, 24, 32)
 PS = (1, 2, 3, 4, 6, 8, 12)
@@ -108,16 +109,15 @@ class SparseMac(Operator):
     def reference(self, z: IntTensor, skip: IntTensor | None = None) -> IntTensor:
         """z (N, H, W, C, d) or (N, H, W, C), skip (N, H, W, C_out) -> y (N, H, W, C_out)."""
         self.check_input(*((z,) if skip is None else (z, skip)))
-        n = z.values.shape[0]
         dtype = exact_dtype(int(np.abs(self.coefs).sum(1).max()) * max(-z.qtype.lo, z.qtype.hi))
-        d = self.z.shape[3] if self.z.tiled else 1
-        by_basis = self.coefs.reshape(self.channels, -1, d)
-        acc = np.zeros((n * self.pixels, self.channels), dtype)
-        for b in range(d):
-            plane = z.values[..., b] if self.z.tiled else z.values
-            acc += plane.reshape(n * self.pixels, -1).astype(dtype) @ by_basis[:, :, b].T.astype(dtype)
-        added = None if skip is None else skip.values.reshape(acc.shape)
-        return IntTensor(self.requant.apply(acc, added).reshape(n, *self.out_spec.shape), self.requant.out)
+        rows, weights = z.values.reshape(-1, self.depth), self.coefs.T.astype(dtype)
+        added = None if skip is None else skip.values.reshape(-1, self.channels)
+        y = np.empty((len(rows), self.channels), self.requant.out.dtype)
+        step = max(1, CHUNK // max(self.depth, self.channels))
+        for part in (slice(start, start + step) for start in range(0, len(rows), step)):
+            acc = rows[part].astype(dtype) @ weights
+            y[part] = self.requant.apply(acc, None if added is None else added[part])
+        return IntTensor(y.reshape(-1, *self.out_spec.shape), self.requant.out)
 
     # ---- choices ---------------------------------------------------------------------------------------------------
 
