@@ -13,7 +13,7 @@ from alkaid.cmvm import CombLogic, QInterval, cmvm_solve
 
 from ..fixed import QType, smallest_qtype
 
-ADDERS_PER_STAGE = 2  # adders in a row between two registers: 2 carry chains close 100 MHz on -1 parts with room
+ADDERS_PER_STAGE = 1  # adders in a row between two registers: two of them take 5.9 ns on -1 parts (bench/timing.py)
 
 
 @dataclass(frozen=True)
