@@ -73,6 +73,7 @@ module penni_basis_walker #(
 
   // ---- State --------------------------------------------------------------------------------------------------------
   logic           run_q, hold_q, there;
+  logic           go_q;                  // run_q, and all that the group reads is there
   logic [CW-1:0]  channel_q;
   logic [XCW-1:0] x_q, x_start_q;
   logic [YCW-1:0] y_q, y_start_q;
@@ -80,17 +81,16 @@ module penni_basis_walker #(
   logic [BW-1:0]  bank_q, bank_start_q;  // bank of row y; counts on across frames, and outside the map too
   logic [TW-1:0]  missing_q;             // columns still missing from the window
   logic [QW-1:0]  pixel_q;
-  // missing_q is 0; pixel_q, x_q, y_q, channel_q are at their last; slack_q is 0.
-  logic           complete_q, last_pixel_q, row_end_q, bottom_q, last_channel_q, slack_over;
+  // missing_q is 0 (as in a hold); pixel_q, x_q, y_q, channel_q are at their last; the group's last unit; slack_q is 0.
+  logic           complete_q, last_pixel_q, row_end_q, bottom_q, last_channel_q, last_unit, slack_over;
 
   // ---- This cycle ---------------------------------------------------------------------------------------------------
-  logic ends, frame_end, channel_ends, last_unit, finish, group_end, load;
+  logic advance, ends, channel_ends, finish, group_end, load;
   logic [BW-1:0] bank_next, bank_frame;
 
-  assign read_o    = run_q && there && !hold_q && !(last_pixel_q && complete_q && !slack_over);
-  assign ends      = run_q && there && (hold_q || complete_q) && (!last_pixel_q || slack_over);
-  assign frame_end = row_end_q && bottom_q;
-  assign last_unit = last_channel_q && channel_ends;
+  assign advance   = go_q && (slack_over || !last_pixel_q || !complete_q);
+  assign read_o    = advance && !hold_q;
+  assign ends      = advance && complete_q;
   assign finish    = ends && last_pixel_q;
   assign group_end = finish && last_unit;
   assign load      = !run_q || (finish && !last_unit);
@@ -116,6 +116,10 @@ module penni_basis_walker #(
   ) u_arrival (
       .clk_i, .rst_ni, .row_written_i, .columns_i, .done_i(en_i && group_end), .there_o(there)
   );
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) go_q <= 1'b0;
+    else go_q <= there && (run_q || en_i);
+  end
 
   // A channel's last window comes at least D cycles after that of the previous channel: time for its D words to leave.
   if (!PAIRS && Q + KW - 1 < D) begin : gen_wait
@@ -136,11 +140,13 @@ module penni_basis_walker #(
   // The bases of this channel that are not done yet, the lowest one now; those of the next channel are looked up ahead.
   if (PAIRS) begin : gen_pairs
     logic [D-1:0] rest_q, later_q, used;  // later: rest without the lowest
-    logic         next_channel, single_q;
+    logic         next_channel, single, single_q, last_unit_q;
     function automatic logic [D-1:0] without_lowest(input logic [D-1:0] bases);
       without_lowest = bases & (bases - 1'b1);
     endfunction
     assign channel_ends = single_q;
+    assign last_unit    = last_unit_q;
+    assign single       = (next_channel ? without_lowest(used) : without_lowest(later_q)) == '0;
     assign next_channel = en_i && load && (!run_q || channel_ends);
     if (MASKED) begin : gen_masked
       logic [CW-1:0] ahead_q;
@@ -159,9 +165,10 @@ module penni_basis_walker #(
     end
     always_ff @(posedge clk_i) begin
       if (en_i && load) begin
-        rest_q   <= next_channel ? used : later_q;
-        later_q  <= next_channel ? without_lowest(used) : without_lowest(later_q);
-        single_q <= (next_channel ? without_lowest(used) : without_lowest(later_q)) == '0;
+        rest_q      <= next_channel ? used : later_q;
+        later_q     <= next_channel ? without_lowest(used) : without_lowest(later_q);
+        single_q    <= single;
+        last_unit_q <= single && (!run_q ? C == 1 : channel_ends ? 32'(channel_q) == C - 2 : last_channel_q);
       end
     end
     always_comb begin
@@ -170,6 +177,7 @@ module penni_basis_walker #(
     end
   end else begin : gen_channels
     assign channel_ends = 1'b1;
+    assign last_unit    = last_channel_q;
     assign basis_o      = '0;
   end
 
@@ -211,7 +219,7 @@ module penni_basis_walker #(
     end else if (en_i) begin
       run_q <= !group_end;
       if (load) address_start_q <= address_next;
-      if (ends && frame_end) hold_q <= 1'b1;
+      if (ends && row_end_q && bottom_q) hold_q <= 1'b1;
       if (finish) begin
         hold_q <= 1'b0;
         if (channel_ends) begin
@@ -232,30 +240,28 @@ module penni_basis_walker #(
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      if (read_o) begin
+      if (advance) begin  // in a hold, too: what is read of these then does not change
         if (!complete_q) begin
           missing_q  <= missing_q - 1'b1;
           complete_q <= missing_q == TW'(1);
           x_q        <= x_q + 1'b1;
           row_end_q  <= 32'(x_q) == LAST_X - 1;
           address_q  <= address_q + AW'(C);
-        end else if (!frame_end && !last_pixel_q) begin
-          if (row_end_q) begin
-            missing_q  <= TW'(KW - 1);
-            complete_q <= KW == 1;
-            x_q        <= '0;
-            row_end_q  <= LAST_X == 0;
-            address_q  <= LEFT + AW'(channel_q);
-            y_q        <= y_q + YCW'(STRIDE_H);
-            bottom_q   <= 32'(y_q) == LAST_Y - STRIDE_H;
-            bank_q     <= bank_next;
-          end else begin
-            missing_q  <= NEXT_MISSING;
-            complete_q <= NEXT_MISSING == '0;
-            x_q        <= x_q + XCW'(NEXT_X);
-            row_end_q  <= 32'(x_q) == LAST_X - NEXT_X;
-            address_q  <= address_q + NEXT;
-          end
+        end else if (row_end_q) begin
+          missing_q  <= TW'(KW - 1);
+          complete_q <= bottom_q || KW == 1;
+          x_q        <= '0;
+          row_end_q  <= bottom_q || LAST_X == 0;
+          address_q  <= LEFT + AW'(channel_q);
+          y_q        <= y_q + YCW'(STRIDE_H);
+          bottom_q   <= bottom_q || 32'(y_q) == LAST_Y - STRIDE_H;
+          bank_q     <= bottom_q ? bank_q : bank_next;
+        end else begin
+          missing_q  <= NEXT_MISSING;
+          complete_q <= NEXT_MISSING == '0;
+          x_q        <= x_q + XCW'(NEXT_X);
+          row_end_q  <= 32'(x_q) == LAST_X - NEXT_X;
+          address_q  <= address_q + NEXT;
         end
       end
       if (ends) begin

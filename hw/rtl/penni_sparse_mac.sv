@@ -64,7 +64,7 @@ module penni_sparse_mac #(
   localparam int unsigned LAST_Q = PIXELS - (GROUPS - 1) * Q;  // pixels of a frame's last group
   localparam int unsigned WHEREW = (STEPW == 0) ? ADDRW : STEPW;  // an address, or a step to it
   localparam int unsigned ENTRYW = CW + WHEREW + (ROW_BIT ? 1 : 0);
-  localparam int unsigned FETCH = (STEPW == 0) ? 0 : 1;  // cycles from an entry to its address
+  localparam int unsigned FETCH = (STEPW == 0) ? 0 : 2;  // cycles from an entry to its address
   localparam bit PAIRS = PAIR_SHIFT != 0;
   localparam int unsigned SUMS = FETCH + (PAIRS ? 5 : 4);  // cycles from an entry to its sums
   localparam int unsigned UNITS = PAIRS ? Q / 2 : Q;  // accumulators of a lane
