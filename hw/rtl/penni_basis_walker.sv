@@ -86,14 +86,15 @@ module penni_basis_walker #(
 
   // ---- This cycle ---------------------------------------------------------------------------------------------------
   logic advance, ends, channel_ends, finish, group_end, load;
+  logic unit_ends, again, group_ends;  // this column is its unit's last one; there are more of the group's units, or none
   logic [BW-1:0] bank_next, bank_frame;
 
-  assign advance   = go_q && (slack_over || !last_pixel_q || !complete_q);
+  assign advance   = go_q && (slack_over || !unit_ends);
   assign read_o    = advance && !hold_q;
   assign ends      = advance && complete_q;
-  assign finish    = ends && last_pixel_q;
-  assign group_end = finish && last_unit;
-  assign load      = !run_q || (finish && !last_unit);
+  assign finish    = go_q && slack_over && unit_ends;
+  assign group_end = go_q && slack_over && group_ends;
+  assign load      = !run_q || (go_q && slack_over && again);
 
   assign address_o        = address_q;
   assign channel_o        = channel_q;
@@ -111,7 +112,7 @@ module penni_basis_walker #(
                                                          : BW'(32'(bank_q) + FRAME_BANK);
 
   penni_group_arrival #(
-      .H(H), .W(W), .HO(HO), .WO(WO), .KH(KH), .KW(KW), .STRIDE_H(STRIDE_H), .STRIDE_W(STRIDE_W), .PAD_TOP(PAD_TOP),
+      .H(H), .HO(HO), .WO(WO), .KH(KH), .KW(KW), .STRIDE_H(STRIDE_H), .STRIDE_W(STRIDE_W), .PAD_TOP(PAD_TOP),
       .PAD_LEFT(PAD_LEFT), .Q(Q), .ROWS(ROWS), .COLW(COLW)
   ) u_arrival (
       .clk_i, .rst_ni, .row_written_i, .columns_i, .done_i(en_i && group_end), .there_o(there)
@@ -137,17 +138,38 @@ module penni_basis_walker #(
     assign slack_over = 1'b1;
   end
 
+  // Known a column ahead: what ends here decides on every register in the same cycle.
+  if (Q == 1 && KW == 1) begin : gen_one_column
+    assign unit_ends  = 1'b1;
+    assign again      = !last_unit;
+    assign group_ends = last_unit;
+  end else begin : gen_ahead
+    logic unit_ends_d, unit_ends_q, again_q, group_ends_q;
+    assign unit_ends_d = complete_q ? 32'(pixel_q) == Q - 2 && (row_end_q ? bottom_q || KW == 1 : NEXT_MISSING == '0)
+                                    : last_pixel_q && missing_q == TW'(1);
+    always_ff @(posedge clk_i) begin
+      if (en_i && (advance || !run_q)) begin
+        unit_ends_q  <= !load && unit_ends_d;
+        again_q      <= !load && unit_ends_d && !last_unit;
+        group_ends_q <= !load && unit_ends_d && last_unit;
+      end
+    end
+    assign unit_ends  = unit_ends_q;
+    assign again      = again_q;
+    assign group_ends = group_ends_q;
+  end
+
   // The bases of this channel that are not done yet, the lowest one now; those of the next channel are looked up ahead.
   if (PAIRS) begin : gen_pairs
     logic [D-1:0] rest_q, later_q, used;  // later: rest without the lowest
-    logic         next_channel, single, single_q, last_unit_q;
+    logic         fresh, single, single_q, last_unit_q;
     function automatic logic [D-1:0] without_lowest(input logic [D-1:0] bases);
       without_lowest = bases & (bases - 1'b1);
     endfunction
     assign channel_ends = single_q;
     assign last_unit    = last_unit_q;
-    assign single       = (next_channel ? without_lowest(used) : without_lowest(later_q)) == '0;
-    assign next_channel = en_i && load && (!run_q || channel_ends);
+    assign single       = (fresh ? without_lowest(used) : without_lowest(later_q)) == '0;
+    assign fresh        = !run_q || channel_ends;
     if (MASKED) begin : gen_masked
       logic [CW-1:0] ahead_q;
       // In reset the first channel's are looked up.
@@ -158,15 +180,15 @@ module penni_basis_walker #(
       );
       always_ff @(posedge clk_i) begin
         if (!rst_ni) ahead_q <= '0;
-        else if (next_channel) ahead_q <= (ahead_q == CW'(C - 1)) ? '0 : ahead_q + 1'b1;
+        else if (en_i && load && fresh) ahead_q <= (ahead_q == CW'(C - 1)) ? '0 : ahead_q + 1'b1;
       end
     end else begin : gen_all
       assign used = '1;
     end
     always_ff @(posedge clk_i) begin
       if (en_i && load) begin
-        rest_q      <= next_channel ? used : later_q;
-        later_q     <= next_channel ? without_lowest(used) : without_lowest(later_q);
+        rest_q      <= fresh ? used : later_q;
+        later_q     <= fresh ? without_lowest(used) : without_lowest(later_q);
         single_q    <= single;
         last_unit_q <= single && (!run_q ? C == 1 : channel_ends ? 32'(channel_q) == C - 2 : last_channel_q);
       end
@@ -185,23 +207,27 @@ module penni_basis_walker #(
   // next one in its first row, where that row is within the map.
   localparam int unsigned BACK_X = STRIDE_W - (KW - 1);  // to the next group's first column, modulo 2^32
   localparam int unsigned SEEN_X = (PAD_LEFT + KW - 1 > STRIDE_W) ? PAD_LEFT + KW - 1 - STRIDE_W : 0;  // that is inside
-  logic           row_done, columns_done;
+  logic           row_done, row_done_q, columns_done;
+  logic [NW-1:0]  frees_q;
   logic [XCW-1:0] next_x;
   assign next_x       = x_q + XCW'(BACK_X);
   assign row_done     = ends && !hold_q && row_end_q && last_unit;
   assign columns_done = group_end && !row_end_q && 32'(y_q) >= PAD_TOP && 32'(x_q) >= SEEN_X;
   always_ff @(posedge clk_i) begin
-    freed_o <= '0;
-    if (!rst_ni) freed_columns_o <= '0;
-    else if (en_i) begin
-      if (row_done) begin
-        if (bottom_q) freed_o <= NW'(FRAME_FREES);
-        else if (32'(y_q) >= PAD_TOP) freed_o <= NW'(STRIDE_H);
-        else if (32'(y_q) + STRIDE_H > PAD_TOP) freed_o <= NW'(32'(y_q) + STRIDE_H - PAD_TOP);
+    if (bottom_q) frees_q <= NW'(FRAME_FREES);
+    else if (32'(y_q) >= PAD_TOP) frees_q <= NW'(STRIDE_H);
+    else frees_q <= (32'(y_q) + STRIDE_H > PAD_TOP) ? NW'(32'(y_q) + STRIDE_H - PAD_TOP) : '0;
+    if (!rst_ni) begin
+      row_done_q      <= 1'b0;
+      freed_columns_o <= '0;
+    end else begin
+      row_done_q <= en_i && row_done;
+      if (en_i && (row_done || group_end)) begin
+        freed_columns_o <= columns_done ? COLW'(32'(x_q) + (BACK_X - PAD_LEFT)) : '0;
       end
-      if (row_done || group_end) freed_columns_o <= columns_done ? COLW'(32'(x_q) + (BACK_X - PAD_LEFT)) : '0;
     end
   end
+  assign freed_o = frees_q & {NW{row_done_q}};
 
   logic [AW-1:0] address_next;
   assign address_next = address_start_q + AW'(run_q && channel_ends);
@@ -239,46 +265,46 @@ module penni_basis_walker #(
   end
 
   always_ff @(posedge clk_i) begin
-    if (en_i) begin
-      if (advance) begin  // in a hold, too: what is read of these then does not change
-        if (!complete_q) begin
-          missing_q  <= missing_q - 1'b1;
-          complete_q <= missing_q == TW'(1);
-          x_q        <= x_q + 1'b1;
-          row_end_q  <= 32'(x_q) == LAST_X - 1;
-          address_q  <= address_q + AW'(C);
-        end else if (row_end_q) begin
-          missing_q  <= TW'(KW - 1);
-          complete_q <= bottom_q || KW == 1;
-          x_q        <= '0;
-          row_end_q  <= bottom_q || LAST_X == 0;
-          address_q  <= LEFT + AW'(channel_q);
-          y_q        <= y_q + YCW'(STRIDE_H);
-          bottom_q   <= bottom_q || 32'(y_q) == LAST_Y - STRIDE_H;
-          bank_q     <= bottom_q ? bank_q : bank_next;
-        end else begin
-          missing_q  <= NEXT_MISSING;
-          complete_q <= NEXT_MISSING == '0;
-          x_q        <= x_q + XCW'(NEXT_X);
-          row_end_q  <= 32'(x_q) == LAST_X - NEXT_X;
-          address_q  <= address_q + NEXT;
-        end
-      end
-      if (ends) begin
-        pixel_q      <= pixel_q + 1'b1;
-        last_pixel_q <= 32'(pixel_q) == Q - 2;
-      end
+    if (en_i && (advance || !run_q)) begin  // in a hold, too: what is read of these then does not change
       if (load) begin
-        missing_q    <= TW'(KW - 1);
-        complete_q   <= KW == 1;
+        missing_q  <= TW'(KW - 1);
+        complete_q <= KW == 1;
+        x_q        <= x_start_q;
+        row_end_q  <= 32'(x_start_q) == LAST_X;
+        y_q        <= y_start_q;
+        bottom_q   <= 32'(y_start_q) == LAST_Y;
+        address_q  <= address_next;
+        bank_q     <= bank_start_q;
+      end else if (!complete_q) begin
+        missing_q  <= missing_q - 1'b1;
+        complete_q <= missing_q == TW'(1);
+        x_q        <= x_q + 1'b1;
+        row_end_q  <= 32'(x_q) == LAST_X - 1;
+        address_q  <= address_q + AW'(C);
+      end else if (row_end_q) begin
+        missing_q  <= TW'(KW - 1);
+        complete_q <= bottom_q || KW == 1;
+        x_q        <= '0;
+        row_end_q  <= bottom_q || LAST_X == 0;
+        address_q  <= LEFT + AW'(channel_q);
+        y_q        <= y_q + YCW'(STRIDE_H);
+        bottom_q   <= bottom_q || 32'(y_q) == LAST_Y - STRIDE_H;
+        bank_q     <= bottom_q ? bank_q : bank_next;
+      end else begin
+        missing_q  <= NEXT_MISSING;
+        complete_q <= NEXT_MISSING == '0;
+        x_q        <= x_q + XCW'(NEXT_X);
+        row_end_q  <= 32'(x_q) == LAST_X - NEXT_X;
+        address_q  <= address_q + NEXT;
+      end
+    end
+    if (en_i) begin
+      if (load) begin
         pixel_q      <= '0;
         last_pixel_q <= Q == 1;
-        x_q          <= x_start_q;
-        row_end_q    <= 32'(x_start_q) == LAST_X;
-        y_q          <= y_start_q;
-        bottom_q     <= 32'(y_start_q) == LAST_Y;
-        address_q    <= address_next;
-        bank_q       <= bank_start_q;
+      end else if (ends) begin
+        pixel_q      <= pixel_q + 1'b1;
+        last_pixel_q <= 32'(pixel_q) == Q - 2;
       end
     end
   end

@@ -7,7 +7,6 @@
 /// there_o is about the next one, from one cycle later on. Of what is written there_o tells a cycle later.
 module penni_group_arrival #(
     parameter int unsigned H = 8,
-    parameter int unsigned W = 8,
     parameter int unsigned HO = 8,
     parameter int unsigned WO = 8,
     parameter int unsigned KH = 3,
