@@ -57,13 +57,13 @@ module penni_columns #(
   logic [SW-1:0]   channel_q;       // of the next value of the stream
   logic [COLW-1:0] column_q;        // and its column: as many pixels of its row have arrived
   logic [COLW-1:0] freed_columns;   // first columns of the oldest row that are no longer needed
-  logic [NW-1:0]   held_q, held_d;  // rows written and not yet freed
+  logic [NW-1:0]   held_q, held_kept;  // rows written and not yet freed
   logic [NW-1:0]   freed;           // rows freed in this cycle
 
   assign write         = in_valid_i && in_ready_o;
   assign pixel_written = write && last_value_q;
   assign row_written   = pixel_written && last_column_q;
-  assign held_d        = held_q + NW'(row_written) - freed;
+  assign held_kept     = held_q - freed;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -82,11 +82,11 @@ module penni_columns #(
         column_q      <= last_column_q ? '0 : column_q + 1'b1;
         last_column_q <= W == 1 || 32'(column_q) == W - 2;
       end
-      held_q <= held_d;
+      held_q <= held_kept + NW'(row_written);
       // Where all ROWS rows are held, the oldest makes room column by column.
-      in_ready_o <= held_d != NW'(ROWS)
-                    || (row_written ? freed_columns != '0
-                        : pixel_written ? 32'(column_q) + 1 < 32'(freed_columns) : column_q < freed_columns);
+      if (row_written) in_ready_o <= held_kept != NW'(ROWS - 1) || freed_columns != '0;
+      else if (held_kept != NW'(ROWS)) in_ready_o <= 1'b1;
+      else in_ready_o <= pixel_written ? 32'(column_q) + 1 < 32'(freed_columns) : column_q < freed_columns;
     end
   end
 
