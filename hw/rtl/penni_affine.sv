@@ -2,8 +2,8 @@
 /// sums of two maps.
 ///
 /// One beat per cycle; latency 5. With SKIP a beat is taken from both inputs in the same cycle, so that the ready of
-/// each depends on the valid of the other one and on out_ready_i. out_valid_o and out_data_o are registered; everything
-/// stalls while the output waits.
+/// each depends on the valid of the other one. out_valid_o and out_data_o are registered; everything stalls while two
+/// values wait at the output.
 ///
 /// Requant word, for each channel: {bias with its rounding half, multiplier}, the multiplier (signed) lowest.
 module penni_affine #(
@@ -40,8 +40,7 @@ module penni_affine #(
 );
   localparam int unsigned CAW = (C > 1) ? $clog2(C) : 1;
 
-  logic en, take;
-  assign en           = !out_valid_o || out_ready_i;
+  logic en, take;  // en: a register, of the FIFO at the end
   assign take         = in_valid_i && (!SKIP || skip_valid_i);
   assign in_ready_o   = en && (!SKIP || skip_valid_i);
   assign skip_ready_o = SKIP && en && in_valid_i;
@@ -56,12 +55,10 @@ module penni_affine #(
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      valid_q     <= '0;
-      out_valid_o <= 1'b0;
-      channel_q   <= '0;
+      valid_q   <= '0;
+      channel_q <= '0;
     end else if (en) begin
-      valid_q     <= {valid_q[2:0], take};
-      out_valid_o <= valid_q[3];
+      valid_q <= {valid_q[2:0], take};
       if (take) channel_q <= (channel_q == CAW'(C - 1)) ? '0 : channel_q + 1'b1;
     end
   end
@@ -87,7 +84,6 @@ module penni_affine #(
       bias_s2_q       <= constants_s1[MW+:BW];
       product_s3_q    <= x_s2_q * multiplier_s2_q;
       total_s4_q      <= TOTALW'(product_s3_q) + addend_s3;
-      out_data_o      <= y;
     end
   end
 
@@ -105,5 +101,11 @@ module penni_affine #(
       .IW(TOTALW), .SHIFT(SHIFT), .OW(YW), .O_SIGNED(Y_SIGNED)
   ) u_sat (
       .in_i(total_s4_q), .out_o(y)
+  );
+  penni_fifo #(
+      .WIDTH(YW), .DEPTH(2)
+  ) u_results (
+      .clk_i, .rst_ni, .in_valid_i(valid_q[3]), .in_ready_o(en), .in_data_i(y),
+      .out_valid_o, .out_ready_i, .out_data_o
   );
 endmodule

@@ -6,7 +6,8 @@
 /// each basis: all D, or with MASKED those whose bits in the channel's word of USED_FILE are set; the others leave a cycle
 /// free. Cycles: one per group, plus one per column read for each channel of the group, D at least; a short last group
 /// repeats its last window. First word LATENCY + 5 cycles after the last column of the group's first channel. in_ready_o,
-/// out_valid_o and out_data_o are registered; the whole pipeline behind the row buffers stalls while the output waits.
+/// out_valid_o and out_data_o are registered. The pipeline behind the row buffers stalls while two words wait at the
+/// output: its enable is a register, so that out_ready_i reaches the two words' registers only.
 module penni_basis_conv #(
     parameter int unsigned H = 8,
     parameter int unsigned W = 8,
@@ -49,7 +50,6 @@ module penni_basis_conv #(
     input  logic [D*ZW-1:0]   z_i
 );
   logic en;
-  assign en   = !out_valid_o || out_ready_i;
   assign en_o = en;
 
   logic            read_s1, take_s1, last_s1;
@@ -132,9 +132,10 @@ module penni_basis_conv #(
     for (int unsigned b = 0; b < D; b++) word |= gathered[b*Q*ZW+:Q*ZW] & {Q*ZW{word_done_q[b]}};
   end
 
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) out_valid_o <= 1'b0;
-    else if (en) out_valid_o <= |word_done_q;
-  end
-  always_ff @(posedge clk_i) if (en) out_data_o <= word;
+  penni_fifo #(
+      .WIDTH(Q * ZW), .DEPTH(2)
+  ) u_words (
+      .clk_i, .rst_ni, .in_valid_i(|word_done_q), .in_ready_o(en), .in_data_i(word),
+      .out_valid_o, .out_ready_i, .out_data_o
+  );
 endmodule

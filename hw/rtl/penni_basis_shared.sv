@@ -9,8 +9,8 @@
 /// In: one value per beat, NHWC. Out: one word of Q values for each group of Q output pixels, each of the KEPT channels,
 /// each basis: all D, or with MASKED those whose bits in the channel's word of USED_FILE are set. Cycles: one per group,
 /// plus one per column read for each word of the group; a short last group repeats its last value. A word follows
-/// (KH - 1)*PER_ROW + 7 cycles after its last column was read. in_ready_o, out_valid_o and out_data_o are registered;
-/// everything behind the row buffer stalls while the output waits.
+/// (KH - 1)*PER_ROW + 7 cycles after its last column was read. in_ready_o, out_valid_o and out_data_o are registered.
+/// Everything behind the row buffer stalls where the next word's first value finds the output still waiting.
 ///
 /// Words of COEFS_FILE: KH*PER_ROW values, row by row, the first lowest; at the basis, or with PER_ROW = 1 at {basis,
 /// column}.
@@ -64,8 +64,7 @@ module penni_basis_shared #(
   localparam int unsigned LAST = (KH - 1) * PER_ROW + 3;         // a window's sum is complete LAST + 2 stages behind its read
   localparam logic signed [ACCW-1:0] HALF = (SHIFT == 0) ? '0 : ACCW'(1) << (SHIFT - 1);
 
-  logic en;
-  assign en = !out_valid_o || out_ready_i;
+  logic en;  // of registers only: out_ready_i is not on its path
 
   // ---- s1: columns --------------------------------------------------------------------------------------------------
   logic             read_s1, take_s1, last_s1;
@@ -191,9 +190,11 @@ module penni_basis_shared #(
   );
 
   // ---- Gather: Q neighbouring pixels in the output register itself --------------------------------------------------
+  // A word has KW cycles or more, KW - 1 without a value of the next one: a reader that takes it at once stalls nothing.
+  assign en = !(done_q && out_valid_o);
   always_ff @(posedge clk_i) begin
     if (!rst_ni) out_valid_o <= 1'b0;
-    else if (en) out_valid_o <= word_done_q;
+    else out_valid_o <= out_valid_o ? !out_ready_i : word_done_q;
   end
   if (Q == 1) begin : gen_single
     always_ff @(posedge clk_i) if (en && done_q) out_data_o <= z;

@@ -1,6 +1,6 @@
 /// Row buffer of a map, and the columns of KH values that windows over it are made of.
 ///
-/// In: one value per beat, NHWC; in_ready_o depends on registers only. Out, while en_i: in the order of penni_basis_walker, with
+/// In: one value per beat, NHWC; in_ready_o is a register, and a value is written a cycle after it was taken. Out, while en_i: in the order of penni_basis_walker, with
 /// read_o a column of column_o, KH values from the top down, the first in the lowest bits; with take_o the window is
 /// complete with this column (or, without read_o, stays as it is), and last_o says that it is its unit's last. With
 /// PAIRS basis_o is the column's basis. Values outside the map are 0 (PAD_ZERO) or the channel's word of PAD_FILE.
@@ -53,52 +53,85 @@ module penni_columns #(
   // ---- Row buffer and its writer ------------------------------------------------------------------------------------
   localparam int unsigned SW = (C > 1) ? $clog2(C) : 1;
   localparam int unsigned COLW = $clog2(W + 1);
-  logic            write, store, pixel_written, row_written, read;
+  logic            write, pixel_written, row_written, last_value_q, last_column_q, read;
   logic [SW-1:0]   channel_q;       // of the next value of the stream
-  logic [COLW-1:0] column_q, column_d;  // and its column: as many pixels of its row have arrived
+  logic [COLW-1:0] column_q;        // and its column: as many pixels of its row have arrived
   logic [COLW-1:0] freed_columns;   // first columns of the oldest row that are no longer needed
-  logic [AW-1:0]   write_address_q, read_address;
-  logic [ROWS-1:0] write_bank_q;  // one-hot
-  logic [NW-1:0]   held_q;        // rows written and not yet freed
-  logic [NW-1:0]   freed;         // rows freed in this cycle
-  logic [ROWS*XW-1:0] words;
+  logic [NW-1:0]   held_q, held_kept;  // rows written and not yet freed
+  logic [NW-1:0]   freed;           // rows freed in this cycle
 
-  // Where all ROWS rows are held, the oldest makes room column by column.
-  assign in_ready_o    = held_q != NW'(ROWS) || column_q < freed_columns;
   assign write         = in_valid_i && in_ready_o;
-  assign pixel_written = write && channel_q == SW'(C - 1);
-  assign row_written   = pixel_written && column_q == COLW'(W - 1);
-  assign column_d      = row_written ? '0 : column_q + COLW'(pixel_written);
-
-  if (KEPT == C) begin : gen_all
-    assign store = write;
-  end else begin : gen_some
-    logic mem[C];
-    initial $readmemh(KEPT_FILE, mem);
-    assign store = write && mem[channel_q];
-  end
+  assign pixel_written = write && last_value_q;
+  assign row_written   = pixel_written && last_column_q;
+  assign held_kept     = held_q - freed;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      channel_q       <= '0;
-      column_q        <= '0;
+      channel_q     <= '0;
+      column_q      <= '0;
+      last_value_q  <= C == 1;
+      last_column_q <= W == 1;
+      held_q        <= '0;
+      in_ready_o    <= 1'b1;
+    end else begin
+      if (write) begin
+        channel_q    <= last_value_q ? '0 : channel_q + 1'b1;
+        last_value_q <= C == 1 || 32'(channel_q) == C - 2;
+      end
+      if (pixel_written) begin
+        column_q      <= last_column_q ? '0 : column_q + 1'b1;
+        last_column_q <= W == 1 || 32'(column_q) == W - 2;
+      end
+      held_q <= held_kept + NW'(row_written);
+      // Where all ROWS rows are held, the oldest makes room column by column.
+      if (row_written) in_ready_o <= held_kept != NW'(ROWS - 1) || freed_columns != '0;
+      else if (held_kept != NW'(ROWS)) in_ready_o <= 1'b1;
+      else in_ready_o <= pixel_written ? 32'(column_q) + 1 < 32'(freed_columns) : column_q < freed_columns;
+    end
+  end
+
+  // A value is written a cycle after it was taken.
+  logic            write_q, store, row_written_q;
+  logic [XW-1:0]   data_q;
+  logic [AW-1:0]   write_address_q, read_address;
+  logic [ROWS-1:0] write_bank_q;  // one-hot
+  logic [ROWS*XW-1:0] words;
+
+  if (KEPT == C) begin : gen_all
+    assign store = write_q;
+  end else begin : gen_some
+    logic kept;
+    penni_rom #(
+        .WIDTH(1), .DEPTH(C), .AW(SW), .FILE(KEPT_FILE)
+    ) u_kept (
+        .clk_i, .re_i(1'b1), .raddr_i(channel_q), .rdata_o(kept)
+    );
+    assign store = write_q && kept;
+  end
+
+  always_ff @(posedge clk_i) begin
+    data_q <= in_data_i;
+    if (!rst_ni) begin
+      write_q         <= 1'b0;
+      row_written_q   <= 1'b0;
       write_address_q <= '0;
       write_bank_q    <= ROWS'(1);
-      held_q          <= '0;
     end else begin
-      if (write) channel_q <= pixel_written ? '0 : channel_q + 1'b1;
-      column_q <= column_d;
-      if (row_written) write_address_q <= '0;
-      else if (store) write_address_q <= write_address_q + 1'b1;
-      if (row_written) write_bank_q <= {write_bank_q[ROWS-2:0], write_bank_q[ROWS-1]};
-      held_q <= held_q + NW'(row_written) - freed;
+      write_q       <= write;
+      row_written_q <= row_written;
+      if (row_written_q) begin
+        write_address_q <= '0;
+        write_bank_q    <= {write_bank_q[ROWS-2:0], write_bank_q[ROWS-1]};
+      end else if (store) begin
+        write_address_q <= write_address_q + 1'b1;
+      end
     end
   end
 
   penni_ram #(
       .WIDTH(XW), .LANES(ROWS), .DEPTH(WORDS), .AW(AW), .BLOCK(BLOCK)
   ) u_rows (
-      .clk_i, .we_i(write_bank_q & {ROWS{store}}), .waddr_i(write_address_q), .wdata_i({ROWS{in_data_i}}),
+      .clk_i, .we_i(write_bank_q & {ROWS{store}}), .waddr_i(write_address_q), .wdata_i({ROWS{data_q}}),
       .re_i(en_i && read), .raddr_i(read_address), .rdata_o(words)
   );
 
@@ -114,7 +147,7 @@ module penni_columns #(
       .PAD_TOP(PAD_TOP), .PAD_LEFT(PAD_LEFT), .D(D), .Q(Q), .ROWS(ROWS), .AW(AW), .BW(BW), .NW(NW), .CW(CW),
       .COLW(COLW), .DW(DW), .PAIRS(PAIRS), .AGAIN(AGAIN), .MASKED(MASKED), .USED_FILE(USED_FILE)
   ) u_walker (
-      .clk_i, .rst_ni, .en_i, .row_written_i(row_written), .arrived_columns_i(column_d), .freed_o(freed),
+      .clk_i, .rst_ni, .en_i, .row_written_i(row_written), .columns_i(column_q), .freed_o(freed),
       .freed_columns_o(freed_columns),
       .read_o(read), .address_o(read_address), .channel_o(channel), .basis_o(basis),
       .column_inside_o(column_inside), .row_inside_o(row_inside),

@@ -5,7 +5,7 @@
 ///
 /// In and out: one value per beat, NHWC. Cycles: 1 + KW*C per output pixel, at least one per value read. The output
 /// follows KH + 8 cycles after its window's last column was read. in_ready_o, out_valid_o and out_data_o are registered;
-/// everything behind the row buffer stalls while the output waits.
+/// everything behind the row buffer stalls while two values wait at the output.
 ///
 /// Coefficient word, for each channel and column: KH values from the top down, the first lowest. Requant word, for each
 /// channel: {bias with its rounding half, multiplier}, the multiplier lowest.
@@ -52,8 +52,7 @@ module penni_depthwise_conv #(
   localparam int unsigned CAW = (C > 1) ? $clog2(C) : 1;
   localparam int unsigned AAW = (C * KW > 1) ? $clog2(C * KW) : 1;
 
-  logic en;
-  assign en = !out_valid_o || out_ready_i;
+  logic en;  // a register, of the FIFO at the end
 
   // ---- Columns, one pixel after the other ---------------------------------------------------------------------------
   logic            read_s1, take_s1, unused_last, unused_basis;
@@ -173,20 +172,14 @@ module penni_depthwise_conv #(
   assign multiplier = {1'b0, constants[MW-1:0]};
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      valid_out_q <= '0;
-      out_valid_o <= 1'b0;
-    end else if (en) begin
-      valid_out_q <= {valid_out_q[0], done_q};
-      out_valid_o <= valid_out_q[1];
-    end
+    if (!rst_ni) valid_out_q <= '0;
+    else if (en) valid_out_q <= {valid_out_q[0], done_q};
   end
   always_ff @(posedge clk_i) begin
     if (en) begin
-      scaled_q   <= acc_q * multiplier;
-      bias_q     <= constants[MW+:BW];
-      total_q    <= TOTALW'(scaled_q) + TOTALW'(bias_q);
-      out_data_o <= y;
+      scaled_q <= acc_q * multiplier;
+      bias_q   <= constants[MW+:BW];
+      total_q  <= TOTALW'(scaled_q) + TOTALW'(bias_q);
     end
   end
 
@@ -194,5 +187,11 @@ module penni_depthwise_conv #(
       .IW(TOTALW), .SHIFT(SHIFT), .OW(YW), .O_SIGNED(Y_SIGNED)
   ) u_sat (
       .in_i(total_q), .out_o(y)
+  );
+  penni_fifo #(
+      .WIDTH(YW), .DEPTH(2)
+  ) u_results (
+      .clk_i, .rst_ni, .in_valid_i(valid_out_q[1]), .in_ready_o(en), .in_data_i(y),
+      .out_valid_o, .out_ready_i, .out_data_o
   );
 endmodule

@@ -1,7 +1,7 @@
 /// One program lane: Q multiply-accumulators that share a coefficient; acc[q] += coef * z[q], accumulated across rows.
 ///
 /// valid_i comes with an entry {coefficient, where, last}. STEPW 0: `where` is the z address. Else it is the step to it
-/// from the address before, and the address is there one cycle later (FETCH = 1). Without ROW_BIT the largest step goes
+/// from the address before, and the address is there two cycles later (FETCH = 2). Without ROW_BIT the largest step goes
 /// to address 0 and begins a row. The z word arrives one cycle after its address, the product 2 cycles later (PRODUCT;
 /// 3 with pairs), the sums with it one cycle after that. At a row's end the sums are written as one word to the sum
 /// memory, in the order in which the rows end. A cycle without valid_i clears the sums.
@@ -56,18 +56,29 @@ module penni_mac_lane #(
     assign fetch_last   = last_i;
     assign fetch_coef   = coef_i;
   end else begin : gen_step
+    // The entry passes through a register: that of a block RAM's output.
+    logic [STEPW-1:0]     step_q;
+    logic                 step_valid_q, step_last_q, step_longest_q;
+    logic signed [CW-1:0] step_coef_q;
     logic [ADDRW-1:0]     address_q;
     logic                 valid_q, begins_q, last_q, begins;
     logic signed [CW-1:0] coef_q;
-    assign begins = ROW_BIT ? last_q : where_i == '1;  // the row of this entry
+    assign begins = ROW_BIT ? last_q : step_longest_q;  // the row of this entry
     always_ff @(posedge clk_i) begin
-      valid_q  <= rst_ni && valid_i;
-      begins_q <= !ROW_BIT && valid_i && begins;
-      last_q   <= valid_i && last_i;
-      coef_q   <= coef_i;
-      if (!valid_i) address_q <= '0;
-      else if (ROW_BIT) address_q <= (begins ? '0 : address_q) + ADDRW'(where_i);
-      else address_q <= begins ? '0 : address_q + ADDRW'(where_i);
+      step_q         <= where_i;
+      step_valid_q   <= rst_ni && valid_i;
+      step_last_q    <= last_i;
+      step_longest_q <= where_i == '1;
+      step_coef_q    <= coef_i;
+    end
+    always_ff @(posedge clk_i) begin
+      valid_q  <= rst_ni && step_valid_q;
+      begins_q <= !ROW_BIT && step_valid_q && begins;
+      last_q   <= step_valid_q && step_last_q;
+      coef_q   <= step_coef_q;
+      if (!step_valid_q) address_q <= '0;
+      else if (ROW_BIT) address_q <= (begins ? '0 : address_q) + ADDRW'(step_q);
+      else address_q <= begins ? '0 : address_q + ADDRW'(step_q);
     end
     assign z_address_o  = address_q;
     assign fetch_valid  = valid_q;

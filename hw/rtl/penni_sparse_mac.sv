@@ -64,7 +64,7 @@ module penni_sparse_mac #(
   localparam int unsigned LAST_Q = PIXELS - (GROUPS - 1) * Q;  // pixels of a frame's last group
   localparam int unsigned WHEREW = (STEPW == 0) ? ADDRW : STEPW;  // an address, or a step to it
   localparam int unsigned ENTRYW = CW + WHEREW + (ROW_BIT ? 1 : 0);
-  localparam int unsigned FETCH = (STEPW == 0) ? 0 : 1;  // cycles from an entry to its address
+  localparam int unsigned FETCH = (STEPW == 0) ? 0 : 2;  // cycles from an entry to its address
   localparam bit PAIRS = PAIR_SHIFT != 0;
   localparam int unsigned SUMS = FETCH + (PAIRS ? 5 : 4);  // cycles from an entry to its sums
   localparam int unsigned UNITS = PAIRS ? Q / 2 : Q;  // accumulators of a lane
@@ -79,19 +79,20 @@ module penni_sparse_mac #(
   logic [ADDRW-1:0]   load_address_q;
   logic [Z_LANES-1:0] z_we;
   logic [Q*ZW-1:0]    z_wdata;
-  logic               load, word_end, group_loaded;
+  logic               load, word_end_q, group_loaded;
 
   assign in_ready_o   = !z_used_q[load_half_q];
   assign load         = in_valid_i && in_ready_o;
-  assign word_end     = load_address_q == ADDRW'(DEPTH - 1);
   assign z_written    = load && group_loaded;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       load_address_q <= '0;
+      word_end_q     <= DEPTH == 1;
       load_half_q    <= 1'b0;
     end else if (load) begin
-      load_address_q <= word_end ? '0 : load_address_q + 1'b1;
+      load_address_q <= word_end_q ? '0 : load_address_q + 1'b1;
+      word_end_q     <= DEPTH == 1 || 32'(load_address_q) == DEPTH - 2;
       if (group_loaded) load_half_q <= Z_HALVES && !load_half_q;
     end
   end
@@ -99,16 +100,16 @@ module penni_sparse_mac #(
   if (TILED) begin : gen_tiles
     assign z_we         = load;
     assign z_wdata      = in_data_i;
-    assign group_loaded = word_end;
+    assign group_loaded = word_end_q;
   end else begin : gen_map
     logic [Q-1:0] lane_q;  // one-hot: the pixel of the group that is being loaded
     logic         last_pixel;
     assign z_we         = lane_q & {Q{load}};
     assign z_wdata      = {Q{in_data_i}};
-    assign group_loaded = word_end && last_pixel;
+    assign group_loaded = word_end_q && last_pixel;
     always_ff @(posedge clk_i) begin
       if (!rst_ni) lane_q <= Q'(1);
-      else if (load && word_end) lane_q <= last_pixel ? Q'(1) : lane_q << 1;
+      else if (load && word_end_q) lane_q <= last_pixel ? Q'(1) : lane_q << 1;
     end
     if (LAST_Q == Q) begin : gen_whole
       assign last_pixel = lane_q[Q-1];
@@ -122,28 +123,33 @@ module penni_sparse_mac #(
   end
 
   // ---- Walk the program ---------------------------------------------------------------------------------------------
-  logic           run_q, sum_half_q, start, program_end, drain_released;
+  logic           run_q, last_word_q, sum_half_q, start, program_end, drain_released;
   logic [PCW-1:0] counter_q;
   logic [1:0]     sum_used_q, sum_full_q;  // used: since its program started; full: ready to drain
   logic           drain_release_half;
 
   assign start       = !run_q && z_full_q[z_half_q] && !sum_used_q[sum_half_q];
-  assign program_end = run_q && counter_q == PCW'(LEN - 1);
+  assign program_end = run_q && last_word_q;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      run_q      <= 1'b0;
-      counter_q  <= '0;
-      z_half_q   <= 1'b0;
-      sum_half_q <= 1'b0;
+      run_q       <= 1'b0;
+      counter_q   <= '0;
+      last_word_q <= LEN == 1;
+      z_half_q    <= 1'b0;
+      sum_half_q  <= 1'b0;
     end else begin
       if (start) run_q <= 1'b1;
-      if (run_q) counter_q <= counter_q + 1'b1;
+      if (run_q) begin
+        counter_q   <= counter_q + 1'b1;
+        last_word_q <= 32'(counter_q) == LEN - 2;
+      end
       if (program_end) begin
-        run_q      <= 1'b0;
-        counter_q  <= '0;
-        z_half_q   <= Z_HALVES && !z_half_q;
-        sum_half_q <= SUM_HALVES && !sum_half_q;
+        run_q       <= 1'b0;
+        counter_q   <= '0;
+        last_word_q <= LEN == 1;
+        z_half_q    <= Z_HALVES && !z_half_q;
+        sum_half_q  <= SUM_HALVES && !sum_half_q;
       end
     end
   end

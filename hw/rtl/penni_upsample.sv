@@ -49,37 +49,39 @@ module penni_upsample #(
   logic [CW-1:0] channel_q;
   logic [PW-1:0] column_q;
   logic [FW-1:0] copy_q, row_copy_q;
-  logic          last_channel, last_copy, last_column, last_row_copy, en;
+  logic          last_channel_q, last_copy, last_column_q, last_row_copy, en;
 
   assign en            = !out_valid_o || out_ready_i;
   assign step          = en && rows_q != 2'd0;
-  assign last_channel  = channel_q == CW'(C - 1);
   assign last_copy     = copy_q == FW'(FACTOR - 1);
-  assign last_column   = column_q == PW'(W - 1);
   assign last_row_copy = row_copy_q == FW'(FACTOR - 1);
-  assign row_read      = step && last_channel && last_copy && last_column && last_row_copy;
+  assign row_read      = step && last_channel_q && last_copy && last_column_q && last_row_copy;
 
   always_comb begin
     read_d = (read_q == AW'(2 * ROW - 1)) ? '0 : read_q + 1'b1;
-    if (last_channel && !last_copy) read_d = read_q - AW'(C - 1);
-    else if (last_channel && last_column && !last_row_copy) read_d = read_q - AW'(ROW - 1);
+    if (last_channel_q && !last_copy) read_d = read_q - AW'(C - 1);
+    else if (last_channel_q && last_column_q && !last_row_copy) read_d = read_q - AW'(ROW - 1);
   end
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      read_q     <= '0;
-      channel_q  <= '0;
-      copy_q     <= '0;
-      column_q   <= '0;
-      row_copy_q <= '0;
+      read_q         <= '0;
+      channel_q      <= '0;
+      copy_q         <= '0;
+      column_q       <= '0;
+      row_copy_q     <= '0;
+      last_channel_q <= C == 1;
+      last_column_q  <= W == 1;
     end else if (step) begin
-      read_q    <= read_d;
-      channel_q <= last_channel ? '0 : channel_q + 1'b1;
-      if (last_channel) begin
+      read_q         <= read_d;
+      channel_q      <= last_channel_q ? '0 : channel_q + 1'b1;
+      last_channel_q <= C == 1 || 32'(channel_q) == C - 2;
+      if (last_channel_q) begin
         copy_q <= last_copy ? '0 : copy_q + 1'b1;
         if (last_copy) begin
-          column_q <= last_column ? '0 : column_q + 1'b1;
-          if (last_column) row_copy_q <= last_row_copy ? '0 : row_copy_q + 1'b1;
+          column_q      <= last_column_q ? '0 : column_q + 1'b1;
+          last_column_q <= W == 1 || 32'(column_q) == W - 2;
+          if (last_column_q) row_copy_q <= last_row_copy ? '0 : row_copy_q + 1'b1;
         end
       end
     end

@@ -5,7 +5,8 @@
 /// column's last KH-1 row results the result down the column. For maxima it is not these values that are kept but the
 /// maxima of the last 1, 2, ... of them. Positions beyond the map (COLUMNS > W, ROWS > H) are
 /// walked without input. Beats: pixels in raster order, channels within a pixel; one walked value per cycle; an output
-/// leaves 3 cycles after its last value. Outputs are registered; in_ready_o depends on out_ready_i.
+/// leaves 3 cycles after its last value. Outputs are registered; in_ready_o depends on registers only:
+/// two outputs wait for their reader before the walk does.
 module penni_window_pool #(
     parameter int unsigned H = 4,
     parameter int unsigned W = 4,
@@ -52,13 +53,13 @@ module penni_window_pool #(
   localparam logic [XW-1:0] OUTSIDE = {X_SIGNED && !SUM, {(XW - 1) {1'b0}}};
 
   logic en, step, real_x;
-  assign en = !out_valid_o || out_ready_i;
 
   // Stage 0: the position of the walk.
   logic [CW-1:0] channel_q;
   logic [PW-1:0] column_q;
   logic [LW-1:0] row_q;
   logic          last_channel_q, last_column_q;
+  logic          column_real_q, row_real_q;  // within the map
   logic [FWW-1:0] column_due_q;  // 0: a window ends here
   logic [FHW-1:0] row_due_q;     // likewise
   logic [VW-1:0] v_address_q;
@@ -74,7 +75,7 @@ module penni_window_pool #(
   assign last_row     = row_q == LW'(ROWS - 1);
   assign column_ends  = column_due_q == '0 && column_count_q != ($clog2(WO + 1))'(WO);
   assign row_ends     = row_due_q == '0 && row_count_q != ($clog2(HO + 1))'(HO);
-  assign real_x       = column_q < PW'(W) && row_q < LW'(H);
+  assign real_x       = column_real_q && row_real_q;
   assign step         = en && (!real_x || in_valid_i);
   assign in_ready_o   = en && real_x;
 
@@ -84,6 +85,8 @@ module penni_window_pool #(
       column_q       <= '0;
       last_channel_q <= C == 1;
       last_column_q  <= COLUMNS == 1;
+      column_real_q  <= 1'b1;
+      row_real_q     <= 1'b1;
       row_q          <= '0;
       column_due_q   <= FWW'(FIRST_W);
       row_due_q      <= FHW'(FIRST_H);
@@ -97,6 +100,7 @@ module penni_window_pool #(
       if (last_channel) begin
         column_q      <= column_q + 1'b1;
         last_column_q <= COLUMNS == 1 || column_q == PW'(COLUMNS - 2);
+        column_real_q <= last_column || 32'(column_q) < W - 1;
         column_due_q <= (column_due_q == '0) ? FWW'(STRIDE_W - 1) : column_due_q - 1'b1;
         if (column_ends) column_count_q <= column_count_q + 1'b1;
         if (last_column) begin
@@ -105,6 +109,7 @@ module penni_window_pool #(
           column_due_q   <= FWW'(FIRST_W);
           column_count_q <= '0;
           row_q          <= last_row ? '0 : row_q + 1'b1;
+          row_real_q     <= last_row || 32'(row_q) < H - 1;
           row_due_q      <= (row_due_q == '0) ? FHW'(STRIDE_H - 1) : row_due_q - 1'b1;
           if (row_ends) row_count_q <= row_count_q + 1'b1;
           if (last_row) begin
@@ -151,13 +156,8 @@ module penni_window_pool #(
   logic [NH*RW-1:0] v_before, v_after;
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      valid_s2_q  <= 1'b0;
-      out_valid_o <= 1'b0;
-    end else if (en) begin
-      valid_s2_q  <= valid_s1_q && column_ends_s1_q;
-      out_valid_o <= valid_s2_q && row_ends_s2_q;
-    end
+    if (!rst_ni) valid_s2_q <= 1'b0;
+    else if (en) valid_s2_q <= valid_s1_q && column_ends_s1_q;
   end
   always_ff @(posedge clk_i) begin
     if (en) begin
@@ -165,9 +165,15 @@ module penni_window_pool #(
       row_ends_s2_q  <= row_ends_s1_q;
       v_address_s2_q <= v_address_s1_q;
       v_known_s2_q   <= v_known_s1_q;
-      out_data_o     <= window_y;
     end
   end
+
+  penni_fifo #(
+      .WIDTH(YW), .DEPTH(2)
+  ) u_results (
+      .clk_i, .rst_ni, .in_valid_i(valid_s2_q && row_ends_s2_q), .in_ready_o(en), .in_data_i(window_y),
+      .out_valid_o, .out_ready_i, .out_data_o
+  );
 
   if (KW == 1) begin : gen_column
     assign h_before = '0;

@@ -17,7 +17,7 @@ from ...store import stored
 from ..fixed import QType, smallest_qtype
 
 FORMAT = 1  # of what is kept on disk, and of how it is made: to be counted up where either changes
-ADDERS_PER_STAGE = 2  # adders in a row between two registers: 2 carry chains close 100 MHz on -1 parts with room
+ADDERS_PER_STAGE = 1  # adders in a row between two registers: two of them take 5.9 ns on -1 parts (bench/timing.py)
 
 
 @dataclass(frozen=True)

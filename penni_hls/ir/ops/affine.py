@@ -96,9 +96,9 @@ class Affine(Operator):
         without a skip connection on nine maps of 3 to 200 channels; the bias is added in the DSP of K, if any."""
         c, width, y_bits = self.x.shape[2], SIGNED_MULTIPLIER.bits + self._bias_bits(), self.requant.out.bits
         wide = [spec.qtype.bits > 24 for spec in self.in_specs]
-        registers = 5 + address_bits(c) + y_bits + (0 if self.skip else self._bias_bits())
+        registers = 6 + address_bits(c) + 2 * y_bits + (0 if self.skip else self._bias_bits())
         logic = Resources(
-            lut=1.2 * y_bits + 2 + self.total_type.bits * sum(wide), ff=registers, dsp=len(wide) + sum(wide)
+            lut=2.2 * y_bits + 2 + self.total_type.bits * sum(wide), ff=registers, dsp=len(wide) + sum(wide)
         )
         if folding.requant == BLOCK:
             return logic + rom_cost(c, width, BLOCK)

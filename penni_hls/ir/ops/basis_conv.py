@@ -220,12 +220,13 @@ class BasisConv(Operator):
         return memories + (self._shared_cost(folding) if folding.multipliers else self._graph_cost(folding))
 
     def _graph_cost(self, folding: BasisConvFolding) -> Resources:
-        """Adders cost a LUT a bit; gathering costs q*d values in registers; the rest was fitted to yosys (docs/benchmarks)."""
+        """Adders cost a LUT a bit; gathering costs q*d values in registers, and two words wait at the output; the rest was
+        fitted to yosys (docs/benchmarks)."""
         x_bits, z_bits, d, (kh, kw) = self.x.qtype.bits, self.z_type.bits, len(self.bases), self.window.kernel
         word, graph = folding.q * z_bits, self.graph.graph
         pad = 0 if not self.pad_value.any() else kh * x_bits  # else the registers' reset does it
-        lut = 0.7 * graph.adder_bits + d * (2 * z_bits + 9) + 0.9 * word * math.ceil((d - 1) / 4) + 280 + pad
-        ff = 0.78 * graph.register_bits + 1.17 * d * word + kh * kw * x_bits + 260
+        lut = 0.7 * graph.adder_bits + d * (2 * z_bits + 9) + word * (math.ceil((d - 1) / 4) + 1 + (d > 1)) + 315 + pad
+        ff = 0.82 * graph.register_bits + (1.17 * d + 1) * word + kh * kw * x_bits + 345
         return Resources(lut=lut, ff=ff)
 
     def _shared_cost(self, folding: BasisConvFolding) -> Resources:
@@ -235,8 +236,8 @@ class BasisConv(Operator):
         pad = 0 if not self.pad_value.any() else kh * self.x.qtype.bits
         dropped = 2 * address_bits(c) * (len(self.channels) < c)
         constants = 2.2 * d * self.scaled.type.bits
-        lut = (102 if columns else 72) + 16 * kh + 5 * address_bits(len(self.channels)) + constants + pad + dropped
-        ff = folding.q * self.z_type.bits + (180 + 8 * d if columns else 160 + 18 * d)
+        lut = (122 if columns else 92) + 16 * kh + 5 * address_bits(len(self.channels)) + constants + pad + dropped
+        ff = folding.q * self.z_type.bits + (235 + 8 * d if columns else 215 + 18 * d)
         return Resources(lut=lut, ff=ff, dsp=folding.multipliers)
 
     def parameters(self, folding: BasisConvFolding) -> dict[str, int]:  # type: ignore[override]

@@ -147,7 +147,7 @@ class DepthwiseConv(Operator):
         coefs, constants = kh * self.coef_type.bits, MULTIPLIER.bits + self._bias_bits()
         read = coefs * (folding.coefs != BLOCK) + constants * (folding.requant != BLOCK)
         dsp = kh + (1 if self.acc_type.bits <= 25 else 2)
-        logic = Resources(lut=7 * kh * x_bits - 10, ff=95 + 2.9 * kh * x_bits + read, dsp=dsp)
+        logic = Resources(lut=7 * kh * x_bits + 20, ff=160 + 2.9 * kh * x_bits + read, dsp=dsp)
         memories = rom_cost(c * kw, coefs, folding.coefs) + rom_cost(c, constants, folding.requant)
         return logic + memories + ram_cost(w * c, self.rows * x_bits, folding.rows)
 

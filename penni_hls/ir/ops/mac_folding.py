@@ -52,7 +52,7 @@ class SparseMacFolding(Folding):
     @property
     def fetch(self) -> int:
         """Cycles from a program word to its addresses."""
-        return int(self.step_bits > 0)
+        return 2 * (self.step_bits > 0)
 
     @property
     def z_release(self) -> int:

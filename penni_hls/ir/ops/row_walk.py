@@ -10,6 +10,7 @@ from ..windows import Window
 from .timing import Stage, Step, Timing
 
 GROUP_OVERHEAD = 1  # cycles before a group's first column
+ARRIVAL, RELEASE = 2, 1  # cycles until a group knows of a pixel, and until a freed one can be overwritten
 GRAIN = 128  # parts of a frame that are steps of their own
 
 
@@ -121,11 +122,11 @@ class RowWalk:
 
     def _written(self, pixels: int) -> Step:
         values = pixels * self.x[2]
-        return Step(values, (("in", values),), needs=(("room", pixels),), posts=(("pixel", pixels, 0),))
+        return Step(values, (("in", values),), needs=(("room", pixels),), posts=(("pixel", pixels, ARRIVAL),))
 
     @staticmethod
     def _freed(pixels: int) -> tuple[tuple[str, int, int], ...]:
-        return (("room", pixels, 0),) if pixels > 0 else ()
+        return (("room", pixels, RELEASE),) if pixels > 0 else ()
 
     def in_turn(self, latency: int, whole_rows: bool = False) -> Timing:
         """Of the C++: a loop whose steps walk and, as long as there is room, read a value each. The words of a unit
