@@ -116,6 +116,8 @@ def _solve(
 
     stretch: the budget may be exceeded, all of it by the same factor, which is minimised. Raises _Unknown.
     """
+    present = np.any([cost.any(0) for cost in costs], axis=0) | (budget > 0)  # what a device lacks, nothing uses
+    costs, budget = [cost[:, present] for cost in costs], budget[present]
     if not stretch and (budget <= 0).any():
         return None
     shares = [cost / budget for cost in costs]

@@ -36,13 +36,14 @@ def best_copies(graph: Graph[Operator], board: Board, fps: float | None = None) 
     best, value = 1, float("inf")
     for count in range(1, MOST + 1):
         network = copied(graph, count)
-        stages, budget = options(network, board.fabric), row(board.budget) - row(shortest(network))
+        stages, whole = options(network, board.fabric), row(board.budget)
+        budget = whole - row(shortest(network))
         if fps is None:
             choice = fastest(stages, budget)
             found = choice.cycles / count if choice else value
         else:
             choice = least(stages, budget, count * board.clock_mhz * 1e6 / fps)
-            found = float((choice.cost / row(board.budget)).sum()) if choice else value
+            found = float((choice.cost[whole > 0] / whole[whole > 0]).sum()) if choice else value
         if found < (1 - WORTH) * value:
             best, value = count, found
     return best

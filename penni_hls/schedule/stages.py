@@ -29,7 +29,7 @@ from .pareto import front
 
 RESOURCES = tuple(field.name for field in fields(Resources))  # the columns of `Options.cost`
 EXACT = 1000  # options of which every one that may matter is kept
-GRAIN = (32, 256, 1, 0.5)  # of each resource: estimates are by far not as good as that
+GRAIN = (32, 256, 1, 0.5, 1)  # of each resource: estimates are by far not as good as that
 DIGITS = 6  # of a cost: what floats differ by beyond makes no option better
 
 Tiles = tuple[str, Stream]  # a stream of tiles, by the node that gives it
