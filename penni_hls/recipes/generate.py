@@ -62,7 +62,7 @@ def generate(
     )  # fmt: skip
     loaded, quantized, float_graph = found.loaded, found.quantized, found.loaded.graph
     stage("planning")
-    schedule = plan(copied(quantized.graph, count_of(copies, quantized, target, target_fps)), target, target_fps)
+    schedule = plan(copied(quantized.graph, *parts_of(copies, quantized, target, target_fps)), target, target_fps)
     pixels = float_graph.input.op
     assert isinstance(pixels, Input)
     options = {
@@ -85,6 +85,6 @@ def generate(
     return read(output)
 
 
-def count_of(copies: int | None, quantized: Quantized, board: Board, fps: float | None) -> int:
-    """How many copies of the network to make: `copies`, or where it is None what the scheduler finds best."""
-    return best_copies(quantized.graph, board, fps) if copies is None else copies
+def parts_of(copies: int | None, quantized: Quantized, board: Board, fps: float | None) -> tuple[int, str | None]:
+    """How many copies to make of what part of the network: `copies`, or where it is None what the scheduler finds best."""
+    return best_copies(quantized.graph, board, fps, copies)

@@ -12,7 +12,7 @@ from ..ir.bits import LayerBits
 from ..passes import fewer_bits as narrowing
 from ..schedule import Point, Schedule, boards_that_fit, copied, front, options, plan
 from ..target import boards
-from .generate import count_of
+from .generate import parts_of
 from .integers import Integers, Stage, integers
 
 FEWER_BITS = (6, 4, 3)  # of the coefficients, looked at where a design does not fit
@@ -61,7 +61,7 @@ def schedule(
         max_drop=max_drop, calibration=calibration, stage=stage,
     )  # fmt: skip
     stage("planning")
-    graph = copied(found.quantized.graph, count_of(copies, found.quantized, target, target_fps))
+    graph = copied(found.quantized.graph, *parts_of(copies, found.quantized, target, target_fps))
     stages = options(graph, target.fabric)
     planned = plan(graph, target, target_fps, stages)
     if pareto:

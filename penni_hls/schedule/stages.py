@@ -20,6 +20,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from ..ir.graph import Graph, Node
+from ..ir.images import frames_of
 from ..ir.ops.base import Folding, Operator
 from ..ir.ops.timing import Timing
 from ..ir.streams import Stream
@@ -74,15 +75,19 @@ def row(resources: Resources) -> np.ndarray:
     return np.array([getattr(resources, name) for name in RESOURCES], dtype=np.float64)
 
 
-def options(graph: Graph[Operator], fabric: Fabric) -> tuple[Options, ...]:
-    """Those of every stage, in graph order."""
-    known: dict[tuple[int, ...], Options] = {}  # copies of a network share their operators
+def options(graph: Graph[Operator], fabric: Fabric, known: Known | None = None) -> tuple[Options, ...]:
+    """Those of every stage, in graph order; cycles while as many images pass the network as have copies.
+
+    known: those of stages of an image each, which other graphs of the same operators may have, too."""
+    known = {} if known is None else known  # copies of a network share their operators
+    frames = frames_of(graph)
     found = []
     for stage in stages(graph):
         key = tuple(id(node.op) for node in stage)
         if key not in known:
             known[key] = _options(stage, fabric)
-        found.append(replace(known[key], nodes=tuple(node.name for node in stage)))
+        names, times = tuple(node.name for node in stage), frames[stage[0].name]
+        found.append(replace(known[key], nodes=names, cycles=times * known[key].cycles))
     return tuple(found)
 
 
@@ -96,6 +101,9 @@ def stages(graph: Graph[Operator]) -> list[list[Node[Operator]]]:
         stage = [member for group in joined for member in group] + [node]
         stage_of |= {member.name: stage for member in stage}
     return list({id(stage): stage for stage in stage_of.values()}.values())
+
+
+Known = dict[tuple[int, ...], Options]  # by the identity of the operators of a stage
 
 
 @dataclass(frozen=True, eq=False)
