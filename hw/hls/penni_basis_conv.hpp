@@ -97,7 +97,11 @@ void basis_conv(hls::stream<word<C::XW> >& in, hls::stream<word<C::Q * C::ZW> >&
     z_t gathered[C::D][C::Q];
     word<C::Q * C::ZW> leaving[C::D];
     PENNI_PARTITION(buffer, 1)
-    PENNI_BIND_RAM(buffer)
+    if (C::ROW_STYLE == 2) {
+        PENNI_BIND_ULTRA(buffer)
+    } else {
+        PENNI_BIND_RAM(buffer)
+    }
     PENNI_PARTITION(window, 0)
     PENNI_PARTITION(gathered, 0)
     PENNI_PARTITION(leaving, 0)

@@ -80,7 +80,11 @@ void basis_shared(hls::stream<word<C::XW> >& in, hls::stream<word<C::Q * C::ZW> 
     x_t window[C::KH * C::PER_ROW];
     z_t gathered[C::Q];
     PENNI_PARTITION(buffer, 1)
-    PENNI_BIND_RAM(buffer)
+    if (C::ROW_STYLE == 2) {
+        PENNI_BIND_ULTRA(buffer)
+    } else {
+        PENNI_BIND_RAM(buffer)
+    }
     PENNI_PARTITION(window, 0)
     PENNI_PARTITION(gathered, 0)
 

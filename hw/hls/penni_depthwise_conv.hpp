@@ -63,7 +63,11 @@ void depthwise_conv(hls::stream<word<C::XW> >& in, hls::stream<word<C::YW> >& ou
 
     x_t buffer[C::ROWS][C::W * C::C];
     PENNI_PARTITION(buffer, 1)
-    PENNI_BIND_RAM(buffer)
+    if (C::ROW_STYLE == 2) {
+        PENNI_BIND_ULTRA(buffer)
+    } else {
+        PENNI_BIND_RAM(buffer)
+    }
 
     // The writer: bank and address of the next value, and its row.
     counter<C::H> write_row = 0;

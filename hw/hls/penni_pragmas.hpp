@@ -24,6 +24,8 @@
 #define PENNI_RESHAPE(name_, dim_) PENNI_PRAGMA(HLS ARRAY_RESHAPE variable=name_ complete dim=dim_)
 /// Simple dual-port memory: one read and one write per cycle.
 #define PENNI_BIND_RAM(name_) PENNI_PRAGMA(HLS BIND_STORAGE variable=name_ type=ram_s2p)
+/// The same in UltraRAM.
+#define PENNI_BIND_ULTRA(name_) PENNI_PRAGMA(HLS BIND_STORAGE variable=name_ type=ram_s2p impl=uram)
 /// A product made in LUTs.
 #define PENNI_BIND_FABRIC(name_) PENNI_PRAGMA(HLS BIND_OP variable=name_ op=mul impl=fabric)
 /// What is read from `name_` was written `distance_` or more iterations earlier, which the addresses alone do not show.

@@ -217,6 +217,9 @@ struct sparse_mac_groups<C, true, true> {
             typename types::running_t sums[C::P][C::LANE_ROWS][types::UNITS];
             PENNI_PARTITION(z, 1)
             PENNI_RESHAPE(z, 3)
+            if (C::Z_STYLE == 2) {
+                PENNI_BIND_ULTRA(z)
+            }
             PENNI_PARTITION(sums, 1)
             PENNI_RESHAPE(sums, 3)
             sparse_mac_load<C>(group, in, z);
@@ -233,6 +236,9 @@ void sparse_mac_load_walk(
     typename sparse_mac_types<C>::z_t z[C::P][C::DEPTH][C::Q];
     PENNI_PARTITION(z, 1)
     PENNI_RESHAPE(z, 3)
+    if (C::Z_STYLE == 2) {
+        PENNI_BIND_ULTRA(z)
+    }
     sparse_mac_load<C>(group, in, z);
     sparse_mac_walk<C>(z, sums);
 }
@@ -277,6 +283,9 @@ struct sparse_mac_groups<C, true, false> {
             typename types::z_t z[C::P][C::DEPTH][C::Q];
             PENNI_PARTITION(z, 1)
             PENNI_RESHAPE(z, 3)
+            if (C::Z_STYLE == 2) {
+                PENNI_BIND_ULTRA(z)
+            }
             sparse_mac_load<C>(group, in, z);
             sparse_mac_walk_drain<C>(group, z, out, skip...);
         }
@@ -292,6 +301,9 @@ struct sparse_mac_groups<C, false, false> {
         typename types::z_t z[C::P][C::DEPTH][C::Q];
         PENNI_PARTITION(z, 1)
         PENNI_RESHAPE(z, 3)
+        if (C::Z_STYLE == 2) {
+            PENNI_BIND_ULTRA(z)
+        }
     Groups:
         for (int group = 0; group < types::GROUPS; ++group) {
             sparse_mac_load<C>(group, in, z);

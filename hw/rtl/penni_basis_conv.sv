@@ -32,7 +32,7 @@ module penni_basis_conv #(
     parameter int unsigned ZW = 8,
     parameter int unsigned LATENCY = 3,
     parameter bit PAD_ZERO = 1'b1,
-    parameter bit BLOCK = 1'b1,
+    parameter int unsigned ROW_STYLE = 1,
     parameter KEPT_FILE = "",
     parameter PAD_FILE = "",
     parameter USED_FILE = ""
@@ -59,7 +59,7 @@ module penni_basis_conv #(
   penni_columns #(
       .H(H), .W(W), .C(C), .KEPT(KEPT), .HO(HO), .WO(WO), .KH(KH), .KW(KW), .STRIDE_H(STRIDE_H), .STRIDE_W(STRIDE_W),
       .PAD_TOP(PAD_TOP), .PAD_LEFT(PAD_LEFT), .D(D), .Q(Q), .ROWS(ROWS), .XW(XW),
-      .PAD_ZERO(PAD_ZERO), .BLOCK(BLOCK), .KEPT_FILE(KEPT_FILE), .PAD_FILE(PAD_FILE)
+      .PAD_ZERO(PAD_ZERO), .ROW_STYLE(ROW_STYLE), .KEPT_FILE(KEPT_FILE), .PAD_FILE(PAD_FILE)
   ) u_columns (
       .clk_i, .rst_ni, .in_valid_i, .in_ready_o, .in_data_i,
       .en_i(en), .read_o(read_s1), .column_o(column), .basis_o(unused_basis), .take_o(take_s1), .last_o(last_s1)

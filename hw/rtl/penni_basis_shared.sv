@@ -43,7 +43,7 @@ module penni_basis_shared #(
     parameter int unsigned UNITS = 20,  // words of a group: used in C++ only
     /* verilator lint_on UNUSEDPARAM */
     parameter bit PAD_ZERO = 1'b1,
-    parameter bit BLOCK = 1'b1,
+    parameter int unsigned ROW_STYLE = 1,
     parameter COEFS_FILE = "",
     parameter KEPT_FILE = "",
     parameter PAD_FILE = "",
@@ -74,7 +74,7 @@ module penni_basis_shared #(
   penni_columns #(
       .H(H), .W(W), .C(C), .KEPT(KEPT), .HO(HO), .WO(WO), .KH(KH), .KW(KW), .STRIDE_H(STRIDE_H), .STRIDE_W(STRIDE_W),
       .PAD_TOP(PAD_TOP), .PAD_LEFT(PAD_LEFT), .D(D), .Q(Q), .ROWS(ROWS), .XW(XW),
-      .PAD_ZERO(PAD_ZERO), .BLOCK(BLOCK), .PAIRS(1'b1), .AGAIN(PER_ROW == 1), .MASKED(MASKED),
+      .PAD_ZERO(PAD_ZERO), .ROW_STYLE(ROW_STYLE), .PAIRS(1'b1), .AGAIN(PER_ROW == 1), .MASKED(MASKED),
       .KEPT_FILE(KEPT_FILE), .PAD_FILE(PAD_FILE), .USED_FILE(USED_FILE)
   ) u_columns (
       .clk_i, .rst_ni, .in_valid_i, .in_ready_o, .in_data_i, .en_i(en),

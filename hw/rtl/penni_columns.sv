@@ -23,7 +23,7 @@ module penni_columns #(
     parameter int unsigned ROWS = 4,
     parameter int unsigned XW = 8,
     parameter bit PAD_ZERO = 1'b1,
-    parameter bit BLOCK = 1'b1,
+    parameter int unsigned ROW_STYLE = 1,
     parameter bit PAIRS = 1'b0,
     parameter bit AGAIN = 1'b0,
     parameter bit MASKED = 1'b0,
@@ -129,7 +129,7 @@ module penni_columns #(
   end
 
   penni_ram #(
-      .WIDTH(XW), .LANES(ROWS), .DEPTH(WORDS), .AW(AW), .BLOCK(BLOCK)
+      .WIDTH(XW), .LANES(ROWS), .DEPTH(WORDS), .AW(AW), .STYLE(ROW_STYLE)
   ) u_rows (
       .clk_i, .we_i(write_bank_q & {ROWS{store}}), .waddr_i(write_address_q), .wdata_i({ROWS{data_q}}),
       .re_i(en_i && read), .raddr_i(read_address), .rdata_o(words)

@@ -33,7 +33,7 @@ module penni_depthwise_conv #(
     parameter int unsigned YW = 8,
     parameter bit Y_SIGNED = 1'b0,
     parameter bit PAD_ZERO = 1'b1,
-    parameter bit ROW_BLOCK = 1'b1,
+    parameter int unsigned ROW_STYLE = 1,
     parameter bit COEF_BLOCK = 1'b1,
     parameter bit REQUANT_BLOCK = 1'b0,
     parameter PAD_FILE = "",
@@ -61,7 +61,7 @@ module penni_depthwise_conv #(
   penni_columns #(
       .H(H), .W(W), .C(C), .HO(HO), .WO(WO), .KH(KH), .KW(KW), .STRIDE_H(STRIDE_H), .STRIDE_W(STRIDE_W),
       .PAD_TOP(PAD_TOP), .PAD_LEFT(PAD_LEFT), .D(1), .Q(1), .ROWS(ROWS), .XW(XW),
-      .PAD_ZERO(PAD_ZERO), .BLOCK(ROW_BLOCK), .PAD_FILE(PAD_FILE)
+      .PAD_ZERO(PAD_ZERO), .ROW_STYLE(ROW_STYLE), .PAD_FILE(PAD_FILE)
   ) u_columns (
       .clk_i, .rst_ni, .in_valid_i, .in_ready_o, .in_data_i,
       .en_i(en), .read_o(read_s1), .column_o(column_s1), .basis_o(unused_basis), .take_o(take_s1), .last_o(unused_last)

@@ -73,7 +73,7 @@ module penni_fifo #(
     end
 
     penni_ram #(
-        .WIDTH(WIDTH), .DEPTH(DEPTH), .AW(AW), .BLOCK(BLOCK)
+        .WIDTH(WIDTH), .DEPTH(DEPTH), .AW(AW), .STYLE(32'(BLOCK))
     ) u_ram (
         .clk_i, .we_i(push), .waddr_i(tail_q), .wdata_i(in_data_i),
         .re_i(fetch), .raddr_i(head_q), .rdata_o(out_data_o)

@@ -84,7 +84,7 @@ module penni_global_pool #(
     end
     always_ff @(posedge clk_i) if (en) channel_s2_q <= channel_s1_q;
     penni_ram #(
-        .WIDTH(YW), .DEPTH(C), .AW(CW), .BLOCK(BLOCK)
+        .WIDTH(YW), .DEPTH(C), .AW(CW), .STYLE(32'(BLOCK))
     ) u_sums (
         .clk_i, .we_i(en && valid_s2_q), .waddr_i(channel_s2_q), .wdata_i(out_data_o),
         .re_i(en), .raddr_i(channel_q), .rdata_o(earlier)

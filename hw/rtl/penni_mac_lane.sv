@@ -150,14 +150,14 @@ module penni_mac_lane #(
 
   if (SUM_HALVES) begin : gen_halves
     penni_ram #(
-        .WIDTH(UNITS * UNITW), .DEPTH(2 << ROWAW), .AW(ROWAW + 1), .BLOCK(SUM_BLOCK)
+        .WIDTH(UNITS * UNITW), .DEPTH(2 << ROWAW), .AW(ROWAW + 1), .STYLE(32'(SUM_BLOCK))
     ) u_sums (
         .clk_i, .we_i(keep), .waddr_i({half_q, row_q}), .wdata_i(acc),
         .re_i(1'b1), .raddr_i({sum_rhalf_i, sum_raddr_i}), .rdata_o(sum_rdata_o)
     );
   end else begin : gen_one
     penni_ram #(
-        .WIDTH(UNITS * UNITW), .DEPTH(ROWS), .AW(ROWAW), .BLOCK(SUM_BLOCK)
+        .WIDTH(UNITS * UNITW), .DEPTH(ROWS), .AW(ROWAW), .STYLE(32'(SUM_BLOCK))
     ) u_sums (
         .clk_i, .we_i(keep), .waddr_i(row_q), .wdata_i(acc),
         .re_i(1'b1), .raddr_i(sum_raddr_i), .rdata_o(sum_rdata_o)

@@ -1,4 +1,4 @@
-/// True dual-port block RAM with two readers, of which the first gives its port up while a word is written.
+/// True dual-port block RAM, or with ULTRA UltraRAM, with two readers, of which the first gives its port up while a word is written.
 ///
 /// Read: rdata_o[n] is mem[raddr_i[n]] as of the last cycle; rdata_o[0] means nothing after a cycle with a write.
 /// Latency 1. A write enable for each of LANES lanes. Contents are not reset.
@@ -6,7 +6,8 @@ module penni_shared_ram #(
     parameter int unsigned WIDTH = 8,
     parameter int unsigned LANES = 1,
     parameter int unsigned DEPTH = 16,
-    parameter int unsigned AW = 4
+    parameter int unsigned AW = 4,
+    parameter bit ULTRA = 1'b0
 ) (
     input  logic                     clk_i,
     input  logic [LANES-1:0]         we_i,
@@ -16,8 +17,6 @@ module penni_shared_ram #(
     output logic [2*LANES*WIDTH-1:0] rdata_o
 );
   localparam int unsigned WORDW = LANES * WIDTH;
-  (* ram_style = "block" *) logic [WORDW-1:0] mem[DEPTH];
-
   logic             write;
   logic [AW-1:0]    address;
   logic [WORDW-1:0] first_q, second_q;
@@ -25,11 +24,24 @@ module penni_shared_ram #(
   assign address = write ? waddr_i : raddr_i[AW-1:0];
   assign rdata_o = {second_q, first_q};
 
-  always_ff @(posedge clk_i) begin
-    for (int unsigned i = 0; i < LANES; i++) begin
-      if (we_i[i]) mem[address][i*WIDTH+:WIDTH] <= wdata_i[i*WIDTH+:WIDTH];
+  if (ULTRA) begin : gen_ultra
+    // A port of an UltraRAM that writes does not read.
+    (* ram_style = "ultra" *) logic [WORDW-1:0] mem[DEPTH];
+    always_ff @(posedge clk_i) begin
+      for (int unsigned i = 0; i < LANES; i++) begin
+        if (we_i[i]) mem[address][i*WIDTH+:WIDTH] <= wdata_i[i*WIDTH+:WIDTH];
+      end
+      if (!write) first_q <= mem[address];
     end
-    first_q <= mem[address];
+    always_ff @(posedge clk_i) second_q <= mem[raddr_i[AW+:AW]];
+  end else begin : gen_block
+    (* ram_style = "block" *) logic [WORDW-1:0] mem[DEPTH];
+    always_ff @(posedge clk_i) begin
+      for (int unsigned i = 0; i < LANES; i++) begin
+        if (we_i[i]) mem[address][i*WIDTH+:WIDTH] <= wdata_i[i*WIDTH+:WIDTH];
+      end
+      first_q <= mem[address];
+    end
+    always_ff @(posedge clk_i) second_q <= mem[raddr_i[AW+:AW]];
   end
-  always_ff @(posedge clk_i) second_q <= mem[raddr_i[AW+:AW]];
 endmodule

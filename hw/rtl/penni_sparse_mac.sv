@@ -39,7 +39,7 @@ module penni_sparse_mac #(
     parameter int unsigned SKIP_K = 0,
     parameter bit Z_HALVES = 1'b1,
     parameter bit SUM_HALVES = 1'b1,
-    parameter bit Z_BLOCK = 1'b1,
+    parameter int unsigned Z_STYLE = 1,
     parameter bit SUM_BLOCK = 1'b0,
     parameter bit PROGRAM_BLOCK = 1'b0,
     parameter bit REQUANT_BLOCK = 1'b0,
@@ -205,7 +205,7 @@ module penni_sparse_mac #(
   end
 
   penni_mac_z #(
-      .P(P), .WIDTH(Q * ZW / Z_LANES), .LANES(Z_LANES), .DEPTH(DEPTH), .ADDRW(ADDRW), .HALVES(Z_HALVES), .BLOCK(Z_BLOCK)
+      .P(P), .WIDTH(Q * ZW / Z_LANES), .LANES(Z_LANES), .DEPTH(DEPTH), .ADDRW(ADDRW), .HALVES(Z_HALVES), .STYLE(Z_STYLE)
   ) u_z (
       .clk_i, .we_i(z_we), .waddr_i(load_address_q), .whalf_i(load_half_q), .wdata_i(z_wdata),
       .raddr_i(z_addresses), .rhalf_i(half_q[FETCH]), .rdata_o(z_words)

@@ -97,7 +97,7 @@ module penni_upsample #(
     end
   end
 
-  penni_ram #(.WIDTH(XW), .DEPTH(2 * ROW), .AW(AW), .BLOCK(ROW_BLOCK)) u_rows (
+  penni_ram #(.WIDTH(XW), .DEPTH(2 * ROW), .AW(AW), .STYLE(32'(ROW_BLOCK))) u_rows (
       .clk_i, .we_i(push), .waddr_i(write_q), .wdata_i(in_data_i),
       .re_i(en), .raddr_i(read_q), .rdata_o(out_data_o)
   );

@@ -209,7 +209,7 @@ module penni_window_pool #(
       logic unused;
       assign unused = ^channel_s1_q;
     end else begin : gen_ram
-      penni_ram #(.WIDTH(NW * XW), .DEPTH(C), .AW(CW), .BLOCK(ROW_BLOCK)) u_ram (
+      penni_ram #(.WIDTH(NW * XW), .DEPTH(C), .AW(CW), .STYLE(32'(ROW_BLOCK))) u_ram (
           .clk_i, .we_i(en && valid_s1_q), .waddr_i(channel_s1_q), .wdata_i(h_after),
           .re_i(en), .raddr_i(channel_q), .rdata_o(h_before)
       );
@@ -265,7 +265,7 @@ module penni_window_pool #(
           v_after_s3_q   <= v_after;
         end
       end
-      penni_ram #(.WIDTH(NH * RW), .DEPTH(VDEPTH), .AW(VW), .BLOCK(COLUMN_BLOCK)) u_ram (
+      penni_ram #(.WIDTH(NH * RW), .DEPTH(VDEPTH), .AW(VW), .STYLE(32'(COLUMN_BLOCK))) u_ram (
           .clk_i, .we_i(en && valid_s3_q), .waddr_i(v_address_s3_q), .wdata_i(v_after_s3_q),
           .re_i(en), .raddr_i(v_address_s1_q), .rdata_o(v_before)
       );

@@ -22,8 +22,8 @@ def boards(as_json: Json = False) -> int:
     found = [known.load(name) for name in known.names()]
     report.table(
         table(
-            ("board", "device", "LUT", "FF", "DSP", "BRAM36", "MHz"),
-            ((b.name, b.part, b.lut, b.ff, b.dsp, b.bram36, b.clock_mhz) for b in found),
+            ("board", "device", "LUT", "FF", "DSP", "BRAM36", "URAM", "MHz"),
+            ((b.name, b.part, b.lut, b.ff, b.dsp, b.bram36, b.uram, b.clock_mhz) for b in found),
             left=2,
         )
     )

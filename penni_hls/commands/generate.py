@@ -10,7 +10,7 @@ import typer
 
 from .. import api
 from ..report.console import Reporter
-from ..report.schedule import misfit_lines, rate_lines, short
+from ..report.schedule import counts, misfit_lines, rate_lines, short, shown
 from ..report.tables import percent, table
 from .options import (
     BasisBits,
@@ -97,26 +97,14 @@ def _print(
     schedule, board = project.schedule, project.schedule.board
     rows = [
         (row["name"], "x".join(map(str, row["output"])), row["weight_bits"], short(row["folding"]), row["cycles"],
-         round(row["lut"]), round(row["ff"]), round(row["dsp"]), row["bram36"])
+         *counts(row, board))
         for row in project.layers
     ]  # fmt: skip
-    total = schedule.total
-    rows.append(
-        (
-            "all",
-            "",
-            "",
-            "",
-            schedule.cycles_per_image,
-            round(total.lut),
-            round(total.ff),
-            round(total.dsp),
-            total.bram36,
-        )
-    )
-    share = [percent(total.as_dict()[name], board.device.as_dict()[name]) for name in total.as_dict()]
+    total, device = schedule.total.as_dict(), board.device.as_dict()
+    rows.append(("all", "", "", "", schedule.cycles_per_image, *counts(total, board)))
+    share = [percent(total[name], device[name]) for name in shown(board)]
     rows.append((f"of {board.name}", "", "", "", "", *share))
-    columns = ("operator", "output", "bits", "folding", "cycles", "LUT", "FF", "DSP", "BRAM")
+    columns = ("operator", "output", "bits", "folding", "cycles", *shown(board).values())
     report.table(table(columns, rows))
     for line in rate_lines(schedule):
         report.say(line)

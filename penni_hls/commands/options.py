@@ -94,7 +94,7 @@ def shares(text: str | None) -> dict[str, float] | None:
         name, _, value = part.rpartition("=")
         name = name.strip().lower()
         if name and name not in known:
-            raise UsageError(f"--max-utilization {text}: '{name}' is none of lut, ff, dsp and bram")
+            raise UsageError(f"--max-utilization {text}: '{name}' is none of lut, ff, dsp, bram and uram")
         try:
             share = float(value.strip().removesuffix("%")) / (100 if value.strip().endswith("%") else 1)
         except ValueError:

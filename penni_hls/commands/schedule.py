@@ -10,7 +10,7 @@ import typer
 from .. import api
 from ..project.manifest import layers, performance
 from ..report.console import Reporter
-from ..report.schedule import misfit_lines, rate_lines, short
+from ..report.schedule import counts, misfit_lines, rate_lines, short, shown
 from ..report.tables import percent, table
 from .options import (
     BasisBits,
@@ -94,24 +94,26 @@ def _print(report: Reporter, planned: api.Planned) -> None:
     found = planned.schedule
     rows = [
         (row["name"], short(row["folding"]), row["cycles"], f"{row['cycles'] / found.cycles_per_image:.0%}",
-         found.slowest_part(row["name"]), round(row["lut"]), round(row["ff"]), round(row["dsp"]), row["bram36"])
+         found.slowest_part(row["name"]), *counts(row, found.board))
         for row in layers(found)
     ]  # fmt: skip
     total, budget = found.total.as_dict(), found.board.budget.as_dict()
-    rows.append(("all", "", found.cycles_per_image, "", "", *map(round, list(total.values())[:3]), total["bram36"]))
-    rows.append(("of the budget", "", "", "", "", *(percent(total[name], budget[name]) for name in total)))
-    report.table(table(("operator", "folding", "cycles", "busy", "limited by", "LUT", "FF", "DSP", "BRAM"), rows))
+    rows.append(("all", "", found.cycles_per_image, "", "", *counts(total, found.board)))
+    rows.append(("of the budget", "", "", "", "", *(percent(total[name], budget[name]) for name in shown(found.board))))
+    report.table(table(("operator", "folding", "cycles", "busy", "limited by", *shown(found.board).values()), rows))
 
 
 def _print_front(report: Reporter, planned: api.Planned) -> None:
     if not planned.points:
         return
-    device = planned.schedule.board.device.as_dict()
+    board = planned.schedule.board
+    device = board.device.as_dict()
     rows = []
     for point in planned.points:
-        used = (f"{value:,.0f} ({percent(value, device[name])})" for name, value in point.needed.as_dict().items())
+        needed = point.needed.as_dict()
+        used = (f"{needed[name]:,.0f} ({percent(needed[name], device[name])})" for name in shown(board))
         rows.append((f"{_rate(planned, point):,.0f}", point.cycles, *used, "yes" if point.fits else "no"))
-    columns = ("images/s", "cycles", "LUT", "FF", "DSP", "BRAM", "fits")
+    columns = ("images/s", "cycles", *shown(board).values(), "fits")
     report.table(table(columns, rows, title="Other rates, by the operators' estimates alone"))
 
 

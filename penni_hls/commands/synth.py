@@ -9,6 +9,7 @@ import typer
 
 from .. import api
 from ..report.console import Reporter
+from ..report.schedule import counts, shown
 from ..report.tables import percent, table
 from .options import Json, ProjectDir
 
@@ -31,15 +32,16 @@ def synth(
     loaded = api.load(project)
     with report.progress(f"synth {tool.value}") as advance:
         found = api.synth(loaded, progress=advance)
-    total, device, budget = (cost.as_dict() for cost in (found.total, loaded.schedule.board.device, found.budget))
+    board = loaded.schedule.board
+    total, device, budget = (cost.as_dict() for cost in (found.total, board.device, found.budget))
     estimate = loaded.schedule.resources
-    rows = [(name, *_cells(cost), round(estimate[name].lut)) for name, cost in found.operators.items()]
-    rows.append(("all", *_cells(found.total), round(loaded.schedule.total.lut)))
-    rows.append(("budget", *_cells(found.budget), None))
-    rows.append((f"of {loaded.schedule.board.name}", *(percent(total[name], device[name]) for name in total), None))
-    report.table(table(("operator", "LUT", "FF", "DSP", "BRAM36", "estimated LUT"), rows))
+    rows = [(name, *counts(cost.as_dict(), board), round(estimate[name].lut)) for name, cost in found.operators.items()]
+    rows.append(("all", *counts(total, board), round(loaded.schedule.total.lut)))
+    rows.append(("budget", *counts(budget, board), None))
+    rows.append((f"of {board.name}", *(percent(total[name], device[name]) for name in shown(board)), None))
+    report.table(table(("operator", *shown(board).values(), "estimated LUT"), rows))
     over = [f"{name.upper()}: {total[name]:,.0f} of {budget[name]:,.0f}" for name in found.over]
-    if loaded.schedule.board.processor != "zynq7":
+    if board.processor != "zynq7":
         report.note("counted in 7-series cells; this board's device packs them slightly better")
     report.say(f"Over budget: {'; '.join(over)}." if over else "Within the board's budget.")
     report.result(
@@ -53,7 +55,3 @@ def synth(
         }
     )
     return 1 if over else 0
-
-
-def _cells(cost: api.Resources) -> tuple[object, ...]:
-    return round(cost.lut), round(cost.ff), round(cost.dsp), cost.bram36

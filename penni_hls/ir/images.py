@@ -13,6 +13,12 @@ def copies(graph: Graph[Operator]) -> int:
     return math.lcm(*(math.lcm(node.op.takes, node.op.gives) for node in graph))
 
 
+def frames_of(graph: Graph[Operator]) -> dict[str, int]:
+    """How many frames each node has while `copies` images pass the network, by name."""
+    seen = images_of(graph, copies(graph))
+    return {node.name: seen[node.name] // max(node.op.takes, node.op.gives) for node in graph}
+
+
 def images_of(graph: Graph[Operator], images: int) -> dict[str, int]:
     """How many of so many images of the network pass each node, by name."""
     seen: dict[str, int] = {}

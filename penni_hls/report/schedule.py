@@ -6,12 +6,25 @@ from collections.abc import Iterator, Mapping
 
 from ..api import WouldFit
 from ..schedule import Schedule
+from ..target.boards import Board
 
 MOST = 3  # layers that are named for a resource that is short
+HEADINGS = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram36": "BRAM", "uram": "URAM"}
+
+
+def shown(board: Board) -> dict[str, str]:
+    """The resources that the device has, each with the heading of its column."""
+    return {name: HEADINGS[name] for name, have in board.device.as_dict().items() if have}
+
+
+def counts(cost: Mapping[str, float], board: Board) -> tuple[float, ...]:
+    """The cells of these columns: block RAMs with halves, all else whole."""
+    return tuple(cost[name] if name == "bram36" else round(cost[name]) for name in shown(board))
 
 
 def short(choices: Mapping[str, int | str]) -> str:
-    """`8x1 BLLB`: q x p, then the first letter of each further choice, as Block RAM or LUTs for a memory."""
+    """`8x1 BLLB`: q x p, then the first letter of each further choice, as Block RAM, LUTs or UltraRAM for a
+    memory."""
     q, p, *others = choices.values()
     letters = "".join(str(choice)[0].upper() for choice in others)
     return f"{q}x{p} {letters}".rstrip()

@@ -1,6 +1,7 @@
 """Graph[ops] and a board -> Schedule: each operator's folding and each link's depth, with their costs."""
 
-from .copies import copied, plan_copies
+from .copies import copied
+from .copy_count import plan_copies
 from .folding import plan
 from .fronts import Point, boards_that_fit, front
 from .link import Link

@@ -150,9 +150,12 @@ def _solve(
 
     stretch: the budget may be exceeded, all of it by the same factor, which is minimised. Raises _Unknown.
     """
+    costs = [group.options.cost for group in groups]
+    present = np.any([cost.any(0) for cost in costs], axis=0) | (budget > 0)  # what a device lacks, nothing uses
+    costs, budget = [cost[:, present] for cost in costs], budget[present]
     if not stretch and (budget <= 0).any():
         return None
-    shares, counts = [group.options.cost / budget for group in groups], [len(group.stages) for group in groups]
+    shares, counts = [cost / budget for cost in costs], [len(group.stages) for group in groups]
     if not stretch and (sum(count * share.min(0) for share, count in zip(shares, counts)) > 1).any():
         return None
     if gap >= 1:  # any choice will do: often the cheapest one fits

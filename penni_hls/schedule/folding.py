@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..ir.graph import Graph
-from ..ir.images import copies
+from ..ir.images import copies, frames_of
 from ..ir.ops.base import Operator
 from ..target.boards import Board
 from .choice import Choice, fastest, least, smallest
@@ -92,7 +92,8 @@ def _schedule(board: Board, choice: Choice, sizing: Sizing, wanted: int | None) 
     spans = {name: (round(pairs[0][0]), round(pairs[0][1])) for name, pairs in found.spans.items() if name in foldings}
     turns = copies(graph)
     # The first frames may come out faster than the slowest operator takes them: what waited in FIFOs.
-    slowest = max(node.op.cycles(foldings[node.name]) for node in graph) / turns
+    frames = frames_of(graph)
+    slowest = max(frames[node.name] * node.op.cycles(foldings[node.name]) for node in graph) / turns
     prediction = Prediction(math.ceil(max(found.interval, slowest) - ROUNDING), found.fill, found.latency, spans)
     gap = choice.gap if math.isfinite(choice.gap) else None
     proof = Proof(math.ceil(choice.cycles / turns), math.ceil(choice.bound / turns), gap, wanted)

@@ -12,6 +12,7 @@ from ..ir.graph import Graph
 from ..ir.images import copies
 from ..ir.ops.base import Operator
 from ..target.boards import Board
+from ..target.fabric import Fabric
 from ..target.resources import Resources
 from .choice import fastest, least
 from .links import shortest
@@ -58,11 +59,11 @@ def boards_that_fit(
     """The boards on which the network is estimated to fit, each with its cycles per image there. fps: at least so many
     images per second."""
     fifos = row(shortest(graph))
-    known: dict[str, tuple[Options, ...]] = {}
+    known: dict[Fabric, tuple[Options, ...]] = {}
     for board in boards:
-        if board.family not in known:
-            known[board.family] = options(graph, board.fabric)
-        choice = fastest(known[board.family], row(board.budget) - fifos)
+        if board.fabric not in known:
+            known[board.fabric] = options(graph, board.fabric)
+        choice = fastest(known[board.fabric], row(board.budget) - fifos)
         cycles = math.ceil(choice.cycles / copies(graph)) if choice else math.inf
         if choice and (fps is None or board.clock_mhz * 1e6 >= fps * cycles):
             yield board, cycles

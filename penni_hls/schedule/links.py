@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..ir.graph import Graph, Node
-from ..ir.images import copies
+from ..ir.images import copies, frames_of
 from ..ir.ops.base import Folding, Operator
 from ..ir.streams import Stream
 from ..target.memory import ram_style
@@ -106,9 +106,9 @@ class Sizing:
         """Of every FIFO, the words that those with more than a few hold, and the pipeline with them."""
         meets = frozenset().union(*self.joins)
         deep, free = meets, self._run(self._unlimited(meets))
-        least = max(node.op.cycles(self.foldings[node.name]) for node in self.graph if node.op.hardware) / copies(
-            self.graph
-        )
+        frames = frames_of(self.graph)
+        busy = (frames[n.name] * n.op.cycles(self.foldings[n.name]) for n in self.graph if n.op.hardware)
+        least = max(busy) / copies(self.graph)
         if free.interval > (1 + WORTH) * least:
             freer = self._run(self._unlimited(self.edges))
             if freer.interval < (1 - WORTH) * free.interval:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..ir.graph import Graph, Node
-from ..ir.images import copies
+from ..ir.images import copies, frames_of
 from ..ir.ops.base import Folding, Operator
 from ..ir.streams import Stream
 from ..target.boards import Board
@@ -72,7 +72,7 @@ class Schedule:
 
     @cached_property
     def copies(self) -> int:
-        """Copies of the network, which take the images by turns."""
+        """Copies of the network or its first part, which take the images by turns."""
         return copies(self.graph)
 
     @cached_property
@@ -80,7 +80,11 @@ class Schedule:
         """The fewest clock cycles between images of the network that each operator can do, by node name: of one that
         sees every second image, half of those that it needs for an image."""
         found = {node.name: node.op.cycles(self.foldings[node.name]) for node in self.instances}
-        return {name: math.ceil(cycles / self.copies) for name, cycles in found.items()}
+        return {name: math.ceil(self._frames[name] * cycles / self.copies) for name, cycles in found.items()}
+
+    @cached_property
+    def _frames(self) -> dict[str, int]:
+        return frames_of(self.graph)
 
     @property
     def cycles_per_image(self) -> int:
@@ -133,7 +137,7 @@ class Schedule:
     @cached_property
     def products(self) -> int:
         """Multiplications by a non-zero coefficient in one image."""
-        return sum(node.op.products for node in self.instances) // self.copies
+        return sum(self._frames[node.name] * node.op.products for node in self.instances) // self.copies
 
     @property
     def mac_bound(self) -> float:
@@ -143,8 +147,9 @@ class Schedule:
     @property
     def stream_bound(self) -> int:
         """Cycles per image that the widest map takes at one value per cycle, in each of the copies or outside of them."""
-        maps = (spec for node in self.instances for spec in node.op.in_specs if not spec.tiled)
-        streams = (Stream(spec).beats_per_frame / self.copies for spec in maps)
+        maps = ((node, spec) for node in self.instances for spec in node.op.in_specs if not spec.tiled)
+        images = {node.name: self._frames[node.name] * node.op.takes / self.copies for node in self.instances}
+        streams = (images[node.name] * Stream(spec).beats_per_frame for node, spec in maps)
         ends = (math.prod(node.op.out_spec.shape) for node in (self.graph.input, self.graph.output))
         return math.ceil(max(*streams, *ends))
 

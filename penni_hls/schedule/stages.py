@@ -20,6 +20,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from ..ir.graph import Graph, Node
+from ..ir.images import frames_of
 from ..ir.ops.base import Folding, Operator
 from ..ir.ops.timing import Timing
 from ..ir.streams import Stream
@@ -29,7 +30,7 @@ from .pareto import front
 
 RESOURCES = tuple(field.name for field in fields(Resources))  # the columns of `Options.cost`
 EXACT = 1000  # options of which every one that may matter is kept
-GRAIN = (32, 256, 1, 0.5)  # of each resource: estimates are by far not as good as that
+GRAIN = (32, 256, 1, 0.5, 1)  # of each resource: estimates are by far not as good as that
 DIGITS = 6  # of a cost: what floats differ by beyond makes no option better
 
 Tiles = tuple[str, Stream]  # a stream of tiles, by the node that gives it
@@ -78,15 +79,20 @@ def row(resources: Resources) -> np.ndarray:
 
 
 def options(graph: Graph[Operator], fabric: Fabric, known: Known | None = None) -> tuple[Options, ...]:
-    """Those of every stage, in graph order. known: of stages seen before on this fabric, by their operators, which copies of
-    a network share; new ones are added."""
+    """Those of every stage, in graph order; cycles while as many images pass the network as it has copies.
+
+    known: of stages seen before on this fabric, one frame each, by their operators, which copies of a network share; new
+    ones are added."""
     known = {} if known is None else known
+    frames = frames_of(graph)
     found = []
     for stage in stages(graph):
         key = tuple(node.op for node in stage)
         if key not in known:
             known[key] = _options(stage, fabric)
-        found.append(replace(known[key], nodes=tuple(node.name for node in stage)))
+        made = replace(known[key], nodes=tuple(node.name for node in stage))  # alike, by its arrays, in all copies
+        times = frames[stage[0].name]
+        found.append(made if times == 1 else replace(made, cycles=times * made.cycles))
     return tuple(found)
 
 

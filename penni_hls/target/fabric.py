@@ -8,10 +8,11 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Fabric:
     """name: of the family, as board files give it. preadder_bits: of a DSP slice's pre-adder, and of the wider factor of
-    its multiplier."""
+    its multiplier. uram: whether there is UltraRAM."""
 
     name: str
     preadder_bits: int
+    uram: bool = False
 
 
 SERIES7 = Fabric("7series", preadder_bits=25)  # DSP48E1

@@ -9,13 +9,16 @@ import math
 from functools import cache
 from typing import Literal
 
+from .fabric import Fabric
 from .resources import Resources
 
-BLOCK, LUT = "block", "lut"  # block RAM; LUT RAM, or for a ROM plain LUTs
-MemoryStyle = Literal["block", "lut"]
+BLOCK, LUT, ULTRA = "block", "lut", "ultra"  # block RAM; LUT RAM, or for a ROM plain LUTs; UltraRAM, for no ROM
+MemoryStyle = Literal["block", "lut", "ultra"]
+STYLES = (LUT, BLOCK, ULTRA)  # in the order of the numbers that hw/rtl and hw/hls have for them
 
 LUTRAM_BITS = 4096  # below this many bits (and 256 words) a memory costs less in LUT RAM than half a block RAM
 ROM_LUTS_PER_BIT, ROM_WORDS = 1.7, 25  # as yosys maps contents that look random: so many for up to so many words
+ULTRA_WORDS, ULTRA_BITS, BYTES = 4096, 72, (8, 9)  # of an UltraRAM, and of what it can write alone in a word
 BLOCK_RAM_LUTS = 380  # LUTs that weigh as much as a RAMB36: what small devices hold of both
 
 
@@ -49,6 +52,8 @@ def ram_cost(depth: int, width: int, style: MemoryStyle) -> Resources:
     """A simple dual-port RAM: RAM64M (3 bits x 64 words in 4 LUTs) or RAMB18/RAMB36 by the widths they come in."""
     if style == BLOCK:
         return block_cost(depth, width)
+    if style == ULTRA:
+        return ultra_cost(depth, width)
     if depth <= 32:
         return Resources(lut=4 * math.ceil(width / 6))
     banks = math.ceil(depth / 64)
@@ -58,8 +63,11 @@ def ram_cost(depth: int, width: int, style: MemoryStyle) -> Resources:
     return Resources(lut=4 * math.ceil(width / 3) * banks + chosen)
 
 
-def shared_ram_cost(depth: int, width: int) -> Resources:
-    """A true dual-port block RAM, of which both ports read."""
+def shared_ram_cost(depth: int, width: int, style: MemoryStyle = BLOCK) -> Resources:
+    """A true dual-port block RAM or UltraRAM, of which both ports read."""
+    if style == ULTRA:
+        once = ultra_cost(depth, width)
+        return Resources(lut=2 * once.lut, uram=once.uram)
     once = block_cost(depth, width, true_dual_port=True)
     return Resources(lut=2 * once.lut, bram36=once.bram36)
 
@@ -67,6 +75,24 @@ def shared_ram_cost(depth: int, width: int) -> Resources:
 def weight(cost: Resources) -> float:
     """LUTs and block RAMs as one number."""
     return cost.lut + BLOCK_RAM_LUTS * cost.bram36
+
+
+def ultra_cost(depth: int, width: int) -> Resources:
+    """UltraRAMs for a RAM of depth x width, and the LUTs that choose among those above each other."""
+    stacked = math.ceil(depth / ULTRA_WORDS)
+    chosen = 0.0 if stacked == 1 else width * math.ceil((stacked - 1) / 3)
+    return Resources(lut=chosen, uram=stacked * math.ceil(width / ULTRA_BITS))
+
+
+def or_ultra(usual: MemoryStyle, lane: int, fabric: Fabric) -> tuple[MemoryStyle, ...]:
+    """Where a memory may lie of which lanes of so many bits are written alone: where it usually does, or instead of block
+    RAM in UltraRAM, where that exists and the lanes are its bytes."""
+    return (usual, ULTRA) if usual == BLOCK and fabric.uram and lane in BYTES else (usual,)
+
+
+def number(style: MemoryStyle) -> int:
+    """The style as a parameter of the hardware."""
+    return STYLES.index(style)
 
 
 @cache

@@ -107,9 +107,9 @@ def test_unknown_board(tmp_path, small_checkpoint, command):
     ("text", "message"),
     [
         ("title = ", "not valid TOML: Invalid value (at end of document)"),
-        ("usable = 5", "usable is no table; [usable] gives shares of lut, ff, dsp and bram36"),
+        ("usable = 5", "usable is no table; [usable] gives shares of lut, ff, dsp, bram36 and uram"),
         ("[usable]\nlut = 0.5\nff = 0.5\ndsp = 2.0\nbram36 = 0.5", "usable.dsp is 2.0; a share lies between 0 and 1"),
-        ("[usable]\nuram = 0.5", "usable.uram not known"),
+        ("[usable]\nram = 0.5", "usable.ram not known"),
     ],
 )
 def test_bad_board_file(text, message, tmp_path, small_checkpoint, command):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
@@ -15,10 +16,10 @@ from penni_hls.backends.rtl import bench, verilator
 from penni_hls.backends.rtl.emit import emit_rtl
 from penni_hls.ir import interpreter
 from penni_hls.ir.graph import verify
-from penni_hls.ir.images import copies, images_of
-from penni_hls.schedule import Schedule, copied, plan, plan_copies
-from penni_hls.schedule import copies as copies_module
-from penni_hls.schedule.copies import WORTH
+from penni_hls.ir.images import copies, frames_of, images_of
+from penni_hls.schedule import Schedule, copied, copy_count, plan, plan_copies
+from penni_hls.schedule.copies import tails
+from penni_hls.schedule.copy_count import WORTH
 from penni_hls.schedule.stages import row, stages
 from penni_hls.target.boards import load
 from tests.networks import random_resnet
@@ -34,16 +35,23 @@ def images_for(count: int) -> np.ndarray:
     return np.random.default_rng(5).integers(0, 256, (count, *shape)).astype(np.uint8)
 
 
-@pytest.fixture(scope="module", params=[2, 3])
+PARTS = [(1, None), *((count, tail) for count in (2, 3, 4) for tail in tails(GRAPH, count))]
+
+
+@pytest.fixture(scope="module", params=[(2, None), (3, None), *((3, tail) for tail in tails(GRAPH, 3) if tail)])
 def schedule(request) -> Schedule:
-    return plan(copied(GRAPH, request.param), BOARD)
+    return plan(copied(GRAPH, *request.param), BOARD)
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 4])
+@pytest.mark.parametrize("count, tail", PARTS)
 @pytest.mark.parametrize("images", [1, 2, 5, 8])
-def test_the_reference_gives_the_same_results_in_the_same_order(count: int, images: int):
-    graph = verify(copied(GRAPH, count))
+def test_the_reference_gives_the_same_results_in_the_same_order(count: int, tail: str | None, images: int):
+    graph = verify(copied(GRAPH, count, tail))
     assert copies(graph) == count
+    frames = frames_of(graph)
+    for node in graph:
+        alone = node.name in GRAPH.by_name or node.name == "deal" or node.name.startswith("merge")
+        assert frames[node.name] == (1 if not alone or node.op.takes * node.op.gives > 1 else count)
     pixels = images_for(images)
     values = interpreter.run(graph, pixels)
     expected = interpreter.output(GRAPH, pixels).values
@@ -54,10 +62,13 @@ def test_the_reference_gives_the_same_results_in_the_same_order(count: int, imag
 def test_a_copy_counts_as_part_of_an_image(schedule: Schedule):
     alone = plan(GRAPH, BOARD)
     assert schedule.products == alone.products and schedule.copies > 1 == alone.copies
-    assert schedule.multipliers % schedule.copies == 0
+    frames = frames_of(schedule.graph)
     assert schedule.mac_bound <= schedule.cycles_per_image
     assert max(schedule.stream_bound, schedule.cycles[schedule.slowest]) <= schedule.cycles_per_image
-    found = (cycles_of(stage, [schedule.foldings[node.name] for node in stage]) for stage in stages(schedule.graph))
+    found = (
+        frames[stage[0].name] * cycles_of(stage, [schedule.foldings[node.name] for node in stage])
+        for stage in stages(schedule.graph)
+    )
     assert schedule.proof.cycles == ceil(max(found) / schedule.copies)
 
 
@@ -101,10 +112,25 @@ def test_a_rate_that_one_does_not_reach_takes_the_fewest(alone: Schedule):
 def test_nothing_is_tried_where_one_fills_the_board(alone: Schedule, monkeypatch: pytest.MonkeyPatch):
     """The bound alone says so: two can neither be listed nor planned."""
     planned: list[int] = []
-    monkeypatch.setattr(copies_module, "plan", lambda graph, *args: planned.append(copies(graph)) or plan(graph, *args))
+    monkeypatch.setattr(copy_count, "plan", lambda graph, *args: planned.append(copies(graph)) or plan(graph, *args))
     for board in (replace(BOARD, lut=4_500), replace(BOARD, lut=200)):
         assert plan_copies(GRAPH, board)[0].copies == 1
     assert planned == [1, 1]
+
+
+def test_where_the_part_that_is_there_once_may_begin():
+    """Its streams are no slower than those of the copies, and nothing but whole maps enters it."""
+    graph = random_resnet(widths=(4, 8, 16), size=16, blocks=1, seed=3)
+    widest = max(math.prod(spec.shape) for node in graph for spec in node.op.in_specs if not spec.tiled)
+    for count in (2, 3, 4):
+        whole, *found = tails(graph, count)
+        assert whole is None and found
+        for tail in found:
+            part = verify(copied(graph, count, tail))
+            single = [node for node in part if node.name in graph.by_name and node.inputs]
+            maps = [spec for node in single for spec in node.op.in_specs if not spec.tiled]
+            assert single[0].name == tail and max(math.prod(spec.shape) for spec in maps) <= widest / count
+            assert len(part.nodes) - len(single) > len(graph.nodes)
 
 
 @pytest.mark.slow

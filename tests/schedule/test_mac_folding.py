@@ -1,15 +1,17 @@
 """The choices of sparse_mac: two sums come out of one exactly, and nothing dominated is offered."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penni_hls.ir.fixed import QType
-from penni_hls.ir.ops.mac_folding import PREADDER_BITS, Pairing, undominated
-from penni_hls.target.fabric import SERIES7
+from penni_hls.ir.ops.mac_folding import Pairing, undominated
+from penni_hls.target.fabric import SERIES7, ULTRASCALE
 
-from ..ir.ops.cases import S8, U8, sparse_mac
+from ..ir.ops.cases import S8, U8, basis_conv, sparse_mac
 
 
 def wrapped(value: int, bits: int) -> int:
@@ -29,13 +31,14 @@ def separated(both: int, extra: int, pairing: Pairing, bits: int) -> tuple[int, 
 
 
 types = st.builds(QType, st.integers(2, 12), st.booleans())
+preadders = st.sampled_from([fabric.preadder_bits for fabric in (SERIES7, ULTRASCALE)])
 
 
 @settings(max_examples=500, deadline=None)
-@given(types, st.integers(2, 24), st.data())
-def test_two_sums_in_one(z, bits, data):
+@given(types, st.integers(2, 24), preadders, st.data())
+def test_two_sums_in_one(z, bits, preadder, data):
     """Differences of running sums, at any point of the wrap-around, with both sums anywhere in their range."""
-    pairing = Pairing.of(z, bits)
+    pairing = Pairing.of(z, bits, preadder)
     edge = [-(1 << bits - 1), -1, 0, 1, (1 << bits - 1) - 1]
     sums = st.one_of(st.sampled_from(edge), st.integers(edge[0], edge[-1]))
     low, high = data.draw(sums), data.draw(sums)
@@ -46,20 +49,22 @@ def test_two_sums_in_one(z, bits, data):
     assert separated((after - before) % (1 << width), kept, pairing, bits) == (low, high)
 
 
-@given(types)
-def test_the_preadder_holds_every_pair_and_no_wider_spacing(z):
+@given(types, preadders)
+def test_the_preadder_holds_every_pair_and_no_wider_spacing(z, preadder):
     def fits(shift: int) -> bool:
         pairs = [(a << shift) + b for a in (z.lo, z.hi) for b in (z.lo, z.hi)]
-        return all(-(1 << PREADDER_BITS - 1) <= pair < 1 << PREADDER_BITS - 1 for pair in pairs)
+        return all(-(1 << preadder - 1) <= pair < 1 << preadder - 1 for pair in pairs)
 
-    shift = Pairing.of(z, 20).shift
+    shift = Pairing.of(z, 20, preadder).shift
     assert fits(shift) and not fits(shift + 1)
 
 
 def test_known_spacings():
-    assert Pairing.of(S8, 16) == Pairing(16, 0)
-    assert Pairing.of(U8, 18) == Pairing(16, 2)
-    assert Pairing.of(QType(7, True), 20) == Pairing(17, 3)
+    assert Pairing.of(S8, 16, 25) == Pairing(16, 0)
+    assert Pairing.of(U8, 18, 25) == Pairing(16, 2)
+    assert Pairing.of(QType(7, True), 20, 25) == Pairing(17, 3)
+    assert Pairing.of(S8, 18, 27) == Pairing.of(U8, 18, 27) == Pairing(18, 0)
+    assert Pairing.of(QType(7, True), 20, 27) == Pairing(19, 1)
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 4)] * 3), min_size=1, max_size=30))
@@ -86,6 +91,17 @@ def test_choices_of_a_large_layer(large):
         assert {getattr(folding, name) for folding in foldings} == values
     assert {folding.q for folding in foldings} == {1, 2, 4, 6, 8, 12, 16, 24}
     assert len(set(foldings)) == len(foldings)
+
+
+def test_ultra_rams_are_offered_where_the_device_has_them(large):
+    rows = basis_conv("large_rows", (32, 32, 64), q=4).op
+    for fabric in (SERIES7, ULTRASCALE, replace(ULTRASCALE, uram=True)):
+        foldings = large.foldings(fabric)
+        assert {folding.z == "ultra" for folding in foldings} == ({False, True} if fabric.uram else {False})
+        assert {folding.rows == "ultra" for folding in rows.foldings(fabric)} == {False, fabric.uram}
+        assert {folding.preadder_bits for folding in foldings} == {fabric.preadder_bits}
+        for folding in foldings:
+            assert (large.cost(folding).uram > 0) == (folding.z == "ultra")
 
 
 def test_a_folding_says_what_it_takes(large):

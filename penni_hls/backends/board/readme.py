@@ -53,4 +53,5 @@ def _rows(needed: Resources, device: Resources) -> tuple[ResourceRow, ...]:
     return tuple(
         ResourceRow(name.upper(), f"{value:,.0f}", f"{have[name]:,.0f}", f"{100 * value / have[name]:.0f} %")
         for name, value in needed.as_dict().items()
+        if have[name]
     )

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ...files import HW
 from ...ir import interpreter
 from ...ir.graph import Graph
+from ...ir.images import frames_of
 from ...ir.ops.base import Folding, Operator
 from ...ir.ops.memory import Memory
 from ...ir.streams import Port, Stream
@@ -69,6 +70,7 @@ class Process:
     function: str
     config: str
     arguments: tuple[str, ...]
+    frames: int = 1  # in a call of the top
 
 
 @dataclass(frozen=True)
@@ -154,13 +156,14 @@ def _network_top(schedule: Schedule) -> Top:
     inner, top = streams(schedule), ports(schedule)
     into = {(edge.dst, edge.port): edge.name for edge in inner}
     out = graph.output.op.out_spec
-    processes, modules = [], {}
+    processes, modules, frames = [], {}, frames_of(graph)
     for node in schedule.instances:
         ins = [into.get((node.name, port), INPUT) for port in range(len(node.inputs))]
         outs = [edge.name for edge in inner if edge.src == node.name]
         brought = [port.name for port in top if port.node == node.name]
         modules[node.name] = node.op.module(schedule.foldings[node.name])
-        processes.append(_process(node.name, modules[node.name], ins, outs, brought))
+        process = _process(node.name, modules[node.name], ins, outs, brought)
+        processes.append(replace(process, frames=frames[node.name]))
     count = _by_name(top)[OUTPUT].words
     sink = Config(
         f"{LOGITS}_config",

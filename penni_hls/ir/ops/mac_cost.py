@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ...target.memory import BLOCK, LUT, MemoryStyle, address_bits, ram_cost, rom_cost, shared_ram_cost
+from ...target.memory import LUT, MemoryStyle, address_bits, ram_cost, rom_cost, shared_ram_cost
 from ...target.resources import Resources
+from ..fixed import QType
 from .mac_folding import DSP, PAIR, Pairing, SparseMacFolding
 from .program import Coding, Lanes
 
@@ -15,13 +16,13 @@ LEAST_MULTIPLIER = 8  # bits, so that a requantizer that takes turns is told fro
 
 @dataclass(frozen=True)
 class MacCost:
-    """Sizes of an operator: addresses and output channels, and widths in bits. skip: whether one is added."""
+    """Sizes of an operator: addresses and output channels, the type of z, and widths in bits. skip: whether one is added."""
 
     depth: int
     channels: int
     tiled: bool
     skip: bool
-    z_bits: int
+    z_type: QType
     coef_bits: int
     acc_bits: int
     total_bits: int
@@ -29,7 +30,6 @@ class MacCost:
     k_bits: int
     bias_bits: int
     out_bits: int
-    pairing: Pairing
 
     def total(self, folding: SparseMacFolding, lanes: Lanes) -> Resources:
         p, depth = folding.p, address_bits(self.depth)
@@ -37,7 +37,7 @@ class MacCost:
         parts += self.z(folding, folding.z) + self.sums(folding, lanes, folding.sums)
         parts += self._multiplier(folding).times(p * folding.accumulators)
         parts += self._row_sums(folding, lanes) + self._requantizer(folding)
-        shared = p // 2 if folding.z == BLOCK and folding.z_buffers == 1 else 0  # their ports have two addresses
+        shared = p // 2 if folding.z != LUT and folding.z_buffers == 1 else 0  # their ports have two addresses
         lut = 25 + 15 * (p > 1) + (0 if self.tiled else folding.q) + depth * shared
         return parts + Resources(
             lut=lut + p * (9 + self.steps(folding.coding)),
@@ -70,13 +70,13 @@ class MacCost:
         return address_bits(self.depth) if coding.step_bits else 0.0
 
     def z(self, folding: SparseMacFolding, style: MemoryStyle) -> Resources:
-        width = folding.q * self.z_bits
+        width = folding.q * self.z_type.bits
         if folding.z_buffers == 2:
             return ram_cost(2 << address_bits(self.depth), width, style).times(folding.p)
         alone = ram_cost(self.depth, width, style)
         if style == LUT:
             return alone.times(folding.p)
-        return shared_ram_cost(self.depth, width).times(folding.p // 2) + alone.times(folding.p % 2)
+        return shared_ram_cost(self.depth, width, style).times(folding.p // 2) + alone.times(folding.p % 2)
 
     def sums(self, folding: SparseMacFolding, lanes: Lanes, style: MemoryStyle) -> Resources:
         depth = lanes.longest if folding.sum_buffers == 1 else 2 << address_bits(lanes.longest)
@@ -84,18 +84,24 @@ class MacCost:
 
     def _sum_bits(self, folding: SparseMacFolding) -> int:
         """Width of a running sum, or of a pair of them, in memory."""
-        pair = folding.multiplier == PAIR
-        return self.acc_bits + pair * (self.pairing.shift + self.pairing.extra)
+        pairing = self.pairing(folding)
+        return self.acc_bits + pairing.shift + pairing.extra
+
+    def pairing(self, folding: SparseMacFolding) -> Pairing:
+        """Two pixels in one multiplier, where the folding has that."""
+        if folding.multiplier != PAIR:
+            return Pairing(0, 0)
+        return Pairing.of(self.z_type, self.acc_bits, folding.preadder_bits)
 
     def _read_registers(self, folding: SparseMacFolding) -> int:
         """Flip-flops that LUT RAM is read into."""
-        z = folding.q * self.z_bits if folding.z == LUT else 0
+        z = folding.q * self.z_type.bits if folding.z == LUT else 0
         sums = folding.accumulators * self._sum_bits(folding) if folding.sums == LUT else 0
         return folding.p * (z + sums)
 
     def _multiplier(self, folding: SparseMacFolding) -> Resources:
         """Of one multiply-accumulator."""
-        acc, z, extra = self.acc_bits, self.z_bits, self.pairing.extra
+        acc, z, extra = self.acc_bits, self.z_type.bits, self.pairing(folding).extra
         if folding.multiplier == DSP:
             return Resources(dsp=1)
         if folding.multiplier == PAIR:

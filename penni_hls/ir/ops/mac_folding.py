@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar, Literal
 
 import numpy as np
 
+from ...target.fabric import SERIES7
 from ...target.memory import BLOCK, MemoryStyle
 from ..fixed import QType
 from .base import Folding
@@ -15,7 +17,6 @@ from .program import BIT, Coding, RowEnds
 Multiplier = Literal["dsp", "pair", "lut"]
 DSP, PAIR, LUTS = "dsp", "pair", "lut"
 
-PREADDER_BITS = 25  # of the narrowest DSP among the boards, the DSP48E1; a DSP48E2 has 27
 LUT_COEF_BITS = 4  # the widest coefficient that is multiplied in LUTs
 
 
@@ -25,10 +26,11 @@ class SparseMacFolding(Folding):
 
     step_bits, row_ends: how the program is written, see `Coding`. z_buffers, sum_buffers: 2: one is filled while the
     other is read; 1: by turns. multiplier: one product in a DSP, those of two pixels in a DSP, or one in LUTs.
-    requant_cycles: cycles per value that the requantizer has; the more, the fewer multipliers it needs.
+    requant_cycles: cycles per value that the requantizer has; the more, the fewer multipliers it needs. preadder_bits: of
+    the DSP that takes pairs.
     """
 
-    untimed: ClassVar[tuple[str, ...]] = ("z", "sums", "program", "requant")
+    untimed: ClassVar[tuple[str, ...]] = ("z", "sums", "program", "requant", "preadder_bits")
 
     z: MemoryStyle = BLOCK
     sums: MemoryStyle = BLOCK
@@ -40,6 +42,7 @@ class SparseMacFolding(Folding):
     sum_buffers: int = 2
     multiplier: Multiplier = DSP
     requant_cycles: int = 1
+    preadder_bits: int = SERIES7.preadder_bits
 
     def __post_init__(self) -> None:
         if self.multiplier == PAIR and self.q % 2:
@@ -82,10 +85,11 @@ class Pairing:
     extra: int
 
     @classmethod
-    def of(cls, z: QType, sum_bits: int) -> Pairing:
-        """For values z and sums of so many bits."""
-        limit = 1 << PREADDER_BITS - 1
-        shift = max(s for s in range(PREADDER_BITS) if -limit <= (z.lo << s) + z.lo and (z.hi << s) + z.hi < limit)
+    @cache
+    def of(cls, z: QType, sum_bits: int, preadder_bits: int) -> Pairing:
+        """For values z, sums of so many bits, and a pre-adder of so many."""
+        limit = 1 << preadder_bits - 1
+        shift = max(s for s in range(preadder_bits) if -limit <= (z.lo << s) + z.lo and (z.hi << s) + z.hi < limit)
         return cls(shift, max(0, sum_bits - shift))
 
 

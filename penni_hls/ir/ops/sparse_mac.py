@@ -19,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 
 from ...target.fabric import Fabric
-from ...target.memory import BLOCK, LUT, MemoryStyle, address_bits, rom_style, weight
+from ...target.memory import BLOCK, BYTES, LUT, ULTRA, MemoryStyle, address_bits, number, rom_style, weight
 from ...target.resources import Resources
 from ..fixed import IntTensor, QType, Requant, exact_dtype, smallest_qtype
 from ..graph import TensorSpec
@@ -36,6 +36,7 @@ QS = (1, 2, 4, 6, 8, 12, 16, 24, 32)
 PS = (1, 2, 3, 4, 6, 8, 12)
 SLOWER = 1.02  # that a requantizer with fewer multipliers may make of the cycles
 TRADES = (100, 900)  # LUTs for a RAMB36: where a memory costs more or less, it lies where that is cheaper
+LEAST_WORTH = 150  # LUTs that an UltraRAM must save
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,9 +126,9 @@ class SparseMac(Operator):
         """Those of each q of which none is dominated by another, each with every requantizer that hardly costs cycles."""
         result: list[Folding] = []
         for q in (q for q in QS if q < 2 * self.pixels):
-            options = list(self._options(q))
+            options = list(self._options(q, fabric))
             costs = [(self.cycles(option), self.cost(option)) for option in options]
-            figures = np.array([(cycles, cost.lut, cost.dsp, cost.bram36) for cycles, cost in costs])
+            figures = np.array([(cycles, cost.lut, cost.dsp, cost.bram36, cost.uram) for cycles, cost in costs])
             for option in (options[index] for index in undominated(figures)):
                 result += self._requantizers(option)
         return tuple(result)
@@ -142,23 +143,25 @@ class SparseMac(Operator):
             if pace == 1 or self.cycles(paced) <= limit:
                 yield from (replace(paced, requant=style) for style in self._worth(paced, self._costs.constants))
 
-    def _options(self, q: int) -> Iterator[SparseMacFolding]:
+    def _options(self, q: int, fabric: Fabric) -> Iterator[SparseMacFolding]:
         """All foldings of this q that may be worth a choice."""
+        bits = fabric.preadder_bits
         multipliers = [LUTS] if self.coef_bits <= LUT_COEF_BITS else []
-        multipliers.append(DSP if q % 2 or not self._pairs else PAIR)
+        multipliers.append(DSP if q % 2 or not self._pairs(bits) else PAIR)
         for p in (p for p in PS if p <= self.channels):
             for coding in self.codings(p):
                 for z, sums, multiplier in itertools.product((1, 2), (1, 2), multipliers):
                     yield from self._places(SparseMacFolding(
                         q, p, requant=rom_style(self.channels), step_bits=coding.step_bits, row_ends=coding.row_ends,
                         z_buffers=z, sum_buffers=sums, multiplier=multiplier,
-                        program=rom_style(self.lanes(p, coding).words),
-                    ))  # fmt: skip
+                        program=rom_style(self.lanes(p, coding).words), preadder_bits=bits,
+                    ), fabric.uram)  # fmt: skip
 
-    def _places(self, folding: SparseMacFolding) -> Iterator[SparseMacFolding]:
-        """The folding with its z and its sums wherever that may be worth a choice."""
+    def _places(self, folding: SparseMacFolding, uram: bool = False) -> Iterator[SparseMacFolding]:
+        """The folding with its z and its sums wherever that may be worth a choice. uram: whether there is UltraRAM."""
         lanes = self.lanes(folding.p, folding.coding)
-        for z in self._worth(folding, self._costs.z):
+        ultra = [ULTRA] if uram and self._in_ultra(folding) else []
+        for z in (*self._worth(folding, self._costs.z), *ultra):
             for sums in self._worth(folding, partial(self._costs.sums, lanes=lanes)):
                 yield replace(folding, z=z, sums=sums)
 
@@ -167,6 +170,13 @@ class SparseMac(Operator):
         block, lut = cost(folding, style=BLOCK), cost(folding, style=LUT)
         low, high = (block.bram36 * trade < lut.lut for trade in TRADES)
         return [style for style, chosen in ((LUT, not high), (BLOCK, low)) if chosen]
+
+    def _in_ultra(self, folding: SparseMacFolding) -> bool:
+        """Whether z may lie in UltraRAM: it can be written there, and would take enough LUTs elsewhere."""
+        if not self.z.tiled and self.z.qtype.bits not in BYTES:
+            return False
+        ultra, lut = self._costs.z(folding, ULTRA), self._costs.z(folding, LUT)
+        return lut.lut >= LEAST_WORTH * ultra.uram
 
     def folding(self, q: int = 1, p: int = 1) -> SparseMacFolding:
         coding = self.codings(p)[0]
@@ -183,15 +193,10 @@ class SparseMac(Operator):
     def products(self) -> int:
         return int((self.coefs != 0).sum()) * self.pixels
 
-    @cached_property
-    def pairing(self) -> Pairing:
-        """Two pixels in one multiplier."""
-        return Pairing.of(self.z.qtype, self.acc_type.bits)
-
-    @property
-    def _pairs(self) -> bool:
+    def _pairs(self, preadder_bits: int) -> bool:
         """Whether pairs are worth a choice: what they take in LUTs grows with the square of their extra bits."""
-        return self.pairing.extra <= 6 and self.pairing.shift + self.acc_type.bits <= 48
+        pairing = Pairing.of(self.z.qtype, self.acc_type.bits, preadder_bits)
+        return pairing.extra <= 6 and pairing.shift + self.acc_type.bits <= 48
 
     # ---- program ---------------------------------------------------------------------------------------------------
 
@@ -306,9 +311,9 @@ class SparseMac(Operator):
     @cached_property
     def _costs(self) -> MacCost:
         return MacCost(
-            self.depth, self.channels, self.z.tiled, self.skip is not None, self.z.qtype.bits, self.coef_bits,
+            self.depth, self.channels, self.z.tiled, self.skip is not None, self.z.qtype, self.coef_bits,
             self.acc_type.bits, self.total_type.bits, int(self.requant.multiplier.max()).bit_length(),
-            self.requant.skip_multiplier.bit_length(), self._bias_bits, self.requant.out.bits, self.pairing,
+            self.requant.skip_multiplier.bit_length(), self._bias_bits, self.requant.out.bits,
         )  # fmt: skip
 
     def cost(self, folding: SparseMacFolding) -> Resources:
@@ -317,7 +322,7 @@ class SparseMac(Operator):
     def parameters(self, folding: SparseMacFolding) -> dict[str, int]:
         lanes = self.lanes(folding.p, folding.coding)
         skip = self.skip.qtype if self.skip else QType(1, False)
-        pairing = self.pairing if folding.multiplier == PAIR else Pairing(0, 0)
+        pairing = self._costs.pairing(folding)
         return {
             "PIXELS": self.pixels, "DEPTH": self.depth, "CO": self.channels, "Q": folding.q, "P": folding.p,
             "TILED": int(self.z.tiled), "ZW": self.z.qtype.bits, "Z_SIGNED": int(self.z.qtype.signed),
@@ -329,7 +334,7 @@ class SparseMac(Operator):
             "Y_SIGNED": int(self.requant.out.signed),
             "SKIP": int(self.skip is not None), "SKIPW": skip.bits, "SKIP_SIGNED": int(skip.signed),
             "SKIP_K": self.requant.skip_multiplier, "Z_HALVES": int(folding.z_buffers == 2),
-            "SUM_HALVES": int(folding.sum_buffers == 2), "Z_BLOCK": int(folding.z == BLOCK),
+            "SUM_HALVES": int(folding.sum_buffers == 2), "Z_STYLE": number(folding.z),
             "SUM_BLOCK": int(folding.sums == BLOCK), "PROGRAM_BLOCK": int(folding.program == BLOCK),
             "REQUANT_BLOCK": int(folding.requant == BLOCK), "REQUANT_CYCLES": folding.requant_cycles,
         }  # fmt: skip

@@ -27,14 +27,15 @@ class Usable:
     ff: float = 0.85
     dsp: float = 0.97
     bram36: float = 0.97
+    uram: float = 0.97
 
 
 @dataclass(frozen=True)
 class Board:
     """name: as given to --board. part: the vendor's part number. family: `7series` or `ultrascale+`, the kind of its
     cells. vivado_board: the name in Vivado's board files. processor: `zynq7` or `zynqmp`, the hard processor that feeds
-    the accelerator. lut .. bram36: the whole device (6-input LUTs, flip-flops, DSP slices, 36-kbit block RAMs).
-    clock_mhz: the clock the accelerator is built for."""
+    the accelerator. lut .. uram: the whole device (6-input LUTs, flip-flops, DSP slices, 36-kbit block RAMs, UltraRAMs,
+    which not every device has). clock_mhz: the clock the accelerator is built for."""
 
     name: str
     title: str
@@ -47,22 +48,26 @@ class Board:
     ff: int
     dsp: int
     bram36: int
+    uram: int = 0
     usable: Usable = Usable()
 
     @property
     def fabric(self) -> Fabric:
         """What its cells can do."""
-        return FABRICS[self.family]
+        return dataclasses.replace(FABRICS[self.family], uram=self.uram > 0)
 
     @property
     def device(self) -> Resources:
-        return Resources(self.lut, self.ff, self.dsp, self.bram36)
+        return Resources(self.lut, self.ff, self.dsp, self.bram36, self.uram)
 
     @property
     def budget(self) -> Resources:
         """What the accelerator may use."""
         share = self.usable
-        return Resources(self.lut * share.lut, self.ff * share.ff, self.dsp * share.dsp, self.bram36 * share.bram36)
+        return Resources(
+            self.lut * share.lut, self.ff * share.ff, self.dsp * share.dsp, self.bram36 * share.bram36,
+            self.uram * share.uram,
+        )  # fmt: skip
 
 
 def names() -> tuple[str, ...]:
@@ -105,9 +110,11 @@ def _read(path: Path) -> Board:
         raise BoardError(f"board file {path}: not valid TOML: {error}") from None
     usable = table.pop("usable", {})
     if not isinstance(usable, dict):
-        raise BoardError(f"board file {path}: usable is no table; [usable] gives shares of lut, ff, dsp and bram36")
+        raise BoardError(
+            f"board file {path}: usable is no table; [usable] gives shares of lut, ff, dsp, bram36 and uram"
+        )
     shares = _fields(path, Usable, dataclasses.asdict(Usable()) | usable, "usable.")
-    board = Board(name=path.stem, usable=Usable(**shares), **_fields(path, Board, table))
+    board = Board(name=path.stem, usable=Usable(**shares), **_fields(path, Board, {"uram": 0} | table))
     for key, known in (("processor", PROCESSORS), ("family", FABRICS)):
         if (value := getattr(board, key)) not in known:
             raise BoardError(f"board file {path}: {key} is '{value}'; known: {', '.join(known)}")
@@ -130,6 +137,8 @@ def _fields(path: Path, cls: type, table: dict, prefix: str = "") -> dict:
                 f"board file {path}: {prefix}{key} is {repr(value)[:60]}; it must be {'text' if kind == 'str' else 'a number'}"
             )
         if kind == "str":
+            continue
+        if key == "uram" and value == 0 and cls is Board:
             continue
         if not value > 0:
             raise BoardError(f"board file {path}: {prefix}{key} is {value}; it must be above 0")

@@ -1,5 +1,6 @@
 """yosys takes every operator, and puts arithmetic and memories where the design wants them."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from penni_hls.ir.graph import Node
 from penni_hls.target.resources import Resources
 
 from ...ir.ops import cases
-from ...ir.ops.cases import S4, U8, case
+from ...ir.ops.cases import S4, U8, Case, case
 
 CASES = {
     "basis": cases.basis_conv("synth_basis", (32, 32, 16), q=8, d=5),
@@ -70,16 +71,21 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Resources]:
-    folder = tmp_path_factory.mktemp("yosys")
+def _write(folder: Path, chosen: Iterable[Case]) -> None:
+    """The sources of these operators."""
     files = hand_written()
-    for c in CASES.values():
+    for c in chosen:
         files |= emit_instance(Node(c.id, c.op, ("x",) * len(c.inputs)), c.folding)
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Resources]:
+    folder = tmp_path_factory.mktemp("yosys")
+    _write(folder, CASES.values())
     wanted = {name: Unit(instance_module(c.id)) for name, c in CASES.items()}
     wanted["fifo"] = Unit("penni_fifo", (("WIDTH", 8), ("DEPTH", 32)))
     wanted["deep_fifo"] = Unit("penni_fifo", (("WIDTH", 8), ("DEPTH", 4096), ("BLOCK", 1)))
@@ -142,6 +148,55 @@ def test_the_estimate_is_near(found) -> None:
         assert estimate.dsp == found[name].dsp and estimate.bram36 == found[name].bram36, name
 
 
+ULTRASCALE = {
+    "rows": cases.basis_conv("ultra_rows", (32, 32, 64), q=8, d=5, rows="ultra"),
+    "shared_rows": cases.basis_conv("ultra_shared_rows", (32, 32, 64), q=32, d=5, m=9, rows="ultra"),
+    "depthwise": cases.depthwise_conv("ultra_depthwise", (32, 32, 64), rows="ultra"),
+    "pingpong": cases.sparse_mac("ultra_pingpong", (8, 8, 64, 5), co=16, q=8, p=3, density=0.08, z_memory="ultra"),
+    "shared": cases.sparse_mac(
+        "ultra_shared", (8, 8, 64, 5), co=16, q=8, p=3, density=0.08, z_buffers=1, z_memory="ultra"
+    ),
+    "map": cases.sparse_mac("ultra_map", (8, 8, 64), co=16, q=9, p=2, z=U8, density=0.3, z_memory="ultra"),
+    "block_depthwise": cases.depthwise_conv("block_depthwise", (32, 32, 64), rows="block"),
+    "block_pingpong": cases.sparse_mac(
+        "block_pingpong", (8, 8, 64, 5), co=16, q=8, p=3, density=0.08, z_memory="block"
+    ),
+    "pair": cases.sparse_mac("ultra_pair", (8, 8, 4, 5), co=8, q=16, density=0.2, multiplier="pair", preadder_bits=27),
+}
+
+
+@pytest.fixture(scope="module")
+def ultrascale(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Resources]:
+    folder = tmp_path_factory.mktemp("yosys_ultrascale")
+    _write(folder, ULTRASCALE.values())
+    wanted = {name: Unit(instance_module(c.id)) for name, c in ULTRASCALE.items()}
+    counts = synthesize(folder / "rtl", wanted.values(), folder / "cache", family="xcup")
+    return {name: counts[unit] for name, unit in wanted.items()}
+
+
+def test_ultra_rams_hold_what_they_are_meant_to(ultrascale) -> None:
+    """4096 words of 72 bits each, nine bytes that are written alone; two lanes share one that is no ping-pong buffer."""
+    expected = {"rows": 1, "shared_rows": 1, "depthwise": 1, "pingpong": 3, "shared": 2, "map": 2}
+    assert {name: cost.uram for name, cost in ultrascale.items() if cost.uram} == expected
+    for name in expected:
+        c = ULTRASCALE[name]
+        estimate = c.op.cost(c.folding)
+        assert (estimate.uram, estimate.bram36) == (expected[name], ultrascale[name].bram36), name
+
+
+def test_ultra_rams_take_no_more_logic_than_block_rams(ultrascale) -> None:
+    for name in ("depthwise", "pingpong"):
+        assert ultrascale[name].lut <= 1.1 * ultrascale[f"block_{name}"].lut, name
+        assert ultrascale[f"block_{name}"].bram36 > ultrascale[name].bram36
+
+
+def test_the_wide_preadder_takes_pairs(ultrascale) -> None:
+    """Sixteen pixels in eight DSPs, one for the requantizer, and no LUTs for sums of 18 bits and less."""
+    pair = ULTRASCALE["pair"]
+    assert pair.op.parameters(pair.folding)["PAIR_SHIFT"] == 18
+    assert ultrascale["pair"].dsp == 8 + 1
+
+
 def test_a_result_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "rtl").mkdir()
     (tmp_path / "rtl" / "penni_small.sv").write_text(
@@ -165,5 +220,5 @@ def test_errors_are_one_line(tmp_path: Path) -> None:
 
 
 def test_an_unknown_cell_is_an_error() -> None:
-    with pytest.raises(ToolError, match="URAM288"):
-        yosys._count({"LUT6": 3, "URAM288": 1}, Unit("m"))
+    with pytest.raises(ToolError, match="BUFGMUX"):
+        yosys._count({"LUT6": 3, "BUFGMUX": 1}, Unit("m"))

@@ -84,9 +84,11 @@ def basis_conv(
     silent: tuple[int, ...] = (),
     dropped: tuple[int, ...] = (),
     m: int = 0,
+    rows: str | None = None,
 ) -> Case:
     """A random basis convolution; `pad_value` None means a different random pad for each channel. unread: how many of the
-    (channel, basis) are not computed; silent: channels, dropped: bases of which none is. m: multipliers."""
+    (channel, basis) are not computed; silent: channels, dropped: bases of which none is. m: multipliers. rows: where the
+    row buffer lies; None: where it costs least."""
     rng = _rng(name)
     kh, kw = (k, k) if isinstance(k, int) else k
     basis = rng.integers(-128, 128, (d, kh, kw)).astype(np.int64)
@@ -105,7 +107,8 @@ def basis_conv(
     op = BasisConv(
         TensorSpec(shape, x), basis, shifts, z, stride, pad, pads.astype(np.int64), None if used.all() else used
     )
-    folding = replace(op.folding(q), multipliers=m)
+    usual = op.folding(q)
+    folding = replace(usual, multipliers=m, rows=rows or usual.rows)
     return Case(name, op, folding, _inputs(rng, op, extreme))
 
 
@@ -174,8 +177,9 @@ def depthwise_conv(
     shift: int | None = None,
     extreme: bool = False,
     empty: tuple[int, ...] = (),
+    rows: str | None = None,
 ) -> Case:
-    """A random depthwise convolution; `pad_value`, `shift`, `extreme` as above; `empty`: channels of coefficients 0."""
+    """A random depthwise convolution; `pad_value`, `shift`, `extreme`, `rows` as above; `empty`: channels of coefficients 0."""
     rng = _rng(name)
     c = shape[2]
     kernel = (k, k) if isinstance(k, int) else k
@@ -191,7 +195,8 @@ def depthwise_conv(
     pads = np.full(c, pad_value) if pad_value is not None else rng.integers(x.lo, x.hi + 1, c)
     requant = Requant(multiplier.astype(np.int64), bias.astype(np.int64), shift, y)
     op = DepthwiseConv(TensorSpec(shape, x), coefs, coef, requant, stride, pad, pads.astype(np.int64))
-    return Case(name, op, op.folding(), _inputs(rng, op, extreme))
+    usual = op.folding()
+    return Case(name, op, replace(usual, rows=rows or usual.rows), _inputs(rng, op, extreme))
 
 
 def affine(
@@ -256,6 +261,7 @@ def _windows(x: QType) -> tuple[tuple[str, tuple[TensorSpec, Pair, Pair, Sides]]
 S24, U4, S2, S3, S7 = QType(24, True), QType(4, False), QType(2, True), QType(3, True), QType(7, True)
 ADDRESSES = {"step_bits": 0, "row_ends": "bit"}
 SINGLE = {"z_buffers": 1, "sum_buffers": 1}
+PAIR27 = {"multiplier": "pair", "preadder_bits": 27}
 
 # sparse_mac with each of its choices, and with several at once.
 MAC_CHOICES = (
@@ -312,6 +318,24 @@ MAC_CHOICES = (
     ),
     sparse_mac("mac_z1_load_bound", (4, 4, 20, 5), co=3, q=2, p=3, density=0.03, z_buffers=1, z_memory="block"),
     sparse_mac("mac_z1_map", (3, 5, 7), co=5, q=4, p=2, z=U8, skip=U8, z_buffers=1, z_memory="block"),
+    *(
+        sparse_mac(
+            f"mac_z{buffers}_ultra_p{p}",
+            (4, 5, 6, 5),
+            7,
+            q=4,
+            p=p,
+            z_buffers=buffers,
+            z_memory="ultra",
+            step_bits=3,
+            row_ends="bit",
+        )
+        for buffers, p in ((1, 1), (1, 2), (1, 3), (2, 2))
+    ),
+    *(
+        sparse_mac(f"mac_z{n}_ultra_map", (3, 5, 7), co=5, q=4, p=3, z=U8, skip=U8, z_buffers=n, z_memory="ultra")
+        for n in (1, 2)
+    ),
     sparse_mac("mac_sums1", (4, 5, 6, 5), co=7, q=4, p=2, sum_buffers=1, skip=U8),
     sparse_mac(
         "mac_sums1_block", (4, 5, 6, 5), co=7, q=4, p=3, sum_buffers=1, sums="block", step_bits=3, row_ends="step"
@@ -328,6 +352,14 @@ MAC_CHOICES = (
     sparse_mac(
         "mac_pair_extreme_u8", (4, 4, 8, 5), co=4, q=4, p=2, z=U8, extreme=True, multiplier="pair", shift=5, y=S8
     ),
+    *(
+        sparse_mac(f"mac_pair27_q{q}_p{p}", (3, 5, 6, 5), 7, q=q, p=p, coef=coef, density=0.4, **PAIR27)
+        for q, p, coef in ((2, 1, S8), (4, 2, S4), (6, 3, S4))
+    ),
+    sparse_mac("mac_pair27_extreme", (4, 4, 8, 5), co=4, q=4, extreme=True, shift=5, y=S8, **PAIR27),
+    sparse_mac("mac_pair27_extreme_u8", (4, 4, 30, 5), co=4, q=4, p=2, z=U8, extreme=True, shift=8, y=S8, **PAIR27),
+    sparse_mac("mac_pair27_fits", (4, 4, 2, 1), co=4, q=4, coef=S8, extreme=True, shift=2, y=S8, **PAIR27),
+    sparse_mac("mac_pair27_wide_z", (2, 4, 9), co=5, q=4, p=2, z=QType(14, False), skip=U8, **PAIR27),
     sparse_mac("mac_pair_fits", (4, 4, 2, 1), co=4, q=4, z=S7, coef=S4, extreme=True, multiplier="pair", shift=2, y=S8),
     sparse_mac("mac_pair_bound", (4, 4, 8, 4), co=4, q=2, coef=S4, extreme=True, multiplier="pair", shift=1, y=S24),
     sparse_mac("mac_pair_wide_z", (2, 4, 9), co=5, q=4, p=2, z=QType(12, False), multiplier="pair", skip=U8),
@@ -403,6 +435,7 @@ CASES: dict[str, tuple[Case, ...]] = {
         basis_conv("basis_bottom_right_stride2", (7, 8, 3), q=4, k=3, stride=2, pad=(0, 0, 1, 1)),
         basis_conv("basis_3x1_one_channel", (7, 4, 1), q=2, k=(3, 1), pad=(1, 0, 1, 0), d=1),
         basis_conv("basis_1x7_stem", (12, 13, 3), q=4, k=(1, 7), stride=(1, 2), pad=(0, 3, 0, 3), x=S8),
+        basis_conv("basis_ultra", (5, 7, 3), q=8, d=4, rows="ultra"),
         basis_conv("basis_half_unread", (6, 7, 6), q=4, d=5, unread=0.5),
         basis_conv("basis_half_unread_q1", (5, 4, 9), q=1, d=5, unread=0.5, pad_value=None),
         basis_conv("basis_silent_first_and_last", (5, 6, 6), q=2, d=3, silent=(0, 3, 5), pad_value=None),
@@ -431,6 +464,7 @@ CASES: dict[str, tuple[Case, ...]] = {
             for m in (3, 6)
         ),
         basis_conv("basis_shared_4x3_strides", (11, 6, 3), q=4, k=(4, 3), stride=(3, 1), pad=(0, 2, 3, 1), d=2, m=4),
+        basis_conv("basis_shared_ultra", (5, 7, 3), q=4, d=4, m=9, rows="ultra"),
         basis_conv("basis_shared_one_word", (4, 5, 3), q=2, d=3, silent=(0, 2), dropped=(0, 1), m=9),
         basis_conv("basis_identity_1x2", (4, 6, 3), q=4, k=(1, 2), pad=(0, 1, 0, 0), identity=True, z=QType(9, True)),
     ),
@@ -495,6 +529,7 @@ CASES: dict[str, tuple[Case, ...]] = {
     ),
     "depthwise_conv": (
         depthwise_conv("depthwise_8x8", (8, 8, 4)),
+        depthwise_conv("depthwise_ultra", (5, 7, 3), rows="ultra"),
         depthwise_conv("depthwise_pads", (5, 7, 3), pad_value=None),
         depthwise_conv("depthwise_signed", (6, 5, 2), x=S8, y=S8, pad_value=None),
         depthwise_conv("depthwise_one_channel", (7, 4, 1)),

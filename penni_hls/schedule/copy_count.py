@@ -1,0 +1,131 @@
+"""How many copies of a network, or of its first part, are best on a board.
+
+First a bound, whether the cheapest options that are fast enough fit at all. Copies are alike, so they share the options of
+one, and one is folded within its part of the board, by the operators' own cycles and costs; where a part of the network is
+there once, all are folded together. What promises enough is planned as a whole. The model of the pipeline has the last
+word: FIFOs behind `deal` hold most of an image each.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..ir.graph import Graph
+from ..ir.ops.base import Folding, Operator
+from ..ir.ops.merge import MOST
+from ..target.boards import Board
+from .choice import fastest, least
+from .copies import DEAL, copied, tails
+from .folding import plan
+from .links import shortest
+from .schedule import Schedule
+from .stages import Known, Options, options, row
+
+WORTH = 0.02  # of the rate, or of the hardware: what a further copy must bring
+
+Part = tuple[int, str | None]  # how many copies, and where what is there once begins: see `copied`
+Planned = tuple[Schedule, tuple[Options, ...]]
+
+
+def plan_copies(graph: Graph[Operator], board: Board, fps: float | None = None, count: int | None = None) -> Planned:
+    """Fold `count` copies of `graph` for `board`, as `plan` does; None: as many as give the highest rate, or reach `fps`
+    by the least hardware. -> the schedule, and the options of its graph."""
+    search = _Search(graph, board, fps)
+    if count is not None:
+        best, *others = (search.planned((count, tail)) for tail in tails(graph, count))
+        return next((other for other in others if _better(other[0], best[0])), best)
+    best = search.planned((1, None))
+    if best[0].shortfalls:  # one is too large already
+        return best
+    for part in search.promising(*best):
+        other = search.planned(part)
+        if _better(other[0], best[0]):
+            return other
+    return best
+
+
+def _better(new: Schedule, old: Schedule) -> bool:
+    if new.shortfalls or (new.too_slow and not old.too_slow):
+        return False
+    if old.shortfalls or old.proof.wanted is None or old.too_slow:
+        return new.cycles_per_image < (1 - WORTH) * old.cycles_per_image or new.fits > old.fits
+    return _share(row(new.total), new.board) < (1 - WORTH) * _share(row(old.total), old.board)
+
+
+def _share(cost: np.ndarray, board: Board) -> float:
+    """The sum of shares of the budget, of what the board has at all."""
+    budget = row(board.budget)
+    there = budget > 0
+    return float((cost[there] / budget[there]).sum())
+
+
+@dataclass(frozen=True)
+class _Search:
+    graph: Graph[Operator]
+    board: Board
+    fps: float | None
+    known: Known = field(default_factory=dict)
+
+    def planned(self, part: Part) -> Planned:
+        network = copied(self.graph, *part)
+        stages = options(network, self.board.fabric, self.known)
+        return plan(network, self.board, self.fps, stages), stages
+
+    def promising(self, alone: Schedule, stages: tuple[Options, ...]) -> Iterator[Part]:
+        """What may be better than `alone`, a schedule of one copy, the best first. stages: options of one copy."""
+        cheaper = alone.proof.wanted is not None and not alone.too_slow
+        parts = [(copies, tail) for copies in range(2, MOST + 1) for tail in tails(self.graph, copies)]
+        estimate = self._hardware if cheaper else self._cycles
+        found = {part: estimate(alone, stages, part) for part in parts}
+        while found:
+            best = next(iter(found))  # of what is about as good, the fewest copies
+            for part in found:
+                if found[part] < (1 - WORTH) * found[best]:
+                    best = part
+            if found.pop(best) < math.inf:
+                yield best
+
+    def _cycles(self, alone: Schedule, stages: tuple[Options, ...], part: Part) -> float:
+        """Cycles per image, about; infinite where they are no fewer."""
+        copies, tail = part
+        limit = (1 - WORTH) * alone.cycles_per_image
+        if tail is None:
+            cost, least_cycles = self._ends(copies)
+            budget = (row(self.board.budget) - cost) / copies
+        else:
+            stages, budget, least_cycles = *self._together(part), 0.0
+        if least_cycles > limit or least(stages, budget, copies * limit) is None:
+            return math.inf
+        choice = fastest(stages, budget)
+        return max(least_cycles, choice.cycles / copies, alone.proof.wanted or 0) if choice else math.inf
+
+    def _hardware(self, alone: Schedule, stages: tuple[Options, ...], part: Part) -> float:
+        """The share of the board that the rate asked for takes at least; infinite where it is no less."""
+        copies, tail = part
+        limit, least_cycles, times, cost = copies * (alone.proof.wanted or 0), 0.0, 1, row(shortest(alone.graph))
+        if tail is None:
+            (cost, least_cycles), times = self._ends(copies), copies
+        else:
+            stages, _ = self._together(part)
+        fast = [stage.cost[stage.cycles <= limit] for stage in stages]
+        if copies * least_cycles > limit or not all(map(len, fast)):
+            return math.inf
+        found = _share(cost, self.board)
+        found += times * sum(min(_share(option, self.board) for option in part) for part in fast)
+        return found if found < (1 - WORTH) * _share(row(alone.total), self.board) else math.inf
+
+    def _ends(self, copies: int) -> tuple[np.ndarray, float]:
+        """What copies need beside themselves: the cost of `deal`, `merge` and the shortest FIFOs; cycles per image."""
+        network = copied(self.graph, copies)
+        ends = (network.by_name[DEAL].op, network.output.op)
+        cost = sum((row(op.cost(Folding())) for op in ends), row(shortest(network)))
+        return cost, max(op.cycles(Folding()) for op in ends) / copies
+
+    def _together(self, part: Part) -> tuple[tuple[Options, ...], np.ndarray]:
+        """Options of all copies and of what is there once, and what the board has for them."""
+        network = copied(self.graph, *part)
+        return options(network, self.board.fabric, self.known), row(self.board.budget) - row(shortest(network))
