@@ -14,7 +14,7 @@ import pytest
 
 from penni_hls.target import boards
 
-CLOCK = "clock_mhz = 150.0"
+CLOCK = "clock_mhz = 125.0"
 OTHERS = (None, True, 5, -1, 0, 1.5, 10**30, "x", "", [], {}, [1, 2], {"a": 1}, "é/../../x")
 
 
