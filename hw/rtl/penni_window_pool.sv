@@ -50,6 +50,8 @@ module penni_window_pool #(
   localparam int unsigned FWW = $clog2(KW + STRIDE_W);
   localparam int unsigned FIRST_H = KH - 1 - PAD_TOP;   // row in which the first window ends
   localparam int unsigned FIRST_W = KW - 1 - PAD_LEFT;  // column in which the first window ends
+  localparam int unsigned BEFORE_H = (H > 1) ? H - 1 : 1;  // rows of the map with another one behind them
+  localparam int unsigned BEFORE_W = (W > 1) ? W - 1 : 1;
   localparam logic [XW-1:0] OUTSIDE = {X_SIGNED && !SUM, {(XW - 1) {1'b0}}};
 
   logic en, step, real_x;
@@ -100,7 +102,7 @@ module penni_window_pool #(
       if (last_channel) begin
         column_q      <= column_q + 1'b1;
         last_column_q <= COLUMNS == 1 || column_q == PW'(COLUMNS - 2);
-        column_real_q <= last_column || 32'(column_q) < W - 1;
+        column_real_q <= last_column || (W > 1 && 32'(column_q) < BEFORE_W);
         column_due_q <= (column_due_q == '0) ? FWW'(STRIDE_W - 1) : column_due_q - 1'b1;
         if (column_ends) column_count_q <= column_count_q + 1'b1;
         if (last_column) begin
@@ -109,7 +111,7 @@ module penni_window_pool #(
           column_due_q   <= FWW'(FIRST_W);
           column_count_q <= '0;
           row_q          <= last_row ? '0 : row_q + 1'b1;
-          row_real_q     <= last_row || 32'(row_q) < H - 1;
+          row_real_q     <= last_row || (H > 1 && 32'(row_q) < BEFORE_H);
           row_due_q      <= (row_due_q == '0) ? FHW'(STRIDE_H - 1) : row_due_q - 1'b1;
           if (row_ends) row_count_q <= row_count_q + 1'b1;
           if (last_row) begin
