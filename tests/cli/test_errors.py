@@ -159,7 +159,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, small_checkpoint, command, monkeyp
 
     monkeypatch.setattr(Path, "write_bytes", write_bytes)
     target = tmp_path / "deep" / "project"
-    done = command("generate", small_checkpoint, "-o", target)
+    done = command("generate", small_checkpoint, "--copies", 1, "-o", target)
     assert done.code == 2
     assert (
         done.err

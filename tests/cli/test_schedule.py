@@ -36,7 +36,7 @@ def test_json(small_checkpoint, command):
     assert all(layer["limited_by"] for layer in said["layers"])
     points = said["pareto"]
     assert [p["cycles"] for p in points] == sorted({p["cycles"] for p in points}) and len(points) > 2
-    device = boards.load("pynq-z2").device.as_dict()
+    device = {name: have for name, have in boards.load("pynq-z2").device.as_dict().items() if have}
     shares = [sum(p[name] / device[name] for name in device) for p in points]
     assert shares[0] > shares[-1] and all(b <= 1.002 * a for a, b in zip(shares, shares[1:]))
 
@@ -54,7 +54,7 @@ def test_a_rate_is_reached_by_less_hardware(small_checkpoint, command):
 def test_a_rate_that_is_too_high(small_checkpoint, command):
     done = command("schedule", small_checkpoint, "--target-fps", "1000000")
     assert done.code == 1
-    assert "Too slow: 1,000,000 images/s are asked for, at most 100 cycles per image." in done.out
+    assert "Too slow: 1,000,000 images/s are asked for, at most 125 cycles per image." in done.out
     assert "images/s on pynq-z2" in done.out
     said = command("schedule", small_checkpoint, "--target-fps", "1000000", "--json").json
     assert said["fits"] is False and not said["shortfalls"]
@@ -75,7 +75,7 @@ def test_the_budget(small_checkpoint, command):
     assert command("schedule", small_checkpoint, "--max-utilization", "100%", "--json").code == 0
 
 
-@pytest.mark.parametrize("text", ["lut=0", "lut=101%", "uram=50%", "many", "lut=", "nan"])
+@pytest.mark.parametrize("text", ["lut=0", "lut=101%", "urams=50%", "many", "lut=", "nan"])
 def test_a_budget_that_is_none(text, small_checkpoint, command):
     done = command("schedule", small_checkpoint, "--max-utilization", text)
     assert (done.code, done.out) == (2, "") and done.err.startswith(f"penni-hls: error: --max-utilization {text}: ")

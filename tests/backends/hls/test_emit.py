@@ -50,7 +50,7 @@ def test_a_project_has_what_vitis_needs(folder):
     wanted = {"penni_top.cpp", "penni_top.hpp", "testbench.cpp", "build.tcl", "csim/hls_stream.h", "vectors/s_axis.bin"}
     assert wanted <= names
     script = (folder / "hls" / "build.tcl").read_text()
-    assert "set_part xc7z020clg400-1" in script and "create_clock -period 10.000" in script
+    assert "set_part xc7z020clg400-1" in script and "create_clock -period 8.000" in script
 
 
 def test_every_stream_is_as_deep_as_its_link(folder):

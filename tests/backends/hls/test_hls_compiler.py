@@ -74,7 +74,7 @@ def test_bambu_is_called_as_it_was_tried(path, tmp_path):
     assert arguments == [
         str(hls / "penni_top.cpp"), "-Dpenni_top=penni_core", "--top-fname=penni_core",
         "--generate-interface=INFER", "--compiler=I386_CLANG16",
-        "--device=xc7z020-1clg484-VVD", "--clock-period=10", "-O2", f"-I{hls}",
+        "--device=xc7z020-1clg484-VVD", "--clock-period=8", "-O2", f"-I{hls}",
     ]  # fmt: skip
     assert folder == tmp_path / "work"
     assert netlist.style == "bambu" and netlist.directory == folder / "netlist"

@@ -122,12 +122,13 @@ def test_multipliers_and_accumulators_lie_in_dsps(found, name: str, dsps: int) -
 
 
 def test_area_of_a_layer(found) -> None:
-    """What r20's 19 layers can afford; the second also says that no accumulator fell into fabric."""
-    assert found["basis"].lut <= 1300
-    assert found["columns"].lut <= 370 and found["windows"].lut <= 370
+    """What r20's 19 layers can afford at 125 MHz: flags beside counters, an adder between two registers. The second also
+    says that no accumulator fell into fabric."""
+    assert found["basis"].lut <= 1400
+    assert found["columns"].lut <= 390 and found["windows"].lut <= 370
     assert found["mac"].lut <= 450
     assert found["skip"].lut <= 480
-    assert found["depthwise"].lut <= 300
+    assert found["depthwise"].lut <= 320
 
 
 def test_memories_lie_where_they_are_meant_to(found) -> None:
