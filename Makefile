@@ -1,5 +1,5 @@
 # make setup   a virtual environment in .venv with everything that penni-hls needs
-# make test    the tests, quick ones first; the last line is pytest's
+# make test    the tests, quick ones first, by two processes; the last line is pytest's
 # make demo    examples/resnet8.pt -> project -> C++ and RTL simulation -> verdict
 # make fuzz    random networks through everything: make fuzz N=1000 START=0
 # make lint    ruff, and Verilator over the hardware of the demo
@@ -30,7 +30,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@touch $@
 
 test: setup
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
 demo: setup
 	$(BIN)/penni-hls generate examples/resnet8.pt --board $(BOARD) -o $(DEMO)
