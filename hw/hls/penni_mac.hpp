@@ -63,7 +63,7 @@ struct mac_unit {
 template <typename C>
 struct mac_unit<C, true> {
     typedef mac_types<C> types;
-    static const int ADDW = C::PAIR_SHIFT + C::ZW + (C::ZW > C::PAIR_SHIFT ? 2 : 1);  ///< what the pre-adder of a DSP gives
+    static const int ADDW = C::PREADDER;  ///< of a DSP: 25 bits of a DSP48E1, 27 of a DSP48E2
     static void add(typename types::sum_t& sum, typename types::extra_t& extra, const typename types::coef_t& coefficient,
                     const typename types::z_t (&z)[C::Q], int unit) {
         PENNI_INLINE

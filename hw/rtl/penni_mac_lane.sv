@@ -15,6 +15,7 @@ module penni_mac_lane #(
     parameter int unsigned ADDRW = 5,
     parameter int unsigned STEPW = 0,
     parameter bit ROW_BIT = 1'b1,
+    parameter int unsigned PREADDER = 25,
     parameter int unsigned PAIR_SHIFT = 0,
     parameter int unsigned PAIR_EXTRA = 0,
     parameter bit LUT_MULTIPLY = 1'b0,
@@ -109,7 +110,7 @@ module penni_mac_lane #(
   for (genvar u = 0; u < UNITS; u++) begin : gen_mac
     if (PAIR_SHIFT != 0) begin : gen_pair
       penni_mac_pair #(
-          .ZW(ZW), .Z_SIGNED(Z_SIGNED), .CW(CW), .SHIFT(PAIR_SHIFT), .EXTRA(PAIR_EXTRA), .ACCW(ACCW)
+          .ZW(ZW), .Z_SIGNED(Z_SIGNED), .CW(CW), .PREADDER(PREADDER), .SHIFT(PAIR_SHIFT), .EXTRA(PAIR_EXTRA), .ACCW(ACCW)
       ) u_mac (
           .clk_i, .accumulate_i(valid_q[PRODUCT]), .z_i(z_word_i[2*u*ZW+:2*ZW]), .coef_i(coef_q),
           .sums_o(acc[u*UNITW+:UNITW])

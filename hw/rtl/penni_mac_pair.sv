@@ -2,12 +2,13 @@
 ///
 /// z_i: z1 above z0. It comes together with coef_i; the product is there 3 cycles later, when accumulate_i says whether
 /// it is added (else the sums are cleared), and the sum one cycle after that. sums_o: EXTRA bits of the sum of z1,
-/// above the sum of both modulo 2^(SHIFT + ACCW). penni_row_sums separates them. z1 * 2^SHIFT + z0 has at most the bits of
-/// the pre-adder: 25 of a DSP48E1, 27 of a DSP48E2.
+/// above the sum of both modulo 2^(SHIFT + ACCW). penni_row_sums separates them. Every z1 * 2^SHIFT + z0
+/// fits the PREADDER bits of the pre-adder: 25 of a DSP48E1, 27 of a DSP48E2.
 module penni_mac_pair #(
     parameter int unsigned ZW = 8,
     parameter bit Z_SIGNED = 1'b1,
     parameter int unsigned CW = 8,
+    parameter int unsigned PREADDER = 25,
     parameter int unsigned SHIFT = 16,
     parameter int unsigned EXTRA = 0,
     parameter int unsigned ACCW = 20
@@ -18,7 +19,7 @@ module penni_mac_pair #(
     input  logic signed [CW-1:0]        coef_i,
     output logic [EXTRA+SHIFT+ACCW-1:0] sums_o
 );
-  localparam int unsigned ADDW = SHIFT + ZW + ((ZW > SHIFT) ? 2 : 1);  // what the pre-adder gives
+  localparam int unsigned ADDW = PREADDER;
   localparam int unsigned SUMW = SHIFT + ACCW;
 
   logic signed [ADDW-1:0]      high_q, low_q, both_q;

@@ -23,6 +23,7 @@ module penni_sparse_mac #(
     parameter bit ROW_BIT = 1'b1,
     parameter int unsigned LEN = 16,
     parameter int unsigned LANE_ROWS = 4,
+    parameter int unsigned PREADDER = 25,
     parameter int unsigned PAIR_SHIFT = 0,
     parameter int unsigned PAIR_EXTRA = 0,
     parameter bit LUT_MULTIPLY = 1'b0,
@@ -191,8 +192,8 @@ module penni_sparse_mac #(
   for (genvar p = 0; p < P; p++) begin : gen_lane
     penni_mac_lane #(
         .Q(Q), .ZW(ZW), .Z_SIGNED(Z_SIGNED), .CW(CW), .ADDRW(ADDRW), .STEPW(STEPW), .ROW_BIT(ROW_BIT),
-        .PAIR_SHIFT(PAIR_SHIFT), .PAIR_EXTRA(PAIR_EXTRA), .LUT_MULTIPLY(LUT_MULTIPLY), .ACCW(ACCW), .ROWS(LANE_ROWS),
-        .ROWAW(ROWAW), .SUM_HALVES(SUM_HALVES), .SUM_BLOCK(SUM_BLOCK)
+        .PREADDER(PREADDER), .PAIR_SHIFT(PAIR_SHIFT), .PAIR_EXTRA(PAIR_EXTRA), .LUT_MULTIPLY(LUT_MULTIPLY),
+        .ACCW(ACCW), .ROWS(LANE_ROWS), .ROWAW(ROWAW), .SUM_HALVES(SUM_HALVES), .SUM_BLOCK(SUM_BLOCK)
     ) u_lane (
         .clk_i, .rst_ni, .valid_i(running_q),
         .coef_i(entries[p*ENTRYW+:CW]), .where_i(entries[p*ENTRYW+CW+:WHEREW]),

@@ -41,7 +41,7 @@ class Changed(SparseMac):
 
 def test_a_wrong_choice_shows_in_the_rtl(tmp_path) -> None:
     mutations = {
-        "mac_pair_extreme": {"PAIR_EXTRA": -1},
+        "mac_pair_extreme": {"PAIR_SHIFT": 1, "PAIR_EXTRA": -1},
         "mac_lut_extreme": {"ACCW": -3},
         "mac_q4": {},
     }
