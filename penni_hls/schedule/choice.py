@@ -83,11 +83,8 @@ def fastest(stages: Sequence[Options], budget: np.ndarray, near: int | None = No
     slowest = max(int(stage.cycles.min()) for stage in stages)
     rates = sorted({rate for stage in stages for rate in stage.cycles.tolist() if rate > slowest} | {slowest})
     low, high, proven = -1, len(rates), -1  # rates[low] is too fast, rates[high] is not; rates[proven] is proven to be
-    fits, step, start = (
-        None,
-        1,
-        0 if near is None else bisect_left(rates, near),
-    )  # small networks run as fast as they can
+    fits, step = None, 1
+    start = 0 if near is None else bisect_left(rates, near)  # small networks run as fast as they can
     while high - low > 1:
         if high == len(rates) and low < 0:
             middle = min(start, high - 1)
