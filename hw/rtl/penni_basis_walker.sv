@@ -102,7 +102,9 @@ module penni_basis_walker #(
   assign window_ends_o    = ends;
   assign window_is_last_o = last_pixel_q;
   for (genvar i = 0; i < KH; i++) begin : gen_row
-    assign row_inside_o[i]      = 32'(y_q) >= ((PAD_TOP > i) ? PAD_TOP - i : 0) && 32'(y_q) < PAD_TOP + H - i;
+    localparam int unsigned FROM = (PAD_TOP > i) ? PAD_TOP - i : 0;
+    localparam int unsigned TO = (PAD_TOP + H > i) ? PAD_TOP + H - i : 0;  // 0: always below the map
+    assign row_inside_o[i]      = 32'(y_q) >= FROM && 32'(y_q) < TO;
     assign row_bank_o[i*BW+:BW] = (32'(bank_q) + i >= ROWS) ? BW'(32'(bank_q) + i - ROWS) : BW'(32'(bank_q) + i);
   end
 
@@ -112,8 +114,8 @@ module penni_basis_walker #(
                                                          : BW'(32'(bank_q) + FRAME_BANK);
 
   penni_group_arrival #(
-      .H(H), .HO(HO), .WO(WO), .KH(KH), .KW(KW), .STRIDE_H(STRIDE_H), .STRIDE_W(STRIDE_W), .PAD_TOP(PAD_TOP),
-      .PAD_LEFT(PAD_LEFT), .Q(Q), .ROWS(ROWS), .COLW(COLW)
+      .H(H), .W(W), .HO(HO), .WO(WO), .KH(KH), .KW(KW), .STRIDE_H(STRIDE_H), .STRIDE_W(STRIDE_W),
+      .PAD_TOP(PAD_TOP), .PAD_LEFT(PAD_LEFT), .Q(Q), .ROWS(ROWS), .COLW(COLW)
   ) u_arrival (
       .clk_i, .rst_ni, .row_written_i, .columns_i, .done_i(en_i && group_end), .there_o(there)
   );

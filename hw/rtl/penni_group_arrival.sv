@@ -7,6 +7,7 @@
 /// there_o is about the next one, from one cycle later on. Of what is written there_o tells a cycle later.
 module penni_group_arrival #(
     parameter int unsigned H = 8,
+    parameter int unsigned W = 8,
     parameter int unsigned HO = 8,
     parameter int unsigned WO = 8,
     parameter int unsigned KH = 3,
@@ -36,6 +37,8 @@ module penni_group_arrival #(
   localparam int unsigned YCW = $clog2(LAST_Y + STEP_Y + STRIDE_H + FIRST_Y + 2);
   localparam int unsigned RW = $clog2(H + ROWS + 2);
   localparam int unsigned LOWEST = (PAD_TOP + H > KH) ? PAD_TOP + H - KH : 0;  // from here on windows end with the map
+
+  localparam int unsigned WHOLE_X = (PAD_LEFT + W > KW) ? PAD_LEFT + W - KW : 0;  // from here on they end with the row
 
   // ---- The last window of the group to come, and what the group that is looked for needs -----------------------------
   logic [XCW-1:0]  x_q;
@@ -68,7 +71,8 @@ module penni_group_arrival #(
     if (next) begin
       rows_q    <= (last || 32'(y_q) >= LOWEST) ? RW'(H) : RW'(32'(y_q) + KH - PAD_TOP);
       columns_q <= COLW'(32'(x_q) + KW - PAD_LEFT);
-      whole_q   <= last || 32'(x_q) == LAST_X || (32'(y_q) >= LOWEST && 32'(x_q) < (Q - 1) * STRIDE_W);
+      whole_q   <= last || 32'(x_q) == LAST_X || 32'(x_q) >= WHOLE_X
+                   || (32'(y_q) >= LOWEST && 32'(x_q) < (Q - 1) * STRIDE_W);
       last_q    <= last;
     end
   end

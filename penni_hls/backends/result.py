@@ -71,13 +71,15 @@ class Simulation:
 
 def steady_state(intervals: Sequence[int], fill: int) -> tuple[int | None, bool | None]:
     """intervals: cycles between the ends of consecutive images; fill: images on their way at once. -> their mean behind
-    the fill, and whether it has settled: both halves say the same. The halves of a memory may take turns, so that long
-    and short intervals alternate: where there are enough, each half has an even number of them."""
+    the fill, and whether it has settled: both halves say the same. Where all came within the fill: the mean of the later
+    half. The halves of a memory may take turns, so that long and short intervals alternate: where there are enough, each
+    half has an even number of them."""
     if not intervals:
         return None, None
     behind = intervals[fill:]
     if len(behind) < 2:
-        return intervals[-1], False
+        late = intervals[len(intervals) // 2 :]
+        return round(sum(late) / len(late)), False
     behind = behind[len(behind) % 4 if len(behind) >= 4 else 0 :]
     half = len(behind) // 2
     first, second = (sum(part) / len(part) for part in (behind[:half], behind[half:]))

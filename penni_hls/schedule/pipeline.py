@@ -153,8 +153,12 @@ def _steady(levels: Sequence[Sequence[float]], channels: Sequence[Channel], peri
 
 
 def _settled(ends: Sequence[float], period: int) -> bool:
-    """The last two periods are equal."""
-    if len(ends) <= 2 * period + 1:
-        return False
-    before, now = ends[-1 - period] - ends[-1 - 2 * period], ends[-1] - ends[-1 - period]
-    return abs(now - before) <= SETTLED * now
+    """The last two periods are equal, or the last two pairs of periods: halves of a memory may take turns."""
+
+    def equal(frames: int) -> bool:
+        if len(ends) <= 2 * frames + 1:
+            return False
+        before, now = ends[-1 - frames] - ends[-1 - 2 * frames], ends[-1] - ends[-1 - frames]
+        return abs(now - before) <= SETTLED * now
+
+    return equal(period) or equal(2 * period)

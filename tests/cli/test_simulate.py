@@ -246,6 +246,7 @@ def test_synth(project, command):
         ((7, 11, 7, 11, 7, 11, 7), 1, (9, True)),
         ((7, 11, 7, 11, 7, 11), 1, (9, True)),
         ((100, 200, 300, 400), 0, (250, False)),
+        ((99, 99, 15, 18, 15), 40, (16, False)),
     ],
 )
 def test_the_steady_state_is_a_mean_behind_the_fill(intervals, fill, expected):

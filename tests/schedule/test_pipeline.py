@@ -107,3 +107,15 @@ def test_the_rate_of_images_that_come_late(tmp_path: Path):
     phase, _ = in_rtl(schedule, found.fill + 9, tmp_path)
     assert abs(found.interval / (sum(phase.frame_cycles[-8:]) / 8) - 1) <= 0.02
     assert abs(first / (sum(phase.frame_cycles[:4]) / 4) - 1) <= 0.02
+
+
+def test_halves_of_a_memory_that_take_turns():
+    """Intervals of 15 and 18 cycles alternate for ever: that is steady."""
+    build = NetworkBuilder(np.random.default_rng(0), bases=1, density=1.0)
+    pixels = build.add("input", Input(TensorSpec((1, 1, 1), QType(8, False))))
+    build.mac("fc", build.mac("mac", pixels, 7, QType(8, False)), 10, QType(8, False))
+    schedule = plan(Graph(tuple(build.nodes)), load("ultra96-v2"))
+    found = simulate(schedule.graph, schedule.foldings, {(link.dst, link.port): link.depth for link in schedule.links})
+    intervals = np.diff(found.ends)
+    assert len(set(intervals[-4:])) == 2 and found.interval == intervals[-4:].mean()
+    assert found.fill < 30
