@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +11,9 @@ import typer
 from ..errors import UsageError
 from ..ir.bits import layers_of, parse
 from ..ir.layers import Input, PenniConv
+from ..recipes.integers import integers
 from ..report.console import Reporter
-from .options import Checkpoint, Json, numbers
+from .options import Calibration, Checkpoint, Json, MaxDrop, numbers
 
 
 def export(
@@ -38,6 +40,17 @@ def export(
         str | None,
         typer.Option(metavar="WIDTHS", help="For .penni: widths of weights for 'generate', such as 8/4,conv1=8/6."),
     ] = None,
+    quantize: Annotated[
+        bool,
+        typer.Option(
+            "--quantize",
+            help="For .penni: store the integer network too, as 'generate' would make it with --bits, --max-drop and"
+            " --calibration; it then takes that one.",
+        ),
+    ] = False,
+    max_drop: MaxDrop = None,
+    calibration: Calibration = None,
+    half: Annotated[bool, typer.Option("--half", help="For .penni: float weights in half precision.")] = False,
     as_json: Json = False,
 ) -> int:
     """Write a network for use elsewhere: ONNX, a PyTorch program, or a state dict. Images go in normalised, NCHW.
@@ -48,6 +61,7 @@ def export(
       penni-hls export r20_penni.pt -o r20.onnx --penni    weights as MatMul(coefs, basis), can be read back
       penni-hls export r20.onnx     -o r20.penni           sparse, in penni-hls's own format
       penni-hls export r20.penni    -o r20_4.penni --bits 8/4,conv1=8/6
+      penni-hls export r20.penni    -o r20_q.penni --quantize --calibration images.npz
       penni-hls export r20_penni.pt -o r20.pt2             torch.export.load("r20.pt2").module()
     """  # fmt: skip
     from .. import checkpoint as reader  # imports torch, which takes a second
@@ -55,17 +69,33 @@ def export(
 
     report = Reporter(as_json)
     exporter.check_suffix(output)
-    loaded = reader.load(
-        checkpoint,
-        mean=None if mean is None else numbers("--mean", mean),
-        std=None if std is None else numbers("--std", std),
-    )
-    if bits is not None and (output.suffix != ".penni" or loaded.quantized is not None):
-        raise UsageError(f"{output}: --bits goes into a .penni file without an integer network; leave it away")
-    widths = loaded.bits if bits is None else parse(bits, layers_of(loaded.graph))
+    norm = {
+        "mean": None if mean is None else numbers("--mean", mean),
+        "std": None if std is None else numbers("--std", std),
+    }
+    sparse = output.suffix == ".penni"
+    options = {"--max-drop": max_drop, "--calibration": calibration}
+    if not sparse and (quantize or half):
+        raise UsageError(f"{output}: {'--quantize' if quantize else '--half'} goes into a .penni file; leave it away")
+    if not quantize and (alone := [name for name, value in options.items() if value is not None]):
+        raise UsageError(f"{output}: {alone[0]} says how to make the integer network: add --quantize")
     with report.stages(f"export {checkpoint.name}") as stage:
+        if quantize:
+            found = integers(checkpoint, **norm, bits=bits, max_drop=max_drop, calibration=calibration, stage=stage)
+            loaded, widths, notes = found.loaded, found.bits, found.notes
+            made = replace(
+                found.quantized, notes=notes, trained=loaded.quantized is not None and loaded.quantized.trained
+            )
+        else:
+            loaded, notes = reader.load(checkpoint, **norm), ()
+            made = loaded.quantized
+            if bits is not None and (not sparse or made is not None):
+                raise UsageError(f"{output}: --bits goes into a .penni file without an integer network; leave it away")
+            widths = loaded.bits if bits is None else parse(bits, layers_of(loaded.graph))
         stage("writing")
-        written = exporter.export(loaded.graph, output, penni=penni, quantized=loaded.quantized, bits=widths)
+        written = exporter.export(loaded.graph, output, penni=penni, quantized=made, bits=widths, half=half)
+    for note in notes:
+        report.note(note)
     graph = loaded.graph
     images = graph.input.op
     assert isinstance(images, Input)

@@ -50,7 +50,8 @@ def inspect(checkpoint: Checkpoint, as_json: Json = False) -> int:
         f"{total.read_basis_macs:,} basis + {total.sparse_macs:,} sparse"
     )
     if loaded.quantized is not None:
-        report.say("It holds an integer network too (quantization-aware training): 'generate' takes that as it is.")
+        made = "quantization-aware training" if loaded.quantized.trained else "quantized after training"
+        report.say(f"It holds an integer network too ({made}): 'generate' takes that as it is.")
     if loaded.bits:
         report.say(f"Bits of bases/coefficients, for 'generate': {written(loaded.bits)}")
     report.result(

@@ -64,26 +64,29 @@ def export(
     penni: bool = False,
     quantized: Quantized | None = None,
     bits: LayerBits | None = None,
+    half: bool = False,
 ) -> Written:
     """Write the network in the form that the suffix of `path` names, whole or not at all.
 
-    penni: decomposed layers keep their factors, which .penni always does. quantized, bits (widths of weights):
-    go into .penni only.
+    penni: decomposed layers keep their factors, which .penni always does. quantized (the integer network), bits (widths
+    of weights), half (weights in 16 bits) go into .penni only.
     """
     path = Path(path)
     check_suffix(path)
     penni = penni or path.suffix == ".penni"
-    data = _bytes(graph, path.suffix, penni, quantized, bits)
+    data = _bytes(graph, path.suffix, penni, quantized, bits, half)
     replace_file(path, data)
     return Written(path, SUFFIXES[path.suffix], penni, len(data))
 
 
-def _bytes(graph: Graph[Layer], suffix: str, penni: bool, quantized: Quantized | None, bits: LayerBits) -> bytes:
+def _bytes(
+    graph: Graph[Layer], suffix: str, penni: bool, quantized: Quantized | None, bits: LayerBits | None, half: bool
+) -> bytes:
     match suffix:
         case ".penni":
             from ..checkpoint.penni_file import to_bytes
 
-            return to_bytes(graph, quantized, bits=bits)
+            return to_bytes(graph, quantized, half, bits)
         case ".onnx":
             from .onnx_model import onnx_model
 

@@ -47,9 +47,9 @@ def generate(
     `quantize.choose`), such that top-1 agrees with the float network at most max_drop points less than with 8 bits
     everywhere (0.5 where None). basis_bits, coef_bits: one width for all, the other then 8. Where none is given: what the
     checkpoint says, or else "auto". calibration: an .npz file, or uint8 (N, H, W, C), of images like those of the task;
-    without them ranges come from the BatchNorm statistics. A checkpoint that holds an integer network leaves these five
-    nothing to say. stage: called with what is being done. A design too large for the board is written all the same: see
-    `project.schedule.shortfalls`.
+    without them ranges come from the BatchNorm statistics. An integer network in the checkpoint
+    is taken as it is where none of these five is given; one that was trained leaves them nothing to say. stage: called
+    with what is being done. A design too large for the board is written all the same: see `project.schedule.shortfalls`.
     """
     target = boards.load(board, usable)
     check_target(output)

@@ -33,7 +33,8 @@ Stage = Callable[[str], None]
 @dataclass(frozen=True, eq=False)
 class Integers:
     """What a checkpoint becomes before it is planned. network: a line that describes it. bits: of each layer, empty where
-    the checkpoint holds an integer network; chosen: how they were, if they were. images: those it was calibrated with."""
+    the checkpoint holds an integer network and does not say them; chosen: how they were, if they were. images: those it
+    was calibrated with."""
 
     loaded: Loaded
     quantized: Quantized
@@ -67,10 +68,17 @@ def integers(
     loaded, network, sha256 = _read_checkpoint(checkpoint, mean, std)
     if images is not None:
         check_images(images, loaded.graph, "calibration images")
-    if loaded.quantized is not None:
-        given = {"bits": bits, "basis_bits": basis_bits, "coef_bits": coef_bits, "max_drop": max_drop}
-        _check_nothing_given(checkpoint, **given, calibration=calibration)
-        return Integers(loaded, _stored(loaded.quantized), network, sha256, {}, None, images)
+    given = {
+        "bits": bits, "basis_bits": basis_bits, "coef_bits": coef_bits, "max_drop": max_drop, "calibration": calibration,
+    }  # fmt: skip
+    asked = [name for name, value in given.items() if value is not None]
+    if loaded.quantized is not None and loaded.quantized.trained and asked:
+        raise UsageError(
+            f"{checkpoint} holds an integer network, trained as the hardware computes it; leave"
+            f" --{asked[0].replace('_', '-')} away"
+        )
+    if loaded.quantized is not None and not asked:
+        return Integers(loaded, _stored(loaded.quantized), network, sha256, loaded.bits or {}, None, images)
     chosen: Chosen | None = None
     try:
         widths = _widths(loaded, bits, basis_bits, coef_bits, max_drop)
@@ -128,12 +136,3 @@ def _widths(
     if bits == AUTO:
         return None
     return parse(bits, layers) if isinstance(bits, str) else complete(bits, layers, Bits())
-
-
-def _check_nothing_given(checkpoint: Path, **given: object) -> None:
-    for name, value in given.items():
-        if value is not None:
-            raise UsageError(
-                f"{checkpoint} holds an integer network, trained as the hardware computes it; leave"
-                f" --{name.replace('_', '-')} away"
-            )

@@ -95,6 +95,42 @@ def test_an_integer_network_leaves_nothing_to_say(option: str, integer_file: Pat
     )
 
 
+def test_export_stores_the_integer_network_that_generate_would_make(small_checkpoint, tmp_path: Path, command) -> None:
+    rng = np.random.default_rng(3)
+    np.savez(tmp_path / "images.npz", images=rng.integers(0, 256, (8, 32, 32, 3), np.uint8))
+    options = ("--bits", "8/5,conv1=6/8", "--calibration", tmp_path / "images.npz")
+    stored = tmp_path / "stored" / "small.penni"
+    stored.parent.mkdir()
+    assert command("export", small_checkpoint, "-o", stored, "--quantize", *options).code == 0
+    assert "holds an integer network too (quantized after training)" in command("inspect", stored).out
+    made = command("generate", small_checkpoint, "--copies", 1, "-o", tmp_path / "a" / "p", *options)
+    taken = command("generate", stored, "--copies", 1, "-o", tmp_path / "b" / "p", "--json")
+    assert (made.code, taken.code, taken.json["bits"]) == (0, 0, "8/5,conv1=6/8")
+    one, other = (penni_hls.load(tmp_path / name / "p").graph for name in "ab")
+    images = rng.integers(0, 256, (4, 32, 32, 3), np.uint8)
+    values = [run(graph, images)[graph.output.name].values for graph in (one, other)]
+    np.testing.assert_array_equal(*values)
+    again = command("generate", stored, "--copies", 1, "-o", tmp_path / "c" / "p", "--bits", "8/8", "--json")
+    fresh = command("generate", small_checkpoint, "--copies", 1, "-o", tmp_path / "d" / "p", "--bits", "8/8")
+    assert (again.code, fresh.code, again.json["bits"]) == (0, 0, "8/8")
+    assert files(tmp_path / "c" / "p")["rtl/penni_top.sv"] == files(tmp_path / "d" / "p")["rtl/penni_top.sv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "error"),
+    [
+        ("net.onnx", ("--quantize",), "--quantize goes into a .penni file; leave it away"),
+        ("net.pt2", ("--half",), "--half goes into a .penni file; leave it away"),
+        ("net.penni", ("--max-drop", 1), "--max-drop says how to make the integer network: add --quantize"),
+        ("net.penni", ("--calibration", "x.npz"), "--calibration says how to make the integer network: add --quantize"),
+    ],
+)
+def test_what_export_cannot_store(name, options, error, small_checkpoint: Path, tmp_path: Path, command) -> None:
+    done = command("export", small_checkpoint, "-o", tmp_path / name, *options)
+    assert (done.code, done.out, done.err) == (2, "", f"penni-hls: error: {tmp_path / name}: {error}\n")
+    assert not (tmp_path / name).exists()
+
+
 def test_mean_and_deviation_of_the_file_win(integer_file: Path, tmp_path: Path, command) -> None:
     same = command("generate", integer_file, "-o", tmp_path / "p", "--mean", ".5,.4,.3", "--std", ".2,.25,.3")
     assert same.code == 0
