@@ -11,8 +11,9 @@ import typer
 from ..errors import UsageError
 from ..ir.bits import layers_of, parse
 from ..ir.layers import Input, PenniConv
-from ..recipes.integers import integers
+from ..recipes.integers import FOR_BOARD, integers
 from ..report.console import Reporter
+from ..target import boards
 from .options import Calibration, Checkpoint, Json, MaxDrop, numbers
 
 
@@ -48,6 +49,9 @@ def export(
             " --calibration; it then takes that one.",
         ),
     ] = False,
+    board: Annotated[
+        str | None, typer.Option(metavar="NAME", help="For --bits for-board: a board by name, or a .toml file.")
+    ] = None,
     max_drop: MaxDrop = None,
     calibration: Calibration = None,
     half: Annotated[bool, typer.Option("--half", help="For .penni: float weights in half precision.")] = False,
@@ -62,6 +66,7 @@ def export(
       penni-hls export r20.onnx     -o r20.penni           sparse, in penni-hls's own format
       penni-hls export r20.penni    -o r20_4.penni --bits 8/4,conv1=8/6
       penni-hls export r20.penni    -o r20_q.penni --quantize --calibration images.npz
+      penni-hls export r20.penni    -o r20_z2.penni --quantize --calibration images.npz --bits for-board --board pynq-z2
       penni-hls export r20_penni.pt -o r20.pt2             torch.export.load("r20.pt2").module()
     """  # fmt: skip
     from .. import checkpoint as reader  # imports torch, which takes a second
@@ -74,14 +79,19 @@ def export(
         "std": None if std is None else numbers("--std", std),
     }
     sparse = output.suffix == ".penni"
-    options = {"--max-drop": max_drop, "--calibration": calibration}
+    options = {"--max-drop": max_drop, "--calibration": calibration, "--board": board}
     if not sparse and (quantize or half):
         raise UsageError(f"{output}: {'--quantize' if quantize else '--half'} goes into a .penni file; leave it away")
     if not quantize and (alone := [name for name, value in options.items() if value is not None]):
         raise UsageError(f"{output}: {alone[0]} says how to make the integer network: add --quantize")
+    if (bits == FOR_BOARD) != (board is not None):
+        raise UsageError(f"{output}: --bits {FOR_BOARD} and --board NAME go together")
     with report.stages(f"export {checkpoint.name}") as stage:
         if quantize:
-            found = integers(checkpoint, **norm, bits=bits, max_drop=max_drop, calibration=calibration, stage=stage)
+            found = integers(
+                checkpoint, **norm, bits=bits, max_drop=max_drop, calibration=calibration,
+                board=None if board is None else boards.load(board), stage=stage,
+            )  # fmt: skip
             loaded, widths, notes = found.loaded, found.bits, found.notes
             made = replace(
                 found.quantized, notes=notes, trained=loaded.quantized is not None and loaded.quantized.trained

@@ -38,13 +38,16 @@ WeightBits = Annotated[
     typer.Option(
         "--bits",
         metavar="WIDTHS",
-        help="Bits of bases/coefficients: '8/4,layer1.0.conv1=4/3', or auto. By default those in the checkpoint, or else"
-        " auto.",
+        help="Bits of bases/coefficients: '8/4,layer1.0.conv1=4/3', auto, or for-board: auto together with the"
+        " foldings, in minutes. By default those in the checkpoint, or else auto.",
     ),
 ]
 MaxDrop = Annotated[
     float | None,
-    typer.Option(metavar="POINTS", help="For auto: how much less top-1 may agree with the float network; 0.5 points."),
+    typer.Option(
+        metavar="POINTS",
+        help="For auto and for-board: how much less top-1 may agree with the float network; 0.5 points.",
+    ),
 ]
 BasisBits = Annotated[int | None, typer.Option(min=2, max=8, help="Bits of all basis kernels.")]
 CoefBits = Annotated[int | None, typer.Option(min=2, max=8, help="Bits of all coefficients.")]

@@ -81,45 +81,82 @@ class Chosen:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What narrower weights do to a network. images: those on which the top-1 is compared; top: that of the float network;
+    before: of how many it differs with 8 bits everywhere; share: of how many it would, of many images."""
+
+    quantizer: Quantizer
+    images: np.ndarray
+    top: np.ndarray
+    before: int
+    share: float
+    meter: Meter
+
+    @staticmethod
+    def of(quantizer: Quantizer) -> Study | None:
+        """None where the network has no classes to agree on, or no weights."""
+        layers, noise = quantizer.layers, quantizer.batch.synthetic
+        graph = quantizer.graph(dict.fromkeys(layers, WIDEST))
+        classes = graph.output.op.out_spec
+        if classes.pixels > 1 or classes.shape[2] < 2 or not layers:
+            return None
+        h, w, _ = graph.input.op.out_spec.shape
+        probes = max(LEAST_PROBES, PROBE_PIXELS // (h * w))
+        images = quantizer.batch.images[: probes if noise else None]
+        wanted = quantizer.float_logits(len(images))
+        top = wanted.argmax(axis=1)
+        before = misses(partial(predict_integer, graph), images, top)
+        share = USUAL[0] / USUAL[1] if noise else (before + USUAL[0]) / (len(images) + USUAL[1])
+        meter = Meter(graph, images[:probes], wanted[:probes], quantizer.logit_scale)
+        return Study(quantizer, images, top, before, share, meter)
+
+    @property
+    def noise(self) -> bool:
+        return self.quantizer.batch.synthetic
+
+    def allowed(self, max_drop: float) -> float:
+        """The mean square error of the logits that may be added."""
+        return self.meter.own * ((1 + max_drop / 100 / self.share) ** 2 - 1)
+
+    def drop(self, bits: Choice) -> float:
+        """In points, by the error of the logits."""
+        if not self.meter.own:
+            return 0.0
+        return 100 * self.share * (math.sqrt(self.meter.error(self.quantizer.graph(bits)) / self.meter.own) - 1)
+
+    def most(self, max_drop: float) -> int:
+        """Of how many images the top-1 may differ."""
+        return self.before + int(max_drop * len(self.images) / 100)
+
+    def changed(self, bits: Choice, most: int | None = None) -> int:
+        """Of how many images the top-1 differs; counted no further than just above `most`."""
+        return misses(partial(predict_integer, self.quantizer.graph(bits)), self.images, self.top, most=most)
+
+    def chosen(self, bits: Choice, max_drop: float, after: int) -> Chosen:
+        agree = [100 * (1 - wrong / len(self.images)) for wrong in (self.before, after)]
+        return Chosen(bits, len(self.images), self.noise, max_drop, max(0.0, self.drop(bits)), *agree)
+
+
 def choose(quantizer: Quantizer, max_drop: float = MAX_DROP) -> Chosen | None:
     """The narrowest widths on the path; None where the network has no classes to agree on, or no weights.
 
     max_drop: by how many points the agreement of top-1 with the float network may be below that at 8 bits everywhere.
     """
-    layers, noise = quantizer.layers, quantizer.batch.synthetic
-    widest = dict.fromkeys(layers, WIDEST)
-    graph = quantizer.graph(widest)
-    classes = graph.output.op.out_spec
-    if classes.pixels > 1 or classes.shape[2] < 2 or not layers:
+    study = Study.of(quantizer)
+    if study is None:
         return None
-    h, w, _ = graph.input.op.out_spec.shape
-    probes = max(LEAST_PROBES, PROBE_PIXELS // (h * w))
-    images = quantizer.batch.images[: probes if noise else None]
-    wanted = quantizer.float_logits(len(images))
-    top = wanted.argmax(axis=1)
-
-    def changed(at: Graph[Operator], most: int | None = None) -> int:
-        return misses(partial(predict_integer, at), images, top, most=most)
-
-    before = changed(graph)
-    share = USUAL[0] / USUAL[1] if noise else (before + USUAL[0]) / (len(images) + USUAL[1])
-    meter = _Meter(graph, images[:probes], wanted[:probes], quantizer.logit_scale)
-    stops = _stops(layers, meter, meter.own * ((1 + max_drop / 100 / share) ** 2 - 1))
-
-    def drop(bits: Choice) -> float:
-        return 100 * share * (math.sqrt(meter.error(quantizer.graph(bits)) / meter.own) - 1) if meter.own else 0.0
-
-    last = bisect_right(range(1, len(stops)), False, key=lambda index: drop(stops[index]) > max_drop)
-    most = before + int(max_drop * len(images) / 100)
-    after = changed(quantizer.graph(stops[last]), None if noise else most)
-    while after > most and last and not noise:
+    stops = _stops(quantizer.layers, study.meter, study.allowed(max_drop))
+    last = bisect_right(range(1, len(stops)), False, key=lambda index: study.drop(stops[index]) > max_drop)
+    most = study.most(max_drop)
+    after = study.changed(stops[last], None if study.noise else most)
+    while after > most and last and not study.noise:
         last = max(0, last - 2)
-        after = changed(quantizer.graph(stops[last]), most)
-    agree = [100 * (1 - wrong / len(images)) for wrong in (before, after)]
-    return Chosen(stops[last], len(images), noise, max_drop, max(0.0, drop(stops[last])), *agree)
+        after = study.changed(stops[last], most)
+    return study.chosen(stops[last], max_drop, after)
 
 
-def _stops(layers: dict[str, WeightLayer], meter: _Meter, allowed: float) -> list[Choice]:
+def _stops(layers: dict[str, WeightLayer], meter: Meter, allowed: float) -> list[Choice]:
     """The widths at the places of the path where it is looked at, 8 bits everywhere first. allowed: added error."""
     with one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
         found = pool.map(lambda layer: _steps(layer, meter.gain(layer)), layers.values())
@@ -162,7 +199,7 @@ def _steps(layer: WeightLayer, gain: float) -> list[_Step]:
     return steps
 
 
-class _Meter:
+class Meter:
     """Measures errors of the logits on some images. graph: the integer network at 8 bits everywhere; own: its error.
     wanted: the float network's logits; unit: of the integer ones."""
 

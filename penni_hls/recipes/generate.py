@@ -45,8 +45,9 @@ def generate(
     that the network was trained with; None: what the checkpoint says, or else CIFAR-10's.
     bits: of bases and coefficients, by layer, also as text (see `ir.bits.parse`), or "auto": chosen (see
     `quantize.choose`), such that top-1 agrees with the float network at most max_drop points less than with 8 bits
-    everywhere (0.5 where None). basis_bits, coef_bits: one width for all, the other then 8. Where none is given: what the
-    checkpoint says, or else "auto". calibration: an .npz file, or uint8 (N, H, W, C), of images like those of the task;
+    everywhere (0.5 where None), or "for-board": chosen together with the foldings, which takes minutes. basis_bits,
+    coef_bits: one width for all, the other then 8. Where none is given: what the checkpoint says, or else "auto".
+    calibration: an .npz file, or uint8 (N, H, W, C), of images like those of the task;
     without them ranges come from the BatchNorm statistics. An integer network in the checkpoint
     is taken as it is where none of these five is given; one that was trained leaves them nothing to say. stage: called
     with what is being done. A design too large for the board is written all the same: see `project.schedule.shortfalls`.
@@ -56,7 +57,7 @@ def generate(
     checkpoint = Path(checkpoint)
     found = integers(
         checkpoint, mean=mean, std=std, bits=bits, basis_bits=basis_bits, coef_bits=coef_bits, max_drop=max_drop,
-        calibration=calibration, stage=stage,
+        calibration=calibration, board=target, stage=stage,
     )  # fmt: skip
     loaded, quantized, float_graph = found.loaded, found.quantized, found.loaded.graph
     stage("planning")

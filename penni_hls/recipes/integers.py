@@ -19,12 +19,14 @@ from ..passes.unread_bases import drop_unread_bases
 from ..project import digest
 from ..quantize.choose import MAX_DROP, Chosen, choose
 from ..quantize.quantizer import Quantizer
+from ..target.boards import Board
+from .board_bits import choose_for_board
 from .images import check_images
 
 if TYPE_CHECKING:
     from ..checkpoint import Loaded
 
-AUTO = "auto"
+AUTO, FOR_BOARD = "auto", "for-board"
 MOST_DROP = 100.0
 
 Stage = Callable[[str], None]
@@ -60,9 +62,10 @@ def integers(
     coef_bits: int | None = None,
     max_drop: float | None = None,
     calibration: str | Path | np.ndarray | None = None,
+    board: Board | None = None,
     stage: Stage = lambda name: None,
 ) -> Integers:
-    """Read a checkpoint and quantize its network, with the options of `generate`."""
+    """Read a checkpoint and quantize its network, with the options of `generate`. board: for which bits are chosen."""
     images = load_images(calibration).images if isinstance(calibration, (str, Path)) else calibration
     stage("reading the checkpoint")
     loaded, network, sha256 = _read_checkpoint(checkpoint, mean, std)
@@ -86,7 +89,10 @@ def integers(
         quantizer = Quantizer(loaded.graph, images)
         if widths is None:
             stage("choosing the bits of weights")
-            chosen = choose(quantizer, MAX_DROP if max_drop is None else max_drop)
+            drop = MAX_DROP if max_drop is None else max_drop
+            if bits == FOR_BOARD and board is not None:
+                chosen = choose_for_board(quantizer, board, drop, stage)
+            chosen = chosen or choose(quantizer, drop)
             widths = chosen.bits if chosen else dict.fromkeys(quantizer.layers, Bits())
         quantized = quantizer.quantized(widths)
         _check_computes(quantized)
@@ -131,8 +137,8 @@ def _widths(
         bits = dict.fromkeys(layers, Bits(8 if basis is None else basis, 8 if coefs is None else coefs))
     elif bits is None:
         bits = loaded.bits if loaded.bits and max_drop is None else AUTO
-    if max_drop is not None and (bits != AUTO or not 0 <= max_drop <= MOST_DROP):
+    if max_drop is not None and (bits not in (AUTO, FOR_BOARD) or not 0 <= max_drop <= MOST_DROP):
         raise UsageError("--max-drop is a number of points, 0 to 100, and goes with --bits auto")
-    if bits == AUTO:
+    if bits in (AUTO, FOR_BOARD):
         return None
     return parse(bits, layers) if isinstance(bits, str) else complete(bits, layers, Bits())

@@ -57,7 +57,7 @@ def schedule(
     target = boards.load(board, usable)
     found = integers(
         Path(checkpoint), mean=mean, std=std, bits=bits, basis_bits=basis_bits, coef_bits=coef_bits,
-        max_drop=max_drop, calibration=calibration, stage=stage,
+        max_drop=max_drop, calibration=calibration, board=target, stage=stage,
     )  # fmt: skip
     stage("planning")
     planned, stages = plan_copies(found.quantized.graph, target, target_fps, copies)

@@ -122,6 +122,8 @@ def test_export_stores_the_integer_network_that_generate_would_make(small_checkp
         ("net.onnx", ("--quantize",), "--quantize goes into a .penni file; leave it away"),
         ("net.pt2", ("--half",), "--half goes into a .penni file; leave it away"),
         ("net.penni", ("--max-drop", 1), "--max-drop says how to make the integer network: add --quantize"),
+        ("net.penni", ("--quantize", "--bits", "for-board"), "--bits for-board and --board NAME go together"),
+        ("net.penni", ("--quantize", "--board", "pynq-z2"), "--bits for-board and --board NAME go together"),
         ("net.penni", ("--calibration", "x.npz"), "--calibration says how to make the integer network: add --quantize"),
     ],
 )
