@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import TensorProto, helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -17,6 +19,7 @@ import penni_hls
 from penni_hls.accuracy import predict_float
 from penni_hls.checkpoint import load
 from penni_hls.cli import run
+from penni_hls.errors import CheckpointError
 from penni_hls.ir import interpreter
 
 from .traced_nets import normalised, numbers, pixels
@@ -98,6 +101,43 @@ def test_a_map_that_is_flattened_at_the_end_stays_a_map(form: str, tmp_path: Pat
     with torch.no_grad():
         wanted = model(normalised(images)).reshape(-1, 4, 3, 3).permute(0, 2, 3, 1).numpy()
     np.testing.assert_allclose(interpreter.output(loaded.graph, images), wanted, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("opset", [11, 12, 13])
+def test_the_softmax_of_a_maps_channels(opset: int, tmp_path: Path) -> None:
+    """Before opset 13 the exporter swaps the axes of the map, and swaps them back."""
+    torch.manual_seed(3)
+    conv = nn.Conv2d(3, 4, 3, 2).eval()
+    path = tmp_path / "net.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            nn.Sequential(conv, nn.Softmax(1)), (torch.zeros(2, *SHAPE),), path, dynamo=False, opset_version=opset
+        )
+    kinds = [node.op_type for node in onnx.load(path).graph.node]
+    assert kinds == (["Conv", "Transpose", "Softmax", "Transpose"] if opset < 13 else ["Conv", "Softmax"])
+    mean, std = numbers(SHAPE)
+    loaded = load(path, mean=mean, std=std)
+    assert loaded.notes and "the last operation, is left out" in loaded.notes[0]
+    images = pixels(SHAPE)
+    with torch.no_grad():
+        wanted = conv(normalised(images)).permute(0, 2, 3, 1).numpy()
+    np.testing.assert_allclose(interpreter.output(loaded.graph, images), wanted, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("perm, axis", [((0, 2, 1, 3), 1), ((0, 3, 1, 2), 3), ((0, 3, 2, 1), 1)])
+def test_other_turns_of_a_map_are_refused(perm, axis, tmp_path: Path) -> None:
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 3, 8, 8]) for name in "xy")
+    nodes = [
+        helper.make_node("Relu", ["x"], ["a"]),
+        helper.make_node("Transpose", ["a"], ["b"], perm=perm),
+        helper.make_node("Softmax", ["b"], ["c"], axis=axis),
+        helper.make_node("Transpose", ["c"], ["y"], perm=perm),
+    ]
+    model = helper.make_model(helper.make_graph(nodes, "g", [x], [y]), opset_imports=[helper.make_opsetid("", 13)])
+    onnx.save(model, tmp_path / "net.onnx")
+    with pytest.raises(CheckpointError, match="axis 1, can be left out|reordering the axes"):
+        load(tmp_path / "net.onnx")
 
 
 def test_inspect_and_generate_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ...errors import CheckpointError
@@ -9,7 +10,7 @@ from ...ir.graph import Graph, GraphError, verify
 from ...ir.layers import Layer
 from .fold import fold
 from .layers import HANDLERS
-from .program import MAX_CALLS, Call, Program
+from .program import MAX_CALLS, Call, Program, Ref
 from .walk import Act, CallError, Last, Unknown, Value, Walk, refuse
 
 
@@ -29,7 +30,7 @@ def build(program: Program, mean: tuple[float, ...] | None = None, std: tuple[fl
     if len(program.calls) > MAX_CALLS:
         raise CheckpointError(f"it has {len(program.calls):,} operations, more than {MAX_CALLS:,}")
     walk = Walk(program, mean, std)
-    for call in program.calls:
+    for call in _turned_back(program):
         try:
             _run(walk, call)
         except CallError:
@@ -43,6 +44,32 @@ def build(program: Program, mean: tuple[float, ...] | None = None, std: tuple[fl
         return Traced(verify(walk.finish(program.output)), walk.notes)
     except GraphError as error:
         raise CheckpointError(str(error)) from error
+
+
+def _turned_back(program: Program) -> list[Call]:
+    """The calls, but a `last` between two equal swaps of axes is one along the other axis: older exporters of ONNX write the
+    softmax of a map's channels like that."""
+    made = {call.output: call for call in program.calls}
+    found = dict(made)
+    for call in program.calls:
+        last = _source(made, call)
+        first = None if last is None or last.op != "last" else _source(made, last)
+        if last is None or first is None or {call.op, first.op} != {"transpose"}:
+            continue
+        perm, axis = tuple(call.args["perm"] or ()), last.args.get("axis")
+        swapped = perm == tuple(first.args["perm"] or ()) and all(perm[at] == i for i, at in enumerate(perm))
+        alone = last.output != program.output and [c for c in program.calls if _source(made, c) is last] == [call]
+        if swapped and alone and isinstance(axis, int) and -len(perm) <= axis < len(perm):
+            del found[last.output]
+            args = {**last.args, "x": first.args["x"], "axis": perm[axis]}
+            found[call.output] = replace(last, output=call.output, args=args)
+    return list(found.values())
+
+
+def _source(made: Mapping[str, Call], call: Call) -> Call | None:
+    """The call whose result it reads as x."""
+    x = call.args.get("x")
+    return made.get(x.name) if isinstance(x, Ref) else None
 
 
 def _run(walk: Walk, call: Call) -> None:
