@@ -140,9 +140,12 @@ def _through(name: str, op: Operator, read: Edge, divide: int = 1, before: int =
 
 
 def _lower_clip(name: str, lo: float | None, hi: float | None, read: Edge) -> Lowered:
-    """The nearest integers as bounds; no operator where the type of what is read has the same."""
+    """The nearest integers as bounds; no operator where the type of what is read has the same. A bound below 0 stays below
+    it, however large the steps are: else the type would depend on them, and maps that are concatenated have one."""
     bounds = zip((lo, hi), (read.spec.qtype.lo, read.spec.qtype.hi))
     ends = [end if bound is None else int(read.quantize(np.full(len(read.scale), bound))[0]) for bound, end in bounds]
+    if lo is not None and lo < 0 and not read.zero.any():
+        ends[0] = min(ends[0], max(-1, read.spec.qtype.lo))
     if ends == [read.spec.qtype.lo, read.spec.qtype.hi]:
         return Lowered((), read)
     if ends[0] == ends[1]:

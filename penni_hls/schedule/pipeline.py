@@ -52,9 +52,13 @@ class Pipeline:
 
     @property
     def fill(self) -> int:
-        """Images before those that come at this interval: those on their way at once, or more where FIFOs slowly fill or
-        run empty."""
-        return max(math.ceil(self.latency / self.interval), len(self.ends) - 1 - 2 * self.period)
+        """Images before those that come at this interval: those on their way at once, or more where FIFOs that slowly fill
+        or run empty set another rate until then."""
+        span, wanted = 2 * self.period, self.interval
+        first = len(self.ends) - 1 - span
+        while first and abs(self.ends[first - 1 + span] - self.ends[first - 1] - span * wanted) <= SETTLED * span * wanted:
+            first -= 1
+        return max(math.ceil(self.latency / wanted), first)
 
 
 def simulate(
@@ -73,6 +77,7 @@ def simulate(
     edges: dict[str, list[tuple[End, Channel]]] = {node.name: [] for node in graph}  # by the node that writes them
     runners: list[Runner] = []
     latency: dict[str, int] = {}
+    tail: dict[str, int] = {}
     registers: dict[End, int] = {}
     reads: dict[str, list[Channel]] = {}
     for node in graph:
@@ -98,6 +103,7 @@ def simulate(
         waits = [latency[name] + FIFO_LATENCY * ((node.name, port) in depths) for port, name in enumerate(node.inputs)]
         registers |= {(node.name, port): max(waits) - wait for port, wait in enumerate(waits)}
         latency[node.name] = max(waits, default=0) + timing.latency
+        tail[node.name] = max((tail[name] for name in node.inputs), default=0) + timing.tail
     last, period = sinks[-1], copies(graph)
     channels = [channel for group in edges.values() for _, channel in group]
     levels: list[list[float]] = []
@@ -120,7 +126,7 @@ def simulate(
     return Pipeline(
         tuple(last.ends),
         period,
-        math.ceil(last.ends[0]) + latency[graph.output.name],
+        math.ceil(last.ends[0]) + latency[graph.output.name] + tail[graph.output.name],
         {end: math.ceil(channel.high) for group in edges.values() for end, channel in group},
         registers,
         {name: tuple(pairs) for name, pairs in spans.items()},

@@ -56,6 +56,21 @@ def test_an_upper_bound_of_a_relu_is_the_end_of_the_type(hi: float, calibration:
         assert seen.max() == 255 and floats.max() == np.float32(hi)
 
 
+@pytest.mark.parametrize("gain", [1.0, 40.0])
+def test_a_small_bound_below_0_leaves_the_type_of_maps_that_are_concatenated(gain: float) -> None:
+    """Both maps have one step: with that of the wide one the bound is less than half a step."""
+    net = Net()
+    net.clip("clip", -0.01, 1.0, net.unit("a", 4, relu=False))
+    net.scale("wide", gain, 0.0, net.unit("b", 4, source="input", relu=False))
+    net.concat("concat", "clip", "wide")
+    net.sum("sum", "concat", net.unit("c", 8, source="concat", relu=False))
+    quantized = quantize(net.head(), calibration=CALIBRATION)
+    (found,) = (node.op for node in quantized.graph if node.op.kind == "concat")
+    assert found.x.qtype == found.y.qtype == QType(8, True)
+    (bound,) = clips(quantized.graph).values()
+    assert bound.lo == -1 and bound.out_spec.qtype.signed
+
+
 def test_an_upper_bound_behind_a_depthwise_convolution() -> None:
     net = Net()
     net.unit("a", 6)

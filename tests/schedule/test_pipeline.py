@@ -17,7 +17,7 @@ from penni_hls.ir.graph import Graph, TensorSpec
 from penni_hls.ir.ops import BasisConv, Fork, Input
 from penni_hls.ir.ops.base import Folding
 from penni_hls.schedule import Link, Prediction, Proof, Schedule, plan
-from penni_hls.schedule.pipeline import simulate
+from penni_hls.schedule.pipeline import Pipeline, simulate
 from penni_hls.target.boards import load
 from penni_hls.target.memory import ram_style
 from tests.networks import NetworkBuilder, random_resnet
@@ -119,3 +119,19 @@ def test_halves_of_a_memory_that_take_turns():
     intervals = np.diff(found.ends)
     assert len(set(intervals[-4:])) == 2 and found.interval == intervals[-4:].mean()
     assert found.fill < 30
+
+
+@pytest.mark.parametrize(
+    ("intervals", "period", "fill"),
+    [
+        ([10] * 40, 1, 3),  # FIFOs may have filled all the while
+        ([10] * 12 + [14] * 5, 1, 12),
+        ([10] * 12 + [14] * 2, 1, 12),
+        ([8, 12] * 20, 1, 3),
+        ([30] * 9 + [8, 12] * 4, 1, 9),
+        ([9, 9, 14] * 5 + [10, 10, 10] * 3, 3, 15),
+    ],
+)
+def test_the_fill_ends_where_the_rate_begins(intervals: list[int], period: int, fill: int) -> None:
+    ends = tuple(np.cumsum([25.0, *intervals]).tolist())
+    assert Pipeline(ends, period, 25, {}, {}, {}).fill == fill

@@ -217,7 +217,8 @@ class BasisConv(Operator):
         return folding.multipliers // kh * (kh - 1) + 7 if folding.multipliers else self.graph.latency + 5
 
     def timing(self, folding: BasisConvFolding) -> Timing:  # type: ignore[override]
-        return self._walk(folding).timing(self._latency(folding))
+        tail = 0 if folding.multipliers else len(self.bases) - 1  # the last channel's words leave one by one
+        return self._walk(folding).timing(self._latency(folding), tail)
 
     def in_turn(self, folding: BasisConvFolding) -> Timing:  # type: ignore[override]
         return self._walk(folding).in_turn(self._latency(folding))

@@ -92,7 +92,7 @@ class RowWalk:
         ordered = sorted(cuts)
         return zip(ordered, ordered[1:])
 
-    def timing(self, latency: int) -> Timing:
+    def timing(self, latency: int, tail: int = 0) -> Timing:
         h, w, c = self.x
         pixels, groups = h * w, -(-math.prod(self.out) // self.q)
         chunk, together = -(-pixels // GRAIN), -(-groups // GRAIN)
@@ -118,7 +118,7 @@ class RowWalk:
         stages = (Stage("write", tuple(write)), Stage("walk", tuple((1, step) for step in walk)))
         # A group's words leave from the end of its first unit on.
         burst = (self.units - 1) * sum(self.columns(self.segments(0))) + self.words / self.units
-        return Timing(stages, {"room": self.rows * w, "pixel": 0}, latency, {"out": burst / self.words})
+        return Timing(stages, {"room": self.rows * w, "pixel": 0}, latency, {"out": burst / self.words}, tail)
 
     def _written(self, pixels: int) -> Step:
         values = pixels * self.x[2]

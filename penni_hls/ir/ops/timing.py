@@ -58,12 +58,14 @@ class Stage:
 @dataclass(frozen=True)
 class Timing:
     """tokens: those that are there at the start, by kind. latency: cycles from a beat of the first input to the output
-    that it completes, in registers. paces: of outputs whose beats come in bursts: cycles between two beats of a burst."""
+    that it completes, in registers. paces: of outputs whose beats come in bursts: cycles between two beats of a burst.
+    tail: cycles by which the last beat of a frame leaves later than at an even pace."""
 
     stages: tuple[Stage, ...]
     tokens: dict[str, int] = field(default_factory=dict)
     latency: int = 0
     paces: dict[str, float] = field(default_factory=dict)
+    tail: int = 0
 
     def cycles(self, feed: Mapping[str, float] = {}) -> int:
         """Between two frames, at least. feed: cycles between the beats of an input, by its port, where others give them.
