@@ -56,7 +56,9 @@ class Pipeline:
         or run empty set another rate until then."""
         span, wanted = 2 * self.period, self.interval
         first = len(self.ends) - 1 - span
-        while first and abs(self.ends[first - 1 + span] - self.ends[first - 1] - span * wanted) <= SETTLED * span * wanted:
+        while (
+            first and abs(self.ends[first - 1 + span] - self.ends[first - 1] - span * wanted) <= SETTLED * span * wanted
+        ):
             first -= 1
         return max(math.ceil(self.latency / wanted), first)
 
