@@ -66,6 +66,7 @@ class Result:
     ff: float
     dsp: float
     bram36: float
+    uram: float
     multipliers: int
     fits: bool
 
