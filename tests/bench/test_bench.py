@@ -3,7 +3,7 @@
 import importlib.util
 import math
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from penni_hls.compression.count import count
 from penni_hls.compression.decompose import PenniConv2d, decompose
 from penni_hls.export import to_torch
 from penni_hls.recipes.storage import graph
+from penni_hls.target.resources import Resources
 from penni_hls.zoo.models import build
 
 BENCH = Path(__file__).resolve().parents[2] / "bench"
@@ -77,8 +78,9 @@ def test_points_of_a_sweep_vary_one_thing(monkeypatch):
 
 def test_results_of_a_sweep_are_read_back(tmp_path):
     sweep = script("sweep")
+    assert Resources().as_dict().keys() <= {field.name for field in fields(sweep.Result)}
     point = replace(sweep.CENTRE, arch="resnet20", board="pynq-z2", d=3)
-    result = sweep.Result(point, 20480, 22370.1, 21505.0, 122.0, 39.0, 92, True)
+    result = sweep.Result(point, 20480, 22370.1, 21505.0, 122.0, 39.0, 0.0, 92, True)
     sweep.save({point: result}, tmp_path)
     assert sweep.load(tmp_path / "sweep.json") == {point: result}
     assert (tmp_path / "sweep.csv").read_text().splitlines()[1].startswith("resnet20,pynq-z2,0.95,3,8,8,False,20480")
