@@ -125,7 +125,7 @@ def test_the_softmax_of_a_maps_channels(opset: int, tmp_path: Path) -> None:
     np.testing.assert_allclose(interpreter.output(loaded.graph, images), wanted, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("perm, axis", [((0, 2, 1, 3), 1), ((0, 3, 1, 2), 3), ((0, 3, 2, 1), 1)])
+@pytest.mark.parametrize("perm, axis", [((0, 2, 1, 3), 1), ((0, 3, 1, 2), 3), ((0, 3, 2, 1), 1), ((0, 9, 9, 9), 1)])
 def test_other_turns_of_a_map_are_refused(perm, axis, tmp_path: Path) -> None:
     x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 3, 8, 8]) for name in "xy")
     nodes = [

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 from ...errors import CheckpointError
 from ...ir.graph import Graph, GraphError, verify
@@ -50,20 +51,29 @@ def _turned_back(program: Program) -> list[Call]:
     """The calls, but a `last` between two equal swaps of axes is one along the other axis: older exporters of ONNX write the
     softmax of a map's channels like that."""
     made = {call.output: call for call in program.calls}
+    if len(made) < len(program.calls):  # names that come twice: an error, or what is overwritten
+        return list(program.calls)
     found = dict(made)
     for call in program.calls:
         last = _source(made, call)
         first = None if last is None or last.op != "last" else _source(made, last)
         if last is None or first is None or {call.op, first.op} != {"transpose"}:
             continue
-        perm, axis = tuple(call.args["perm"] or ()), last.args.get("axis")
-        swapped = perm == tuple(first.args["perm"] or ()) and all(perm[at] == i for i, at in enumerate(perm))
+        perm, axis = call.args.get("perm"), last.args.get("axis")
+        swapped = _is_swap(perm) and perm == first.args.get("perm")
         alone = last.output != program.output and [c for c in program.calls if _source(made, c) is last] == [call]
         if swapped and alone and isinstance(axis, int) and -len(perm) <= axis < len(perm):
             del found[last.output]
             args = {**last.args, "x": first.args["x"], "axis": perm[axis]}
             found[call.output] = replace(last, output=call.output, args=args)
     return list(found.values())
+
+
+def _is_swap(perm: object) -> TypeGuard[Sequence[int]]:
+    """True for the axes of a map, two of them swapped: what the same permutation turns back."""
+    if not isinstance(perm, (tuple, list)) or not all(type(axis) is int for axis in perm):
+        return False
+    return sorted(perm) == list(range(len(perm))) and all(perm[at] == axis for axis, at in enumerate(perm))
 
 
 def _source(made: Mapping[str, Call], call: Call) -> Call | None:
