@@ -37,7 +37,6 @@ module penni_group_arrival #(
   localparam int unsigned YCW = $clog2(LAST_Y + STEP_Y + STRIDE_H + FIRST_Y + 2);
   localparam int unsigned RW = $clog2(H + ROWS + 2);
   localparam int unsigned LOWEST = (PAD_TOP + H > KH) ? PAD_TOP + H - KH : 0;  // from here on windows end with the map
-
   localparam int unsigned WHOLE_X = (PAD_LEFT + W > KW) ? PAD_LEFT + W - KW : 0;  // from here on they end with the row
 
   // ---- The last window of the group to come, and what the group that is looked for needs -----------------------------

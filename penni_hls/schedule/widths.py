@@ -22,8 +22,8 @@ from .stages import RESOURCES
 
 GRAIN = {"lut": 15.0, "dsp": 1.0, "bram36": 0.5, "uram": 1.0}  # costs are told apart no finer; flip-flops never bind
 PARTS = 150  # of the error that the network has anyway: nor are errors
-RESOLUTION = 200
-TINY = 1e-30
+RESOLUTION = 200  # the fewest cycles are found to one part in so many
+TINY = 1e-30  # an error that stands for none
 GAP = 0.01  # of the error
 
 
