@@ -1,8 +1,9 @@
-# make setup   a virtual environment in .venv with everything that penni-hls needs
-# make test    the tests, quick ones first, by two processes; the last line is pytest's
-# make demo    examples/resnet8.pt -> project -> C++ and RTL simulation -> verdict
-# make fuzz    random networks through everything: make fuzz N=1000 START=0
-# make lint    ruff, and Verilator over the hardware of the demo
+# make setup     a virtual environment in .venv with everything that penni-hls needs
+# make test      the tests, quick ones first, by two processes; the last line is pytest's
+# make demo      examples/resnet8.pt -> project -> C++ and RTL simulation -> verdict
+# make fuzz      random networks through everything: make fuzz N=1000 START=0
+# make registers what is made from the register map, after a change to it
+# make lint      ruff, and Verilator over the hardware of the demo
 #
 # On a machine without CUDA, torch's CPU build saves gigabytes:
 #   make setup PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
@@ -17,7 +18,7 @@ BOARD ?= pynq-z2
 N ?= 100
 START ?= 0
 
-.PHONY: setup test demo fuzz lint clean
+.PHONY: setup test demo fuzz registers lint clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.ready
@@ -42,6 +43,9 @@ demo: setup
 
 fuzz: setup
 	$(BIN)/python -m tests.fuzz --count $(N) --start $(START)
+
+registers: setup
+	$(BIN)/python -m penni_hls.backends.registers
 
 lint: setup
 	$(BIN)/ruff check .

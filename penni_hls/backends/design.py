@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..schedule import Schedule
+from .rtl.emit import emit_rtl, hand_written
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,3 +23,20 @@ class Design:
     schedule: Schedule
     logit_scale: float
     notes: tuple[str, ...]
+
+    @cached_property
+    def rtl(self) -> dict[str, str]:
+        """The files of rtl/ that make the network's top."""
+        return emit_rtl(self.schedule)
+
+    @cached_property
+    def digest(self) -> str:
+        """128 bits in hexadecimal: of the network's RTL with its memory images, and of what its results are worth.
+
+        A bitstream holds it, whichever backend it was made by, and so does the driver.
+        """
+        common, found = hand_written(), hashlib.sha256(repr(self.logit_scale).encode())
+        for path in sorted(self.rtl.keys() - common.keys()):
+            for text in (path, self.rtl[path]):
+                found.update(f"\n{len(text)} {text}".encode())
+        return found.hexdigest()[:32]

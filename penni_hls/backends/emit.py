@@ -9,12 +9,11 @@ from .board.readme import emit_readme
 from .board.vivado import emit_vivado
 from .design import Design
 from .hls.emit import emit_hls
-from .rtl.emit import emit_rtl
 from .rtl.sim import emit_sim
 
 Files = Mapping[str, str | bytes]
 EMITTERS: tuple[Callable[[Design], Files], ...] = (
-    lambda design: emit_hls(design.schedule), lambda design: emit_rtl(design.schedule),
+    lambda design: emit_hls(design.schedule), lambda design: design.rtl,
     lambda design: emit_sim(design.schedule), emit_vivado, emit_driver, emit_readme,
 )  # fmt: skip
 

@@ -35,7 +35,8 @@ class Model:
     """What a project is made of. schedule: the integer network, planned; float_graph: the network it was made from.
 
     logit_scale: what one step of the results is worth. notes: for the user. made_by: versions by tool. source: the
-    checkpoint. options: those that `generate` was given. ports: those of the top, as plain data.
+    checkpoint. options: those that `generate` was given. ports: those of the top, as plain data. digest: of the design, as
+    the accelerator's registers tell it.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Model:
     source: dict[str, Any]
     options: dict[str, Any]
     ports: tuple[dict[str, Any], ...]
+    digest: str
 
 
 def digest(data: bytes) -> str:
@@ -63,6 +65,7 @@ def encode(model: Model, files: Bundle) -> Bundle:
         "format": FORMAT,
         "version": VERSION,
         "name": model.name,
+        "digest": model.digest,
         "made_by": {"penni-hls": __version__, **model.made_by},
         "source": model.source,
         "options": model.options,

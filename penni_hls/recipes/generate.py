@@ -79,6 +79,7 @@ def generate(
         source={"checkpoint": checkpoint.name, "form": loaded.form, "sha256": found.sha256, "network": found.network},
         options=options,
         ports=tuple(port.as_dict() for port in ports(schedule)),
+        digest=design.digest,
     )  # fmt: skip
     write(encode(model, emit(design)), output)
     return read(output)
