@@ -109,7 +109,7 @@ MAP = (
             Field("RESET", 0, 1,
                   "While it is 1, the network and both streams are held in reset; bytes that come in are taken and dropped, "
                   "results are dropped. The first byte after it is 0 again begins an image. Counters stay."),
-            Field("CLEAR", 1, 1, "Writing 1 sets all counters and ERRORS to 0. Reads 0."),
+            Field("CLEAR", 1, 1, "Writing 1 sets all counters to 0. Reads 0."),
         ),
     ),
     Register(
