@@ -24,19 +24,22 @@ from .options import (
     Json,
     MaxDrop,
     MaxUtilization,
+    Part,
     TargetFps,
     WeightBits,
     copies_of,
     numbers,
     rate,
     shares,
+    target,
 )  # fmt: skip
 
 
 def generate(
     checkpoint: Checkpoint,
     output: Annotated[Path, typer.Option("-o", "--output", help="The directory to write.", show_default=False)],
-    board: BoardName = "pynq-z2",
+    board: BoardName = None,
+    part: Part = None,
     target_fps: TargetFps = None,
     max_utilization: MaxUtilization = None,
     copies: Copies = "auto",
@@ -64,11 +67,12 @@ def generate(
       penni-hls generate r18_penni.pt --board zcu104 --calibration images.npz -o build/r18
       penni-hls generate r20_penni.pt --target-fps 1000 --max-utilization lut=60% -o build/r20
       penni-hls generate r18_penni.pt --bits 8/4,conv1=8/8 -o build/r18
+      penni-hls generate r18_penni.pt --part xc7a100tcsg324-1 -o build/r18
     """
     report = Reporter(as_json)
     with report.stages(f"generate {checkpoint.name}") as stage:
         project = api.generate(
-            checkpoint, output, board=board, usable=shares(max_utilization), target_fps=rate(target_fps),
+            checkpoint, output, **target(board, part), usable=shares(max_utilization), target_fps=rate(target_fps),
             copies=copies_of(copies),
             mean=None if mean is None else numbers("--mean", mean), std=None if std is None else numbers("--std", std),
             bits=bits, max_drop=max_drop, basis_bits=basis_bits, coef_bits=coef_bits, calibration=calibration, stage=stage,

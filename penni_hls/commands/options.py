@@ -11,7 +11,7 @@ import typer
 from ..data import CIFAR10_MEAN, CIFAR10_STD
 from ..errors import UsageError
 from ..ir.ops.merge import MOST
-from ..target.boards import Usable
+from ..target.boards import DEFAULT, Usable
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; everything else goes to stderr.")]
 Checkpoint = Annotated[
@@ -32,7 +32,16 @@ Std = Annotated[str, _STD]
 GivenMean = Annotated[str | None, _MEAN]
 GivenStd = Annotated[str | None, _STD]
 
-BoardName = Annotated[str, typer.Option(help="A board by name (see 'boards'), or a .toml file.")]
+BoardName = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help=f"A board by name (see 'boards'), or a .toml file; {DEFAULT} by default."),
+]
+Part = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PART", help="A bare part instead of a board, such as xc7a100tcsg324-1: the accelerator alone."
+    ),
+]
 WeightBits = Annotated[
     str | None,
     typer.Option(
@@ -108,6 +117,13 @@ def shares(text: str | None) -> dict[str, float] | None:
             )
         found |= {known[name]: share} if name else dict.fromkeys((field.name for field in fields(Usable)), share)
     return found
+
+
+def target(board: str | None, part: str | None) -> dict[str, str]:
+    """--board and --part as the library's functions take them."""
+    if board is not None and part is not None:
+        raise UsageError("--board and --part exclude each other: a board has its part")
+    return {"board": board or DEFAULT} | ({} if part is None else {"part": part})
 
 
 def copies_of(text: str) -> int | None:

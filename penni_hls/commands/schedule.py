@@ -24,18 +24,21 @@ from .options import (
     Json,
     MaxDrop,
     MaxUtilization,
+    Part,
     TargetFps,
     WeightBits,
     copies_of,
     numbers,
     rate,
     shares,
+    target,
 )  # fmt: skip
 
 
 def schedule(
     checkpoint: Checkpoint,
-    board: BoardName = "pynq-z2",
+    board: BoardName = None,
+    part: Part = None,
     target_fps: TargetFps = None,
     max_utilization: MaxUtilization = None,
     copies: Copies = "auto",
@@ -61,7 +64,7 @@ def schedule(
     report = Reporter(as_json)
     with report.stages(f"schedule {checkpoint.name}") as stage:
         planned = api.schedule(
-            checkpoint, board=board, usable=shares(max_utilization), target_fps=rate(target_fps),
+            checkpoint, **target(board, part), usable=shares(max_utilization), target_fps=rate(target_fps),
             copies=copies_of(copies), pareto=pareto,
             mean=None if mean is None else numbers("--mean", mean), std=None if std is None else numbers("--std", std),
             bits=bits, max_drop=max_drop, basis_bits=basis_bits, coef_bits=coef_bits, calibration=calibration, stage=stage,

@@ -41,7 +41,7 @@ def synth(
     rows.append((f"of {board.name}", *(percent(total[name], device[name]) for name in shown(board)), None))
     report.table(table(("operator", *shown(board).values(), "estimated LUT"), rows))
     over = [f"{name.upper()}: {total[name]:,.0f} of {budget[name]:,.0f}" for name in found.over]
-    if board.processor != "zynq7":
+    if board.family != "7series":
         report.note("counted in 7-series cells; this board's device packs them slightly better")
     report.say(f"Over budget: {'; '.join(over)}." if over else "Within the board's budget.")
     report.result(

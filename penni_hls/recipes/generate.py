@@ -25,6 +25,7 @@ def generate(
     output: str | Path,
     *,
     board: str = "pynq-z2",
+    part: str | None = None,
     usable: Mapping[str, float] | None = None,
     target_fps: float | None = None,
     copies: int | None = None,
@@ -39,6 +40,7 @@ def generate(
 ) -> Project:
     """Make a project for `board` (a name, or the path of a .toml file) from a checkpoint and write it to `output`.
 
+    part: a bare part instead of a board, by the vendor's name: there is no processor, so no system around the accelerator.
     usable: shares of the board that the accelerator may use, by resource, instead of the board's. target_fps: images per
     second to reach by the least hardware; None: as many as fit. copies: of the network, which take images by turns; None:
     as many, up to 4, as give the highest rate, or the one asked for by the least hardware. mean, std: of the pixels 0..1
@@ -52,7 +54,7 @@ def generate(
     is taken as it is where none of these five is given; one that was trained leaves them nothing to say. stage: called
     with what is being done. A design too large for the board is written all the same: see `project.schedule.shortfalls`.
     """
-    target = boards.load(board, usable)
+    target = boards.choose(board, part, usable)
     check_target(output)
     checkpoint = Path(checkpoint)
     found = integers(

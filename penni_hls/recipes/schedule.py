@@ -40,6 +40,7 @@ def schedule(
     checkpoint: str | Path,
     *,
     board: str = "pynq-z2",
+    part: str | None = None,
     usable: Mapping[str, float] | None = None,
     target_fps: float | None = None,
     copies: int | None = None,
@@ -54,7 +55,7 @@ def schedule(
     stage: Stage = lambda name: None,
 ) -> Planned:
     """Plan the network of a checkpoint, with the options of `generate`, and write nothing."""
-    target = boards.load(board, usable)
+    target = boards.choose(board, part, usable)
     found = integers(
         Path(checkpoint), mean=mean, std=std, bits=bits, basis_bits=basis_bits, coef_bits=coef_bits,
         max_drop=max_drop, calibration=calibration, board=target, stage=stage,

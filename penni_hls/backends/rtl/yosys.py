@@ -27,7 +27,7 @@ from ..children import execute, full_disk
 from .emit import instance_module
 
 JOBS = 2
-FAMILIES = {"zynq7": "xc7", "zynqmp": "xcup"}  # yosys's name of the family, by a board's processor
+FAMILIES = {"7series": "xc7", "ultrascale+": "xcup"}  # yosys's name of a board's family
 # What a cell of the netlist takes. RAM and shift-register cells are counted by the LUTs that they occupy; an inverter
 # that
 # yosys leaves over is counted as one, though Vivado absorbs most of them.
@@ -65,7 +65,7 @@ def synthesize_design(
 ) -> dict[str, Resources]:
     """Resources of each node of a generated design (its FIFOs with it), by name. The design takes their sum."""
     owners = units(schedule)
-    counts = synthesize(rtl, (unit for _, unit in owners), cache, progress, FAMILIES[schedule.board.processor])
+    counts = synthesize(rtl, (unit for _, unit in owners), cache, progress, FAMILIES[schedule.board.family])
     result = {node.name: Resources() for node in schedule.instances}
     for name, unit in owners:
         result[name] = result[name] + counts[unit]

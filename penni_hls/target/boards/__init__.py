@@ -1,9 +1,13 @@
-"""Boards: the resources of a device and the share the accelerator may take. One TOML file per board, in this folder."""
+"""Boards: the resources of a device and the share the accelerator may take. One TOML file per board, in this folder.
+
+A bare part (`of_part`) is a board without a processor: there is no system around the accelerator.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,9 +15,14 @@ from pathlib import Path
 
 from ...errors import BoardError
 from ..fabric import FABRICS, Fabric
+from ..parts import CLOCKS, device_of
 from ..resources import Resources
 
 PROCESSORS = ("zynq7", "zynqmp")
+DEFAULT = "pynq-z2"
+BARE = "none"  # the processor of a bare part
+# The processor's block in a block design, and how its properties are named.
+PROPERTIES = {"zynq7": r"PCW_\w+|preset", "zynqmp": r"PSU_\w+"}
 MOST_MHZ, MOST_CELLS = 2000, 10**9
 _FOLDER = Path(__file__).parent
 
@@ -34,8 +43,9 @@ class Usable:
 class Board:
     """name: as given to --board. part: the vendor's part number. family: `7series` or `ultrascale+`, the kind of its
     cells. vivado_board: the name in Vivado's board files. processor: `zynq7` or `zynqmp`, the hard processor that feeds
-    the accelerator. lut .. uram: the whole device (6-input LUTs, flip-flops, DSP slices, 36-kbit block RAMs, UltraRAMs,
-    which not every device has). clock_mhz: the clock the accelerator is built for."""
+    the accelerator, or `none`. lut .. uram: the whole device (6-input LUTs, flip-flops, DSP slices, 36-kbit block RAMs,
+    UltraRAMs, which not every device has). clock_mhz: the clock the accelerator is built for. preset: properties of the
+    processor's block that Vivado does not know without board files, by name: crystal and DDR."""
 
     name: str
     title: str
@@ -50,6 +60,7 @@ class Board:
     bram36: int
     uram: int = 0
     usable: Usable = Usable()
+    preset: tuple[tuple[str, str], ...] = ()
 
     @property
     def fabric(self) -> Fabric:
@@ -80,6 +91,22 @@ def load(name: str, usable: Mapping[str, float] | None = None) -> Board:
     resource."""
     board = _load(name)
     return dataclasses.replace(board, usable=dataclasses.replace(board.usable, **(usable or {})))
+
+
+def of_part(part: str, usable: Mapping[str, float] | None = None) -> Board:
+    """A bare part as a board: its device, no processor, the clock of the boards of its family. BoardError where it is
+    not known."""
+    family, have = device_of(part)
+    shares = dataclasses.replace(Usable(), **(usable or {}))
+    return Board(
+        part, f"part {part}", part, family, "", BARE, CLOCKS[family], have.lut, have.ff, have.dsp, have.bram36, have.uram,
+        usable=shares,
+    )  # fmt: skip
+
+
+def choose(board: str, part: str | None = None, usable: Mapping[str, float] | None = None) -> Board:
+    """The bare part `part` where one is given, else the board `board`, as `load` takes it."""
+    return load(board, usable) if part is None else of_part(part, usable)
 
 
 def _load(name: str) -> Board:
@@ -114,11 +141,26 @@ def _read(path: Path) -> Board:
             f"board file {path}: usable is no table; [usable] gives shares of lut, ff, dsp, bram36 and uram"
         )
     shares = _fields(path, Usable, dataclasses.asdict(Usable()) | usable, "usable.")
+    preset = table.pop("preset", {})
     board = Board(name=path.stem, usable=Usable(**shares), **_fields(path, Board, {"uram": 0} | table))
     for key, known in (("processor", PROCESSORS), ("family", FABRICS)):
         if (value := getattr(board, key)) not in known:
             raise BoardError(f"board file {path}: {key} is '{value}'; known: {', '.join(known)}")
-    return board
+    return dataclasses.replace(board, preset=_preset(path, board.processor, preset))
+
+
+def _preset(path: Path, processor: str, table: object) -> tuple[tuple[str, str], ...]:
+    """The table [preset], its numbers as text."""
+    if not isinstance(table, dict):
+        raise BoardError(f"board file {path}: preset is no table; [preset] gives properties of the processor's block")
+    for key, value in table.items():
+        if not re.fullmatch(PROPERTIES[processor], key, re.ASCII):
+            raise BoardError(
+                f"board file {path}: preset.{key} is no property of a {processor} ({PROPERTIES[processor]})"
+            )
+        if not isinstance(value, (str, int, float)) or isinstance(value, bool):
+            raise BoardError(f"board file {path}: preset.{key} is {repr(value)[:60]}; it must be text or a number")
+    return tuple((key, str(value)) for key, value in table.items())
 
 
 def _fields(path: Path, cls: type, table: dict, prefix: str = "") -> dict:
