@@ -76,32 +76,30 @@ def _alike(stages: Sequence[Options]) -> list[_Alike]:
     return [_Alike(group[0], tuple(stage.nodes for stage in group)) for group in groups.values()]
 
 
-def fastest(stages: Sequence[Options], budget: np.ndarray, near: int | None = None) -> Choice | None:
-    """The fewest cycles within `budget` (resources,), by the least hardware; None where nothing fits. near: cycles around
-    which they are sought first."""
+def fastest(stages: Sequence[Options], budget: np.ndarray) -> Choice | None:
+    """The fewest cycles within `budget` (resources,), by the least hardware; None where nothing fits."""
     clock, alike = Clock(), _alike(stages)
     slowest = max(int(stage.cycles.min()) for stage in stages)
     rates = sorted({rate for stage in stages for rate in stage.cycles.tolist() if rate > slowest} | {slowest})
-    low, high, proven = -1, len(rates), -1  # rates[low] is too fast, rates[high] is not; rates[proven] is proven to be
-    fits, step = None, 1
-    start = 0 if near is None else bisect_left(rates, near)  # small networks run as fast as they can
+
+    def fast(index: int) -> list[_Alike]:
+        return [group.within(rates[index]) for group in alike]
+
+    # Where not even parts of options fit, nothing does; from there on few rates are too fast. rates[low] is too fast.
+    low = bisect_left(range(len(rates)), True, key=lambda index: _parts_fit(fast(index), budget, clock)) - 1
+    proven, high, step, fits = low, len(rates), 1, None  # rates[high] is slow enough, rates[proven] proven to be too fast
     while high - low > 1:
-        if high == len(rates) and low < 0:
-            middle = min(start, high - 1)
-        elif near is not None and (low < 0 or high == len(rates)):
-            middle, step = (max(0, high - step) if low < 0 else min(low + step, high - 1)), 4 * step
-        else:
-            middle = (low + high) // 2
-        fast = [group.within(rates[middle]) for group in alike]
+        middle = (low + high) // 2 if fits else min(low + step, high - 1)
+        step, options = 2 * step, fast(middle)
         try:
-            found = _solve(fast, budget, 1.0, clock)
+            found = _solve(options, budget, 1.0, clock)
         except _Unknown:
             low = middle
             continue
         if found is None:
             low = proven = middle
         else:
-            high, fits = middle, (fast, found[0])
+            high, fits = middle, (options, found[0])
     if fits is None:
         return None
     bound = rates[proven + 1]
@@ -140,12 +138,21 @@ def _choice(groups: Sequence[_Alike], picks: Sequence[np.ndarray], gap: float, b
     return Choice(foldings, cost, cycles, cycles if bound is None else bound, gap)
 
 
+def _parts_fit(groups: Sequence[_Alike], budget: np.ndarray, clock: Clock) -> bool:
+    """Whether a mixture of each stage's options fits, or none is known not to."""
+    try:
+        return _solve(groups, budget, math.inf, clock) is not None
+    except _Unknown:
+        return True
+
+
 def _solve(
     groups: Sequence[_Alike], budget: np.ndarray, gap: float, clock: Clock, *, stretch: bool = False
 ) -> tuple[list[np.ndarray], float] | None:
     """-> (for each group the options of its stages, gap), or None where nothing fits.
 
-    stretch: the budget may be exceeded, all of it by the same factor, which is minimised. Raises _Unknown.
+    gap: that is allowed; 1 for any choice, infinite for any mixture of options. stretch: the budget may be exceeded, all
+    of it by the same factor, which is minimised. Raises _Unknown.
     """
     costs = [group.options.cost for group in groups]
     present = np.any([cost.any(0) for cost in costs], axis=0) | (budget > 0)  # what a device lacks, nothing uses
@@ -171,9 +178,9 @@ def _solve(
     high = np.concatenate([counts, np.full(len(budget), 0.0 if stretch else 1.0 - FITS)])
     most = np.repeat(np.array(counts, np.float64), [len(share) for share in shares])
     result = milp(
-        price,
+        price if gap < math.inf else np.zeros(len(price)),
         constraints=LinearConstraint(rows, low, high),
-        integrality=np.append(np.ones(len(most)), [0] * stretch),
+        integrality=np.append(np.full(len(most), gap < math.inf), [0] * stretch),
         bounds=Bounds(0, np.append(most, [np.inf] * stretch)),
         options={"mip_rel_gap": gap, "node_limit": NODES, "time_limit": clock.next()},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -36,65 +36,86 @@ def plan(
     wanted, turns = math.floor(board.clock_mhz * 1e6 / fps) if fps else None, copies(graph)
     budget, fifos = row(board.budget), row(shortest(graph))
     cycles = turns * wanted if wanted else None  # of a stage that sees an image in `turns`
-    reached: _Planned | None = None
+    fitting: list[_Draft] = []
     enough: np.ndarray | None = None  # for FIFOs, of a choice that fits
-    choice: Choice | None = None
+    draft: _Draft | None = None
     for _ in range(ROUNDS):
-        choice = _choose(stages, budget - fifos, cycles, choice)
+        choice = _choose(stages, budget - fifos, cycles)
         if choice is None:
             break
-        planned = _Planned.of(graph, board, choice, wanted)
-        schedule = planned.schedule
-        needed = sum((row(link.cost()) for link in schedule.links), np.zeros(len(fifos)))
-        if schedule.shortfalls:
-            fifos = np.maximum(fifos, needed)
-        elif wanted is not None and schedule.cycles_per_image <= wanted:
-            return planned.complete()
+        draft = _Draft.of(graph, board, choice, wanted, draft)
+        if not draft.fits:
+            fifos = np.maximum(fifos, draft.fifos)
+        elif wanted is not None and draft.cycles <= wanted and (schedule := draft.schedule()).fits:
+            return schedule
         else:
-            if reached is None or schedule.cycles_per_image < reached.schedule.cycles_per_image:
-                reached = planned
+            fitting.append(draft)
             if cycles is not None:  # operators wait for each other
-                cycles = math.floor(cycles * wanted / schedule.cycles_per_image)
+                cycles = math.floor(cycles * wanted / draft.cycles)
             else:
-                fifos, enough = np.minimum(fifos, needed), fifos
+                fifos, enough = np.minimum(fifos, draft.fifos), fifos
         if enough is not None and (fifos >= WORTH * enough).all():
             break
-    return (reached or _Planned.of(graph, board, smallest(stages, budget), wanted)).complete()
+    return _best(fitting) or _Draft.of(graph, board, smallest(stages, budget), wanted, draft).schedule()
 
 
-def _choose(
-    stages: Sequence[Options], budget: np.ndarray, cycles: float | None, before: Choice | None
-) -> Choice | None:
-    """before: what was chosen within a budget that is not much different."""
+def _choose(stages: Sequence[Options], budget: np.ndarray, cycles: float | None) -> Choice | None:
     found = None if cycles is None else least(stages, budget, cycles)
-    return found or fastest(stages, budget, None if before is None else before.cycles)
+    return found or fastest(stages, budget)
 
 
 @dataclass(frozen=True)
-class _Planned:
-    """schedule: with FIFOs that may not be deep enough for the C++."""
+class _Draft:
+    """A choice with the FIFOs and the rate that the model of the pipeline lets expect."""
 
-    schedule: Schedule
+    board: Board
+    choice: Choice
     sizing: Sizing
+    wanted: int | None
 
     @classmethod
-    def of(cls, graph: Graph[Operator], board: Board, choice: Choice, wanted: int | None) -> _Planned:
+    def of(cls, graph: Graph[Operator], board: Board, choice: Choice, wanted: int | None, near: _Draft | None) -> _Draft:
+        """near: another one of the network, which tells where FIFOs may have to be deep."""
         foldings = {node.name: node.op.folding() for node in graph if not node.op.hardware} | choice.foldings
-        sizing = Sizing(graph, foldings)
-        return cls(_schedule(board, choice, sizing, wanted), sizing)
+        return cls(board, choice, Sizing(graph, foldings, bool(near and near.sizing.expected.everywhere)), wanted)
 
-    def complete(self) -> Schedule:
-        return replace(self.schedule, links=self.sizing.links())
+    @property
+    def cycles(self) -> int:
+        return _cycles(self.sizing, self.sizing.expected.interval)
+
+    @property
+    def fifos(self) -> np.ndarray:
+        return sum((row(link.cost()) for link in self.sizing.expected.links), np.zeros(len(self.choice.cost)))
+
+    @property
+    def fits(self) -> bool:
+        return bool((self.choice.cost + self.fifos <= row(self.board.budget)).all())
+
+    def schedule(self) -> Schedule:
+        """With FIFOs that are tried: seldom deeper ones than expected, which may not fit."""
+        sizing, found, choice = self.sizing, self.sizing.found, self.choice
+        spans = {n: (round(pairs[0][0]), round(pairs[0][1])) for n, pairs in found.spans.items() if n in sizing.foldings}
+        prediction = Prediction(_cycles(sizing, found.interval), found.fill, found.latency, spans)
+        gap, turns = choice.gap if math.isfinite(choice.gap) else None, copies(sizing.graph)
+        proof = Proof(math.ceil(choice.cycles / turns), math.ceil(choice.bound / turns), gap, self.wanted)
+        return Schedule(sizing.graph, self.board, dict(sizing.foldings), sizing.links(), prediction, proof)
 
 
-def _schedule(board: Board, choice: Choice, sizing: Sizing, wanted: int | None) -> Schedule:
-    graph, foldings, found = sizing.graph, sizing.foldings, sizing.found
-    spans = {name: (round(pairs[0][0]), round(pairs[0][1])) for name, pairs in found.spans.items() if name in foldings}
-    turns = copies(graph)
-    # The first frames may come out faster than the slowest operator takes them: what waited in FIFOs.
-    frames = frames_of(graph)
-    slowest = max(frames[node.name] * node.op.cycles(foldings[node.name]) for node in graph) / turns
-    prediction = Prediction(math.ceil(max(found.interval, slowest) - ROUNDING), found.fill, found.latency, spans)
-    gap = choice.gap if math.isfinite(choice.gap) else None
-    proof = Proof(math.ceil(choice.cycles / turns), math.ceil(choice.bound / turns), gap, wanted)
-    return Schedule(graph, board, dict(foldings), sizing.in_rtl(), prediction, proof)
+def _best(drafts: Sequence[_Draft]) -> Schedule | None:
+    """The fastest that fits as a schedule."""
+    best: Schedule | None = None
+    for draft in sorted(drafts, key=lambda draft: draft.cycles):
+        if best is not None and best.cycles_per_image <= draft.cycles:
+            break
+        schedule = draft.schedule()
+        if not schedule.shortfalls and (best is None or schedule.cycles_per_image < best.cycles_per_image):
+            best = schedule
+    return best
+
+
+def _cycles(sizing: Sizing, interval: float) -> int:
+    """interval: by the model. The first frames may come out faster than the slowest operator takes them: what waited in
+    FIFOs."""
+    graph, frames = sizing.graph, frames_of(sizing.graph)
+    slowest = max(frames[node.name] * node.op.cycles(sizing.foldings[node.name]) for node in graph) / copies(graph)
+    return math.ceil(max(interval, slowest) - ROUNDING)

@@ -4,8 +4,8 @@ A short FIFO is enough, but where paths meet again: there one path waits for the
 where they part, gives meanwhile. And behind operators that give in bursts, where that costs rate.
 How deep: the network is run with FIFOs of any depth while frames come in at the rate that it can take; a FIFO gets what
 it held then, and what comes while the registers of the other path delay that, and the same network is run again with
-these depths. In C++, where the
-stages of an operator work by turns, some need more.
+these depths, as fast as it takes frames. The first run alone says nearly always what the second one confirms, so the
+search for foldings looks at no more. In C++, where the stages of an operator work by turns, some need more.
 
 Why it cannot deadlock: what an operator takes and gives, and in which order, never depends on data; it waits only for
 input and for room. For such networks the outcome does not depend on who is slow: if one execution comes to its end with
@@ -51,11 +51,28 @@ def shortest(graph: Graph[Operator]) -> Resources:
 
 
 @dataclass(frozen=True)
+class Expected:
+    """interval: cycles between images. links: as of the RTL. everywhere: as in `Sizing`, what was found."""
+
+    interval: float
+    links: tuple[Link, ...]
+    everywhere: bool
+
+
+@dataclass(frozen=True)
 class Sizing:
-    """The same step by step: what the RTL needs says whether a choice is of use, before the C++ is looked at."""
+    """The same step by step: what is `expected` says whether a choice is of use, before depths are tried.
+
+    everywhere: FIFOs where no paths meet may be deep as well; else they may where that brings rate."""
 
     graph: Graph[Operator]
     foldings: Mapping[str, Folding]
+    everywhere: bool = False
+
+    @property
+    def expected(self) -> Expected:
+        """What no run with these depths has confirmed yet."""
+        return self._held[0]
 
     @property
     def found(self) -> Pipeline:
@@ -64,16 +81,16 @@ class Sizing:
 
     def in_rtl(self) -> tuple[Link, ...]:
         """As `links`, but as if the C++ needed no more."""
-        return self._links(self._depths[0])
+        return self._links(self._depths[0], self._depths[0])
 
     def links(self) -> tuple[Link, ...]:
         depths, words, found = self._depths
-        return self._links(self._in_cpp(depths, words, found.interval))
+        return self._links(depths, self._in_cpp(depths, words, found.interval))
 
-    def _links(self, in_cpp: Mapping[End, int]) -> tuple[Link, ...]:
+    def _links(self, depths: Mapping[End, int], in_cpp: Mapping[End, int]) -> tuple[Link, ...]:
         made = []
         for (dst, port), stream in self.edges.items():
-            src, depth = self.graph.by_name[dst].inputs[port], self._depths[0][dst, port]
+            src, depth = self.graph.by_name[dst].inputs[port], depths[dst, port]
             made.append(Link(src, dst, port, depth, stream.bits, ram_style(depth, stream.bits), in_cpp[dst, port]))
         return tuple(made)
 
@@ -102,28 +119,36 @@ class Sizing:
         return node.name, port
 
     @cached_property
-    def _depths(self) -> tuple[dict[End, int], dict[End, float], Pipeline]:
-        """Of every FIFO, the words that those with more than a few hold, and the pipeline with them."""
-        meets = frozenset().union(*self.joins)
-        deep, free = meets, self._run(self._unlimited(meets))
+    def _held(self) -> tuple[Expected, dict[End, float]]:
+        """With it the words that FIFOs hold which need more than a few."""
         frames = frames_of(self.graph)
         busy = (frames[n.name] * n.op.cycles(self.foldings[n.name]) for n in self.graph if n.op.hardware)
         least = max(busy) / copies(self.graph)
-        if free.interval > (1 + WORTH) * least:
-            freer = self._run(self._unlimited(self.edges))
-            if freer.interval < (1 - WORTH) * free.interval:
-                deep, free = frozenset(self.edges), freer
-        paced = self._run(self._unlimited(deep), free.interval)
+        meets, anywhere = frozenset().union(*self.joins), frozenset(self.edges)
+        deep = anywhere if self.everywhere else meets
+        run = self._run(self._unlimited(deep), least)
+        if deep != anywhere and run.interval > (1 + WORTH) * least:
+            freer = self._run(self._unlimited(anywhere), least)
+            if freer.interval < (1 - WORTH) * run.interval:
+                deep, run = anywhere, freer
+        if run.interval > SAME * least:  # frames came too fast, and wait before the slowest operator
+            run = self._run(self._unlimited(deep), run.interval)
         held = {
-            end: paced.high_water[end] + paced.registers[end] * min(1, stream.beats_per_frame / free.interval)
+            end: run.high_water[end] + run.registers[end] * min(1, stream.beats_per_frame / run.interval)
             for end, stream in self.edges.items()
         }
-        deep = meets | {end for end in deep if held[end] >= SHORT}
+        words = {end: held[end] for end in self.edges if end in meets or (end in deep and held[end] >= SHORT)}
+        return Expected(run.interval, self._links(*2 * [self._rounded(words)]), deep == anywhere), words
+
+    @cached_property
+    def _depths(self) -> tuple[dict[End, int], dict[End, float], Pipeline]:
+        """Of every FIFO, the words that those with more than a few hold, and the pipeline with them."""
+        expected, held = self._held
         for growth in GROWTH:
-            words = {end: growth * held[end] for end in deep}
+            words = {end: growth * count for end, count in held.items()}
             depths = self._rounded(words)
             found = self._tried(depths)
-            if found is not None and found.interval <= SAME * free.interval:
+            if found is not None and found.interval <= SAME * expected.interval:
                 break
         if found is None:
             raise Deadlock("no FIFO depths let the network come to its end")

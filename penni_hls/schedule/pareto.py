@@ -11,6 +11,8 @@ def front(points: np.ndarray) -> np.ndarray:
     """points (n, k), less is better -> indices, ascending, of those that no other one is as good as in every column; of
     equal points the first."""
     kept = np.arange(len(points))
+    if len(kept) < 2:
+        return kept
     while len(kept) > CHUNK:
         before = len(kept)
         parts = (kept[start : start + CHUNK] for start in range(0, before, CHUNK))

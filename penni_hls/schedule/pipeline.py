@@ -107,6 +107,7 @@ def simulate(
         latency[node.name] = max(waits, default=0) + timing.latency
         tail[node.name] = max((tail[name] for name in node.inputs), default=0) + timing.tail
     last, period = sinks[-1], copies(graph)
+    endless = all(map(math.isinf, depths.values()))  # then nothing waits because a FIFO has filled
     channels = [channel for group in edges.values() for _, channel in group]
     levels: list[list[float]] = []
     running = Simulation([*runners, *sinks])
@@ -115,7 +116,7 @@ def simulate(
         if frames == MOST_FRAMES * period or (frames >= FRAMES * period and running.events > EVENTS):
             break
         levels.append([channel.at(running.now) for channel in channels])
-        if _settled(last.ends, period) and _steady(levels, channels, period):
+        if _settled(last.ends, period) and (endless or _steady(levels, channels, period)):
             break
     spans: dict[str, list[tuple[float, float]]] = {}
     for runner in runners:
