@@ -42,11 +42,15 @@ class Channel:
 
     def settle(self, now: float) -> None:
         """Bring the level up to date."""
-        level = self.at(now)
+        level = self.level + (self.inflow - self.outflow) * (now - self.since)
         self.since = now
-        self.level = 0.0 if level < NOTHING else self.capacity if level > self.capacity - NOTHING else level
-        if self.level > self.high:
-            self.high = self.level
+        if level < NOTHING:
+            level = 0.0
+        elif level > self.capacity - NOTHING:
+            level = self.capacity
+        self.level = level
+        if level > self.high:
+            self.high = level
 
 
 Moved = tuple[tuple[Channel, float], ...]
@@ -65,10 +69,11 @@ class Runner:
         self.node = node
         self.runs = [
             (times, step.cycles, moved(step.takes), moved(step.gives), moved(step.needs),
-             tuple((channels[name], count, delay) for name, count, delay in step.posts))
+             tuple((channels[name], count, delay) for name, count, delay in step.posts),
+             float(max((beats for _, beats in (*step.takes, *step.gives)), default=0)) or math.inf)
             for times, step in stage.runs if times
         ]  # fmt: skip
-        for _, _, takes, gives, needs, posts in self.runs:
+        for _, _, takes, gives, needs, posts, _ in self.runs:
             for channel, *_ in (*takes, *needs):
                 channel.reader = self
             for channel, *_ in (*gives, *posts):
@@ -93,33 +98,37 @@ class Simulation:
         self.dirty: list[Runner] = []
         for runner in runners:
             self._begin(runner)
-        self._adjust_all()
+        while self.dirty:
+            self._adjust(self.dirty.pop())
 
     def frames(self, last: Runner, ahead: float) -> Iterator[None]:
         """Yields whenever `last` has ended a frame; raises Deadlock, also where the first stage is more than `ahead`
         frames before it."""
-        heap, done = self.heap, 0
+        heap, dirty, done = self.heap, self.dirty, 0
+        pop, ends, begun = heapq.heappop, last.ends, self.runners[0].ends
         while heap:
-            self.now, _, version, what, amount = heapq.heappop(heap)
+            now, _, version, what, amount = pop(heap)
             self.events += 1
-            if version == WAKE:
-                self.dirty.append(what)
-            elif isinstance(what, Runner):
-                if version != what.version:
-                    continue
-                self._end(what)
-            elif version == POST:
+            if version >= 0 and version != what.version:
+                continue  # what was to happen has been put off
+            self.now = now
+            if version == POST:
                 self._post(what, amount)
-            elif version == what.version:
-                what.settle(self.now)
+            elif version == WAKE:
+                dirty.append(what)
+            elif type(what) is Runner:
+                self._end(what)
+            else:
+                what.settle(now)
                 other = what.reader if what.level == 0 else what.writer
                 if not other.waiting:
-                    self.dirty.append(other)
-            self._adjust_all()
-            if len(last.ends) > done:
-                done = len(last.ends)
+                    dirty.append(other)
+            while dirty:
+                self._adjust(dirty.pop())
+            if len(ends) > done:
+                done = len(ends)
                 yield
-            elif len(self.runners[0].ends) > done + ahead:
+            elif len(begun) > done + ahead:
                 break
         waiting = sorted({runner.node for runner in self.runners if runner.waiting or not runner.pace})
         raise Deadlock(f"no stage can move: {', '.join(waiting)} wait")
@@ -142,13 +151,13 @@ class Simulation:
     def _begin(self, runner: Runner) -> None:
         """Start the next step if its tokens are there."""
         for channel, count in runner.needs:
-            channel.settle(self.now)
+            if channel.since != self.now:
+                channel.settle(self.now)
             if channel.level < count - NOTHING:
                 return
         for channel, count in runner.needs:
             channel.level -= count
-        _, runner.cycles, runner.takes, runner.gives, _, runner.posts = runner.runs[runner.run]
-        runner.beats = max((beats for _, beats in (*runner.takes, *runner.gives)), default=math.inf)
+        _, runner.cycles, runner.takes, runner.gives, _, runner.posts, runner.beats = runner.runs[runner.run]
         runner.waiting, runner.done, runner.pace, runner.since = False, 0.0, 0.0, self.now
         self.dirty.append(runner)
 
@@ -179,14 +188,11 @@ class Simulation:
 
     def _stop(self, takes, gives) -> None:
         for channel, _ in takes:
-            self._flow(channel, channel.inflow, 0.0)
+            if channel.outflow:
+                self._flow(channel, channel.inflow, 0.0)
         for channel, _ in gives:
-            self._flow(channel, 0.0, channel.outflow)
-
-    def _adjust_all(self) -> None:
-        dirty = self.dirty
-        while dirty:
-            self._adjust(dirty.pop())
+            if channel.inflow:
+                self._flow(channel, 0.0, channel.outflow)
 
     def _adjust(self, runner: Runner) -> None:
         """The pace of a stage, from what its inputs and outputs allow."""
@@ -194,13 +200,15 @@ class Simulation:
             return
         now, pace = self.now, 1.0 / runner.cycles
         for channel, beats in runner.takes:
-            channel.settle(now)
-            if channel.level == 0.0:
-                pace = min(pace, channel.inflow / beats)
+            if channel.since != now:
+                channel.settle(now)
+            if channel.level == 0.0 and channel.inflow < pace * beats:
+                pace = channel.inflow / beats
         for channel, beats in runner.gives:
-            channel.settle(now)
-            if channel.level == channel.capacity:
-                pace = min(pace, channel.outflow / beats)
+            if channel.since != now:
+                channel.settle(now)
+            if channel.level == channel.capacity and channel.outflow < pace * beats:
+                pace = channel.outflow / beats
         if 0.0 < pace * runner.cycles < CRAWL:  # it looks again when a beat has come, or has found room
             self._push(now + 1.0 / (pace * runner.beats), WAKE, runner)
             pace = 0.0
@@ -216,16 +224,17 @@ class Simulation:
             elif pace > 0.0:
                 self._push(now + left / pace, runner.version, runner)
         for channel, beats in runner.takes:
-            self._flow(channel, channel.inflow, pace * beats)
+            if pace * beats != channel.outflow:
+                self._flow(channel, channel.inflow, pace * beats)
         for channel, beats in runner.gives:
-            self._flow(channel, pace * beats, channel.outflow)
+            if pace * beats != channel.inflow:
+                self._flow(channel, pace * beats, channel.outflow)
 
     def _flow(self, channel: Channel, inflow: float, outflow: float) -> None:
         """Change what flows in and out of a channel, and tell the stage at its other end where that depends on it."""
         faster_in, faster_out = inflow != channel.inflow, outflow != channel.outflow
-        if not (faster_in or faster_out):
-            return
-        channel.settle(self.now)
+        if channel.since != self.now:
+            channel.settle(self.now)
         channel.inflow, channel.outflow = inflow, outflow
         channel.version += 1
         level, rising = channel.level, inflow - outflow

@@ -74,7 +74,9 @@ class _Draft:
     wanted: int | None
 
     @classmethod
-    def of(cls, graph: Graph[Operator], board: Board, choice: Choice, wanted: int | None, near: _Draft | None) -> _Draft:
+    def of(
+        cls, graph: Graph[Operator], board: Board, choice: Choice, wanted: int | None, near: _Draft | None
+    ) -> _Draft:
         """near: another one of the network, which tells where FIFOs may have to be deep."""
         foldings = {node.name: node.op.folding() for node in graph if not node.op.hardware} | choice.foldings
         return cls(board, choice, Sizing(graph, foldings, bool(near and near.sizing.expected.everywhere)), wanted)
@@ -94,7 +96,9 @@ class _Draft:
     def schedule(self) -> Schedule:
         """With FIFOs that are tried: seldom deeper ones than expected, which may not fit."""
         sizing, found, choice = self.sizing, self.sizing.found, self.choice
-        spans = {n: (round(pairs[0][0]), round(pairs[0][1])) for n, pairs in found.spans.items() if n in sizing.foldings}
+        spans = {
+            n: (round(pairs[0][0]), round(pairs[0][1])) for n, pairs in found.spans.items() if n in sizing.foldings
+        }
         prediction = Prediction(_cycles(sizing, found.interval), found.fill, found.latency, spans)
         gap, turns = choice.gap if math.isfinite(choice.gap) else None, copies(sizing.graph)
         proof = Proof(math.ceil(choice.cycles / turns), math.ceil(choice.bound / turns), gap, self.wanted)

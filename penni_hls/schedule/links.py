@@ -126,19 +126,18 @@ class Sizing:
         least = max(busy) / copies(self.graph)
         meets, anywhere = frozenset().union(*self.joins), frozenset(self.edges)
         deep = anywhere if self.everywhere else meets
-        run = self._run(self._unlimited(deep), least)
-        if deep != anywhere and run.interval > (1 + WORTH) * least:
-            freer = self._run(self._unlimited(anywhere), least)
-            if freer.interval < (1 - WORTH) * run.interval:
-                deep, run = anywhere, freer
-        if run.interval > SAME * least:  # frames came too fast, and wait before the slowest operator
-            run = self._run(self._unlimited(deep), run.interval)
+        free = self._run(self._unlimited(deep))
+        if deep != anywhere and free.interval > (1 + WORTH) * least:
+            freer = self._run(self._unlimited(anywhere))
+            if freer.interval < (1 - WORTH) * free.interval:
+                deep, free = anywhere, freer
+        run = self._run(self._unlimited(deep), free.interval)
         held = {
             end: run.high_water[end] + run.registers[end] * min(1, stream.beats_per_frame / run.interval)
             for end, stream in self.edges.items()
         }
         words = {end: held[end] for end in self.edges if end in meets or (end in deep and held[end] >= SHORT)}
-        return Expected(run.interval, self._links(*2 * [self._rounded(words)]), deep == anywhere), words
+        return Expected(free.interval, self._links(*2 * [self._rounded(words)]), deep == anywhere), words
 
     @cached_property
     def _depths(self) -> tuple[dict[End, int], dict[End, float], Pipeline]:

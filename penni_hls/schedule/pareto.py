@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+FEW = 24  # points that are compared each with each
 CHUNK = 2048  # points of which a front is found at once
 
 
@@ -11,8 +12,8 @@ def front(points: np.ndarray) -> np.ndarray:
     """points (n, k), less is better -> indices, ascending, of those that no other one is as good as in every column; of
     equal points the first."""
     kept = np.arange(len(points))
-    if len(kept) < 2:
-        return kept
+    if len(kept) <= FEW:
+        return kept[_kept_of_few(points)] if len(kept) > 1 else kept
     while len(kept) > CHUNK:
         before = len(kept)
         parts = (kept[start : start + CHUNK] for start in range(0, before, CHUNK))
@@ -20,6 +21,13 @@ def front(points: np.ndarray) -> np.ndarray:
         if len(kept) > 0.9 * before:
             break
     return kept[_front(points[kept])]
+
+
+def _kept_of_few(points: np.ndarray) -> np.ndarray:
+    """bool (n,)"""
+    as_good = (points[:, None] <= points).all(2)  # [i, j]: i is as good as j
+    before = np.tri(len(points), k=-1, dtype=bool).T  # [i, j]: i < j
+    return ~(as_good & (before | ~as_good.T)).any(0)
 
 
 def _front(points: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ can be simulated and synthesized alone. Memory images are named without a folder
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ...files import HW
@@ -133,20 +134,21 @@ def hand_written() -> dict[str, str]:
 def emit_instance(node: Node[Operator], folding: Folding) -> dict[str, str]:
     """Wrapper, generated submodule and memory images of one node."""
     module = instance_module(node.name)
-    view = _instance(node, folding, module)
+    memories = node.op.memories(folding)
+    view = _instance(node, folding, module, memories)
     files = {f"rtl/{module}.sv": render("rtl/instance.sv.j2", view=view)}
     if view.adders is not None:
         files[f"rtl/{view.adders.module}.sv"] = render("rtl/adders.sv.j2", view=view.adders)
-    for name, memory in node.op.memories(folding).items():
+    for name, memory in memories.items():
         files[f"rtl/mem/{memory_file(node.name, name)}"] = memory.hex()
     return files
 
 
-def _instance(node: Node[Operator], folding: Folding, module: str) -> InstanceView:
+def _instance(node: Node[Operator], folding: Folding, module: str, memories: Iterable[str]) -> InstanceView:
     op = node.op
     sums = op.sums(folding)
     parameters = [Parameter(name, str(value)) for name, value in op.parameters(folding).items()]
-    for name in op.memories(folding):
+    for name in memories:
         parameters.append(Parameter(f"{name.upper()}_FILE", f'"{memory_file(node.name, name)}"'))
     return InstanceView(
         title=f"{node.name}: {op.kind}, {', '.join(map(str, op.in_specs))} to {op.out_spec}.",

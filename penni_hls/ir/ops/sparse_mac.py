@@ -344,18 +344,26 @@ class SparseMac(Operator):
         """program: per cycle and lane {last, where, coefficient}, lane 0 and the coefficient lowest; `last` only where
         bits end rows. requant: per output channel {bias with its rounding half, multiplier}, the multiplier lowest.
         lanes: per output channel its lane."""
-        p, coding = folding.p, folding.coding
-        lanes, mw, bw = self.lanes(p, coding), self._costs.multiplier_bits(folding), self._bias_bits
-        cw, ww, last = self.coef_bits, coding.where_bits(self.depth), int(coding.row_ends == BIT)
-        program = tuple(
-            to_word(tuple(field for e in word for field in ((e.coef, cw), (e.where, ww), (int(e.last), last))))
-            for word in self._programs.words(lanes, coding)
-        )
+        lanes, coding = self.lanes(folding.p, folding.coding), folding.coding
+        mw, bw = self._costs.multiplier_bits(folding), self._bias_bits
         constants = tuple(
             to_word(((m, mw), (b, bw))) for m, b in zip(self.requant.multiplier, self.requant.rounded_bias())
         )
         return {
-            "program": Memory(p * coding.bits(self.depth, cw), program),
+            "program": Memory(folding.p * coding.bits(self.depth, self.coef_bits), self._program(folding.p, coding)),
             "requant": Memory(mw + bw, constants),
-            "lanes": Memory(address_bits(p), tuple(lanes.lane_of())),
+            "lanes": Memory(address_bits(folding.p), tuple(lanes.lane_of())),
         }
+
+    def _program(self, p: int, coding: Coding) -> tuple[int, ...]:
+        if (p, coding) not in self._made:  # each backend asks for it
+            cw, ww, last = self.coef_bits, coding.where_bits(self.depth), int(coding.row_ends == BIT)
+            self._made[p, coding] = tuple(
+                to_word(tuple(field for e in word for field in ((e.coef, cw), (e.where, ww), (int(e.last), last))))
+                for word in self._programs.words(self.lanes(p, coding), coding)
+            )
+        return self._made[p, coding]
+
+    @cached_property
+    def _made(self) -> dict[tuple[int, Coding], tuple[int, ...]]:
+        return {}

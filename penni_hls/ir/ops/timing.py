@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 STEPS = 256  # groups or pixels of a frame that are steps of their own; of more, several are one step
 
@@ -95,8 +96,16 @@ class Timing:
     def _needed(self, feed: Mapping[str, float]) -> Iterator[tuple[str, float]]:
         alone = {stage.name: stage.cycles(feed) for stage in self.stages}
         yield from alone.items()
-        for a, b in itertools.combinations(self.stages, 2):
-            for there, late in a.handed(b):
-                for back, later in b.handed(a):
-                    if buffers := self.tokens.get(there, 0) + self.tokens.get(back, 0):
-                        yield f"{a.name} + {b.name}", (alone[a.name] + alone[b.name] + late + later) / buffers
+        for a, b, late, buffers in self._shared:
+            yield f"{a} + {b}", (alone[a] + alone[b] + late) / buffers
+
+    @cached_property
+    def _shared(self) -> tuple[tuple[str, str, int, int], ...]:
+        """(stage, stage, cycles that handing over delays a frame, buffers that they hand back and forth)."""
+        return tuple(
+            (a.name, b.name, late + later, buffers)
+            for a, b in itertools.combinations(self.stages, 2)
+            for there, late in a.handed(b)
+            for back, later in b.handed(a)
+            if (buffers := self.tokens.get(there, 0) + self.tokens.get(back, 0))
+        )
