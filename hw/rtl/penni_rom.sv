@@ -19,14 +19,12 @@ module penni_rom #(
     initial $readmemh(FILE, mem);
     always_ff @(posedge clk_i) if (re_i) rdata_o <= mem[raddr_i];
   end else begin : gen_distributed
-    // A ROM in LUTs: yosys and Vivado name the attribute's value differently.
-`ifdef YOSYS
-    (* rom_style = "logic" *)
-`else
-    (* rom_style = "distributed" *)
-`endif
-    logic [WIDTH-1:0] mem[DEPTH];
-    initial $readmemh(FILE, mem);
-    always_ff @(posedge clk_i) if (re_i) rdata_o <= mem[raddr_i];
+    logic [WIDTH-1:0] word;
+    penni_rom_luts #(
+        .WIDTH(WIDTH), .DEPTH(DEPTH), .AW(AW), .FILE(FILE)
+    ) u_luts (
+        .addr_i(raddr_i), .data_o(word)
+    );
+    always_ff @(posedge clk_i) if (re_i) rdata_o <= word;
   end
 endmodule

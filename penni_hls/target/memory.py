@@ -17,7 +17,7 @@ MemoryStyle = Literal["block", "lut", "ultra"]
 STYLES = (LUT, BLOCK, ULTRA)  # in the order of the numbers that hw/rtl and hw/hls have for them
 
 LUTRAM_BITS = 4096  # below this many bits (and 256 words) a memory costs less in LUT RAM than half a block RAM
-ROM_LUTS_PER_BIT, ROM_WORDS = 1.7, 25  # as yosys maps contents that look random: so many for up to so many words
+ROM_WORDS, ROM_SLICE = 64, 256  # words whose bit is one LUT; of which a slice chooses by itself
 ULTRA_WORDS, ULTRA_BITS, BYTES = 4096, 72, (8, 9)  # of an UltraRAM, and of what it can write alone in a word
 BLOCK_RAM_LUTS = 380  # LUTs that weigh as much as a RAMB36: what small devices hold of both
 
@@ -33,10 +33,7 @@ def ram_style(depth: int, width: int) -> MemoryStyle:
 
 
 def rom_style(depth: int) -> MemoryStyle:
-    """Where a ROM of this size costs least.
-
-    A bit of 64 words could be one LUT; yosys takes four.
-    """
+    """Where a ROM of this size lies: in LUTs while a bit of it is one LUT."""
     return BLOCK if depth > 64 else LUT
 
 
@@ -44,7 +41,8 @@ def rom_style(depth: int) -> MemoryStyle:
 def rom_cost(depth: int, width: int, style: MemoryStyle) -> Resources:
     if style == BLOCK:
         return block_cost(depth, width)
-    return Resources(lut=ROM_LUTS_PER_BIT * width * max(1, depth / ROM_WORDS) * (depth > 2))
+    luts = math.ceil(depth / ROM_WORDS)
+    return Resources(lut=width * luts * (1.5 if depth > ROM_SLICE else 1.0) * (depth > 2))
 
 
 @cache

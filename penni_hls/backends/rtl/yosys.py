@@ -39,6 +39,7 @@ FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE")
 DSPS = ("DSP48E1", "DSP48E2")
 BLOCK_RAMS = {"RAMB18E1": 0.5, "RAMB36E1": 1.0, "RAMB18E2": 0.5, "RAMB36E2": 1.0}
 ULTRA_RAMS = ("URAM288",)
+TABLES = "penni_rom_luts"  # the module of a ROM in LUTs, without its register
 STATISTICS, NETLIST = "tee -q -o out.json stat -json\n", "write_json out.json\n"
 FREE = ("CARRY4", "CARRY8", "MUXF7", "MUXF8", "MUXF9", "VCC", "GND", "$scopeinfo")
 
@@ -136,13 +137,21 @@ def _kept(command: list[str], rtl: Path, unit: Unit, cache: Path, family: str, r
 
 
 def _script(unit: Unit, sources: list[str], family: str) -> str:
-    """-defer: modules are read with the parameters they are used with. No pads: the unit is inside a design."""
+    """-defer: modules are read with the parameters they are used with. No pads: the unit is inside a design.
+
+    Tables are mapped each by itself, and made part of the unit afterwards: with the rest of an operator, whose longest
+    path leaves them time, ABC takes several levels and four times the LUTs.
+    """
     parameters = "".join(f" -chparam {name} {value}" for name, value in unit.parameters)
     return (
         f"read_verilog -sv -defer {' '.join(sources)}\n"
         f"hierarchy -check -top {unit.module}{parameters}\n"
         "rename -top design_top\n"
+        f"setattr -mod -set keep_hierarchy 1 *{TABLES}\n"
         f"synth_xilinx -family {family} -flatten -noiopad -noclkbuf -top design_top\n"
+        f"setattr -mod -unset keep_hierarchy *{TABLES}\n"
+        "flatten\n"
+        "opt_clean\n"
     )
 
 

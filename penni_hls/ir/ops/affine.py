@@ -100,9 +100,8 @@ class Affine(Operator):
         logic = Resources(
             lut=2.2 * y_bits + 2 + self.total_type.bits * sum(wide), ff=registers, dsp=len(wide) + sum(wide)
         )
-        if folding.requant == BLOCK:
-            return logic + rom_cost(c, width, BLOCK)
-        return logic + Resources(lut=width * (c > 4) * (1.2 if c <= 32 else 3), ff=width)
+        read = width * (folding.requant != BLOCK)  # a ROM in LUTs is read into flip-flops
+        return logic + rom_cost(c, width, folding.requant) + Resources(ff=read)
 
     def parameters(self, folding: AffineFolding) -> dict[str, int]:
         skip = self.skip.qtype if self.skip else QType(1, False)
