@@ -2,8 +2,8 @@
 
 First a bound, whether the cheapest options that are fast enough fit at all. Copies are alike, so they share the options of
 one, and one is folded within its part of the board, by the operators' own cycles and costs; where a part of the network is
-there once, all are folded together. What promises enough is planned as a whole. The model of the pipeline has the last
-word: FIFOs behind `deal` hold most of an image each.
+there once, all are folded together. What promises more than the best so far is planned as a whole. The model of the
+pipeline has the last word: FIFOs behind `deal` hold most of an image each.
 """
 
 from __future__ import annotations
@@ -38,13 +38,17 @@ def plan_copies(graph: Graph[Operator], board: Board, fps: float | None = None, 
     if count is not None:
         best, *others = (search.planned((count, tail)) for tail in tails(graph, count))
         return next((other for other in others if _better(other[0], best[0])), best)
-    best = search.planned((1, None))
-    if best[0].shortfalls:  # one is too large already
-        return best
-    for part in search.promising(*best):
+    best = alone = search.planned((1, None))
+    if alone[0].shortfalls:  # one is too large already
+        return alone
+    cheaper = search.cheaper(alone[0])
+    for part, estimate in search.promising(*alone):
+        reached = _share(row(best[0].total), board) if cheaper else best[0].cycles_per_image
+        if estimate >= (1 - WORTH) * reached:
+            continue
         other = search.planned(part)
         if _better(other[0], best[0]):
-            return other
+            best = other
     return best
 
 
@@ -75,19 +79,24 @@ class _Search:
         stages = options(network, self.board.fabric, self.known)
         return plan(network, self.board, self.fps, stages), stages
 
-    def promising(self, alone: Schedule, stages: tuple[Options, ...]) -> Iterator[Part]:
-        """What may be better than `alone`, a schedule of one copy, the best first. stages: options of one copy."""
-        cheaper = alone.proof.wanted is not None and not alone.too_slow
+    @staticmethod
+    def cheaper(alone: Schedule) -> bool:
+        """Whether less hardware is looked for than that of one copy, not a higher rate."""
+        return alone.proof.wanted is not None and not alone.too_slow
+
+    def promising(self, alone: Schedule, stages: tuple[Options, ...]) -> Iterator[tuple[Part, float]]:
+        """What may be better than `alone`, a schedule of one copy, the best first, each with its cycles, or its hardware, at
+        least. stages: options of one copy."""
         parts = [(copies, tail) for copies in range(2, MOST + 1) for tail in tails(self.graph, copies)]
-        estimate = self._hardware if cheaper else self._cycles
+        estimate = self._hardware if self.cheaper(alone) else self._cycles
         found = {part: estimate(alone, stages, part) for part in parts}
         while found:
             best = next(iter(found))  # of what is about as good, the fewest copies
             for part in found:
                 if found[part] < (1 - WORTH) * found[best]:
                     best = part
-            if found.pop(best) < math.inf:
-                yield best
+            if (least_found := found.pop(best)) < math.inf:
+                yield best, least_found
 
     def _cycles(self, alone: Schedule, stages: tuple[Options, ...], part: Part) -> float:
         """Cycles per image, about; infinite where they are no fewer."""
