@@ -1,4 +1,4 @@
-"""Where the files that are not Python live (hw/, sim/ and templates/), and how a file is written atomically.
+"""Where the files beside the package live (hw/, sim/, driver/ and templates/), and how a file is written atomically.
 
 In a checkout (and after `pip install -e .`) they stand beside the package; a wheel carries them in `share/` within it.
 """
@@ -17,6 +17,7 @@ _ROOT = _PACKAGE / "share" if (_PACKAGE / "share").is_dir() else _PACKAGE.parent
 
 HW = _ROOT / "hw"
 SIM = _ROOT / "sim"
+DRIVER = _ROOT / "driver"
 TEMPLATES = _ROOT / "templates"
 
 
