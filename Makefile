@@ -2,6 +2,7 @@
 # make test      the tests, quick ones first, by two processes; the last line is pytest's
 # make demo      examples/resnet8.pt -> project -> C++ and RTL simulation -> verdict
 # make fuzz      random networks through everything: make fuzz N=1000 START=0
+# make pynq      the driver on PYNQ's own package, without a board, in the versions that it supports (from PyPI)
 # make registers what is made from the register map, after a change to it
 # make lint      ruff, and Verilator over the hardware of the demo
 #
@@ -18,7 +19,7 @@ BOARD ?= pynq-z2
 N ?= 100
 START ?= 0
 
-.PHONY: setup test demo fuzz registers lint clean
+.PHONY: setup test demo fuzz registers pynq lint clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.ready
@@ -46,6 +47,17 @@ fuzz: setup
 
 registers: setup
 	$(BIN)/python -m penni_hls.backends.registers
+
+# PYNQ before 4.0 needs pycparser before 2.22, which they do not say.
+PYNQ ?= 3.0.1 3.1.2 4.0.0
+build/pynq-%/.ready:
+	$(PYTHON) -m venv build/pynq-$*
+	build/pynq-$*/bin/python -m pip install --quiet --disable-pip-version-check pynq==$* 'pycparser<2.22'
+	@touch $@
+
+pynq: setup $(PYNQ:%=build/pynq-%/.ready)
+	PENNI_PYNQ="$(subst $() $(),:,$(PYNQ:%=$(CURDIR)/build/pynq-%/bin/python))" \
+	  $(BIN)/python -m pytest -q tests/backends/board/test_pynq.py
 
 lint: setup
 	$(BIN)/ruff check .
