@@ -1,7 +1,8 @@
-"""Top-1 of the integer network over coefficient widths, post-training and after quantization-aware training.
+"""Top-1 of the integer network over widths of weights, post-training and after quantization-aware training.
 
-    python bench/qat.py CHECKPOINT --data DIR [--coef-bits 2 4 8] [--epochs 4] [--work WORK]
+    python bench/qat.py CHECKPOINT --data DIR [--bits 8/2 8/4 8/8] [--epochs 4] [--mean R,G,B --std R,G,B] [--work WORK]
 
+Bits are those of bases and of coefficients.
 DIR holds CIFAR-10: all training images train, the first 256 of them calibrate, all test images score (by the integer
 reference). With WORK an interrupted run resumes after its last epoch.
 """
@@ -27,27 +28,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint")
     parser.add_argument("--data", required=True)
-    parser.add_argument("--coef-bits", type=int, nargs="+", default=[2, 4, 8])
+    parser.add_argument("--bits", nargs="+", default=["8/2", "8/4", "8/8"])
+    parser.add_argument("--mean")
+    parser.add_argument("--std")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--work", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    graph = read(options.checkpoint)
+    mean, std = (text and tuple(map(float, text.split(","))) for text in (options.mean, options.std))
+    graph = read(options.checkpoint, mean=mean, std=std)
     train, test = load_cifar10(options.data, "train"), load_cifar10(options.data)
     calibration = train.images[:256]
     print(
-        f"| coefficient bits | post-training | after {options.epochs} epochs | time per epoch |\n|---|---|---|---|",
+        f"| bits of bases/coefficients | post-training | after {options.epochs} epochs | time per epoch |\n|---|---|---|---|",
         flush=True,
     )
-    for bits in options.coef_bits:
-        before = quantize(graph, coef_bits=bits, calibration=calibration)
+    for bits in options.bits:
+        basis_bits, coef_bits = map(int, bits.split("/"))
+        before = quantize(graph, basis_bits=basis_bits, coef_bits=coef_bits, calibration=calibration)
         start = time.perf_counter()
         after = qat(
             graph,
             Batches(train, BATCH, train=True),
-            config=QatConfig(coef_bits=bits, epochs=options.epochs),
+            config=QatConfig(coef_bits, basis_bits, options.epochs),
             calibration=calibration,
-            directory=options.work and options.work / f"bits{bits}",
+            directory=options.work and options.work / f"bits{basis_bits}_{coef_bits}",
         )
         seconds = (time.perf_counter() - start) / options.epochs
         scores = [integer_accuracy(quantized, test.images, test.labels) for quantized in (before, after)]

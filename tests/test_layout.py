@@ -31,7 +31,7 @@ HELD_BY_OPERATORS = {
 # The rooms of the package, floor by floor. A module imports from its own room or from lower floors only.
 FLOORS = (
     ("errors", "locks"),
-    ("files", "pickles"),
+    ("files", "pickles", "workers"),
     ("target", "data", "store"),
     ("ir",),
     ("passes", "schedule", "accuracy", "zoo"),
@@ -50,11 +50,11 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Library -> the only parts that import it.
 ONLY_IN = {
     "torch": ("checkpoint", "compression", "export", "qat", "recipes", "training", "zoo"),
-    "subprocess": ("backends",),
+    "subprocess": ("backends", "workers"),
     "jinja2": ("backends",),
     "typer": ("commands", "cli"),
     "rich": ("report",),
-    "pickle": (),
+    "pickle": ("workers",),
     "pickletools": ("pickles",),
     "onnx": ("checkpoint", "export"),
     "safetensors": ("checkpoint", "export", "recipes"),

@@ -26,6 +26,7 @@ from ..ir.ops.timing import Timing
 from ..ir.streams import Stream
 from ..target.fabric import Fabric
 from ..target.resources import Resources
+from ..workers import each
 from .pareto import front
 
 RESOURCES = tuple(field.name for field in fields(Resources))  # the columns of `Options.cost`
@@ -85,11 +86,11 @@ def options(graph: Graph[Operator], fabric: Fabric, known: Known | None = None) 
     ones are added."""
     known = {} if known is None else known
     frames = frames_of(graph)
-    found = []
+    found, wanted = [], {tuple(node.op for node in stage): stage for stage in stages(graph)}
+    new = {key: stage for key, stage in wanted.items() if key not in known}
+    known |= zip(new, each(_options, [(stage, fabric) for stage in new.values()]))
     for stage in stages(graph):
         key = tuple(node.op for node in stage)
-        if key not in known:
-            known[key] = _options(stage, fabric)
         made = replace(known[key], nodes=tuple(node.name for node in stage))  # alike, by its arrays, in all copies
         times = frames[stage[0].name]
         found.append(made if times == 1 else replace(made, cycles=times * made.cycles))
