@@ -114,7 +114,7 @@ def test_missing_verilator(project, command, monkeypatch):
 def test_missing_hls_compiler(project, tmp_path, command, monkeypatch):
     monkeypatch.setenv("PATH", only(tmp_path / "bin", "g++"))
     done = command("simulate", project, "--engine", "hls", "--json")
-    message = "neither vitis_hls nor bambu was found on PATH; one of them turns the C++ into Verilog"
+    message = "neither vitis_hls, vitis-run nor bambu was found on PATH; one of them turns the C++ into Verilog"
     assert (done.code, done.json) == (2, {"error": message})
 
 

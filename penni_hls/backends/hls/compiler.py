@@ -6,24 +6,23 @@ relative names: simulate it in `Netlist.directory`.
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import ToolError
 from ...target.boards import Board
 from ..children import execute, full_disk
-from ..top import TOP
-from .emit import BAMBU_CORE
+from . import bambu, vitis
 
 TAIL = 3  # lines of a log that an error shows
-# bambu's own name of the one Zynq that every build of it knows: timing is not what it is asked for.
-BAMBU_DEVICE = "xc7z020-1clg484-VVD"
 
 
 @dataclass(frozen=True)
 class Netlist:
-    """Verilog of `penni_top` with the ports that Vitis HLS makes, and its ROM contents, in one folder.
+    """Verilog of a function with the ports that Vitis HLS makes, and its ROM contents, in one folder.
 
     style: "vitis", or "bambu", whose own block lies in a wrapper.
     """
@@ -33,63 +32,63 @@ class Netlist:
     files: tuple[Path, ...]
 
 
+@dataclass(frozen=True)
+class Source:
+    """What is made into Verilog. hls: the generated folder; function: the top, in the file of its name. wrapper: Verilog
+    of that name around bambu's block. depth: the words of the deepest stream."""
+
+    hls: Path
+    function: str
+    wrapper: str
+    depth: int
+
+
 def find() -> tuple[str, str]:
     """(style, path) of the HLS compiler that is here."""
-    for style, command in (("vitis", "vitis_hls"), ("bambu", "bambu")):
-        path = shutil.which(command)
+    for style, path in (("vitis", vitis.find()), ("bambu", bambu.find())):
         if path is not None:
             return style, path
-    raise ToolError("neither vitis_hls nor bambu was found on PATH; one of them turns the C++ into Verilog")
+    raise ToolError("neither vitis_hls, vitis-run nor bambu was found on PATH; one of them turns the C++ into Verilog")
 
 
-def synthesize(hls: Path, board: Board, work: Path) -> Netlist:
-    """Turn the generated folder `hls` into Verilog, below `work`, which is emptied first."""
-    style, command = find()
+def synthesize(source: Source, board: Board, work: Path) -> Netlist:
+    """Turn generated C++ into Verilog, below `work`, which is emptied first."""
+    style, path = find()
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    hls, work = hls.resolve(), work.resolve()
+    hls, work = source.hls.resolve(), work.resolve()
     if style == "vitis":
-        _run([command, "-f", str(hls / "build.tcl"), "csim=0 export=0"], work)
-        directory, top = work / "build" / "solution" / "syn" / "verilog", TOP
+        run_vitis(path, hls, work, csim=0, export=0, top=source.function)
+        directory = work / vitis.VERILOG
+        if not (directory / f"{source.function}.v").is_file():
+            raise ToolError(f"{Path(path).name} ended well, but left no {source.function}.v in {directory}")
     else:
-        _run(_bambu(command, hls, board), work)
-        directory, top = work, BAMBU_CORE
-    if not (directory / f"{top}.v").is_file():
-        raise ToolError(f"{Path(command).name} ended well, but left no {top}.v in {directory}")
-    if style == "bambu":
-        directory = _wrapped(hls, work)
+        _run(bambu.command(path, hls, source.function, board), work)
+        directory = bambu.collect(work, source.wrapper, f"{source.function}.v", source.depth)
     return Netlist(directory, style, tuple(sorted(directory.glob("*.v"))))
 
 
-def _wrapped(hls: Path, work: Path) -> Path:
-    """What bambu left in `work` that a simulator reads, together with the wrapper."""
-    folder = work / "netlist"
-    folder.mkdir()
-    for path in sorted(work.iterdir()):
-        if path.suffix in (".v", ".mem"):
-            shutil.copy(path, folder)
-    shutil.copy(hls / "bambu" / f"{TOP}.v", folder)
-    return folder
+def run_vitis(path: str, hls: Path, work: Path, **options: int | str) -> None:
+    """Run the build.tcl of the generated folder `hls` in the folder `work`, with these options of it."""
+    _run(vitis.command(path, hls / "build.tcl"), work, vitis.options(**options))
 
 
-def _bambu(command: str, hls: Path, board: Board) -> list[str]:
-    # No -std=: 2024.10 takes its own default.
-    return [
-        command, str(hls / f"{TOP}.cpp"), f"-D{TOP}={BAMBU_CORE}", f"--top-fname={BAMBU_CORE}",
-        "--generate-interface=INFER", "--compiler=I386_CLANG16", f"--device={BAMBU_DEVICE}",
-        f"--clock-period={1000 / board.clock_mhz:g}", "-O2", f"-I{hls}",
-    ]  # fmt: skip
-
-
-def _run(command: list[str], work: Path) -> None:
+def _run(command: list[str], work: Path, env: Mapping[str, str] | None = None) -> None:
     name = Path(command[0]).name
-    log = work / f"{name}.log"
+    log = work / f"{name}_output.log"  # Vitis HLS writes a vitis_hls.log of its own
     try:
         with log.open("w", encoding="utf-8", errors="replace") as out:
-            done = execute(command, cwd=work, log=out)
+            done = execute(command, cwd=work, log=out, env=None if env is None else {**os.environ, **env})
     except OSError as error:
         raise ToolError(f"{name} could not be run: {error.strerror}") from None
     if done.returncode:
         lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-        said = full_disk("\n".join(lines), work) or " / ".join(lines[-TAIL:]) or "it said nothing"
+        said = full_disk("\n".join(lines), work) or _reason(lines) or "it said nothing"
         raise ToolError(f"{name} failed with status {done.returncode}: {said} (all of it: {log})")
+
+
+def _reason(lines: list[str]) -> str:
+    """The first error of a log and its last line, or its last lines where none is marked as an error."""
+    first = next((line for line in lines if line.lower().startswith("error")), None)
+    said = lines[-TAIL:] if first is None else dict.fromkeys((first, lines[-1]))
+    return " / ".join(said)

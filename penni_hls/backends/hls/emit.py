@@ -23,9 +23,9 @@ from ..templates import identifier, render
 from ..top import INPUT, OUTPUT, TOP, TopPort, external_port, ports
 from ..words import memory_bytes
 from .adders import Basis, basis_view
+from .wrappers import bambu_top
 
 LOGITS = "logits"  # the stream and the process before the output port
-BAMBU_CORE = "penni_core"  # what bambu calls the top: `penni_top` is the wrapper with the vendor's ports
 VECTOR_PIXELS = 1 << 20  # of both test images of a project; of larger ones there is one
 ROM_PIECE = 64  # a memory word wider than this is kept in pieces
 LINE = 100
@@ -110,10 +110,10 @@ def emit_hls(schedule: Schedule) -> dict[str, str | bytes]:
     layers = [_config(node.name, node.op, schedule.foldings[node.name]) for node in schedule.instances]
     files: dict[str, str | bytes] = {**_sources([_network_top(schedule)]), **_layer_files(layers)}
     period = f"{1000 / schedule.board.clock_mhz:.3f}"
-    files["hls/build.tcl"] = render("hls/build.tcl.j2", board=schedule.board, period=period, frames=_frames(schedule))
-    files["hls/bambu/penni_top.v"] = render(
-        "hls/bambu_top.v.j2", core=BAMBU_CORE, words=_by_name(ports(schedule))[OUTPUT].words
+    files["hls/build.tcl"] = render(
+        "hls/build.tcl.j2", board=schedule.board, period=period, frames=_frames(schedule), top=TOP
     )
+    files["hls/bambu/penni_top.v"] = bambu_top(ports(schedule), TOP)
     return {**files, **_vectors(schedule)}
 
 

@@ -193,15 +193,22 @@ def csim_operators(
 ) -> dict[str, tuple[np.ndarray, ...]]:
     """Simulate operators alone, all in one build. -> by name what each output port gave: (N, *out_spec.shape).
 
+    project: as in `write_operators`."""
+    hls = write_operators({name: (alone.op, alone.folding) for name, alone in operators.items()}, work, project)
+    bench = build(hls, work, exact=exact)
+    return {name: _run_alone(bench, name, alone, work / "run", bounded) for name, alone in operators.items()}
+
+
+def write_operators(operators: Mapping[str, tuple[Operator, Folding]], work: Path, project: Path | None = None) -> Path:
+    """The C++ of operators, each a top of its own, as the folder hls/ in `work`.
+
     project: a generated folder whose own headers are used, as they are there."""
-    hls = work / "hls"
-    files = dict(emit_operators({name: (alone.op, alone.folding) for name, alone in operators.items()}))
+    files = dict(emit_operators(operators))
     for name in files if project else ():
         if Path(name).name not in TOP_HEADERS and name.endswith(".hpp") and (project / name).is_file():
             files[name] = (project / name).read_bytes()
     write_changed(files, work)
-    bench = build(hls, work, exact=exact)
-    return {name: _run_alone(bench, name, alone, work / "run", bounded) for name, alone in operators.items()}
+    return work / "hls"
 
 
 def write_changed(files: Mapping[str, str | bytes], folder: Path) -> None:

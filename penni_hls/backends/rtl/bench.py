@@ -288,14 +288,15 @@ def fifo_paths(schedule: Schedule) -> dict[str, Link]:
 
 def simulate_top(
     model: verilator.Model, schedule: Schedule, images: np.ndarray, logits: np.ndarray, phases: Sequence[Phase],
-    folder: Path, *, memories: Sequence[Path] = (), track: bool = True, stage: Stage = silent,
+    folder: Path, *, memories: Sequence[Path] = (), track: bool = True, slower: int = 1, stage: Stage = silent,
 ) -> BenchResult:  # fmt: skip
     """Play images through a built penni_top. BenchResult.phases has one entry, `top`.
 
-    Where the FIFOs are not tracked, ports may be still while a frame goes through one operator after the other.
+    Where the FIFOs are not tracked, ports may be still while a frame goes through one operator after the other, `slower`
+    times as long as predicted.
     """
     frame = schedule.cycles_per_image
-    still = frame if track else sum(schedule.cycles.values())
+    still = frame if track else slower * sum(schedule.cycles.values())
     return run_bench(
         model, [top_design(schedule, images, logits)], phases, folder, clock="ap_clk", reset="ap_rst_n",
         fifos=tuple(fifo_paths(schedule)) if track else (), memories=memories, patience=PATIENCE + 2 * still,

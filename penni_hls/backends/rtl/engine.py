@@ -79,9 +79,9 @@ def _files(folder: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
 
 
 def simulate_netlist(
-    project: Project, images: np.ndarray, netlist: Netlist, engine: str, waves: bool, stage: Stage
+    project: Project, images: np.ndarray, netlist: Netlist, engine: str, waves: bool, stage: Stage, slower: int = 1
 ) -> Simulation:
-    """Play `images` through the whole network.
+    """Play `images` through the whole network. slower: how many times the cycles of our own RTL the netlist may take.
 
     Simulations of one project at the same time share the model of its own RTL; each plays it in a folder of its own.
     """
@@ -89,22 +89,22 @@ def simulate_netlist(
     if netlist.own:
         model = _build(netlist.sources, TOP, work, waves, stage, bench.TRACK)
         with free_folder(work / "run") as run:
-            return _simulate(project, images, netlist, engine, waves, stage, model, run)
+            return _simulate(project, images, netlist, engine, waves, stage, model, run, slower)
     with free_folder(project.work / f"{engine}-netlist") as work:
         model = _build(netlist.sources, TOP, work, waves, stage)
-        return _simulate(project, images, netlist, engine, waves, stage, model, work / "run")
+        return _simulate(project, images, netlist, engine, waves, stage, model, work / "run", slower)
 
 
 def _simulate(
     project: Project, images: np.ndarray, netlist: Netlist, engine: str, waves: bool, stage: Stage,
-    model: verilator.Model, run: Path,
+    model: verilator.Model, run: Path, slower: int,
 ) -> Simulation:  # fmt: skip
     stage("simulating")
     name = project.graph.output.name
     logits = interpreter.output(project.graph, images).values
     result = bench.simulate_top(
         model, project.schedule, images, logits, _phases(project.schedule.cycles_per_image), run,
-        memories=netlist.memories, track=netlist.own, stage=stage,
+        memories=netlist.memories, track=netlist.own, slower=slower, stage=stage,
     )  # fmt: skip
     (phases,) = result.phases.values()
     first = _first_mismatch(name, Stream(project.graph.output.op.out_spec), LOGIT, phases)
@@ -130,12 +130,22 @@ def _phases(cycles: int) -> tuple[bench.Phase, ...]:
 
 
 def _layer(project: Project, images: np.ndarray, node: Node, waves: bool, stage: Stage) -> Simulation:
-    cycles = project.schedule.cycles[node.name]
     with free_folder(project.work / "rtl-layer") as work:
-        ((run, phases),) = _operators(project, images, (node,), _phases(cycles), work, waves, stage)
-        files = _waves(work / "run", waves)
+        return simulate_layer(project, images, node, None, "rtl", work, waves, stage)
+
+
+def simulate_layer(
+    project: Project, images: np.ndarray, node: Node, netlist: Netlist | None, engine: str, work: Path, waves: bool,
+    stage: Stage, slower: int = 1,
+) -> Simulation:  # fmt: skip
+    """Play one operator alone, in the folder `work`. netlist: a module BENCH around it with the ports of `emit_bench`;
+    None: its own RTL. slower: as in `simulate_netlist`."""
+    cycles = project.schedule.cycles[node.name]
+    ran = _operators(project, images, (node,), _phases(cycles), work, waves, stage, netlist, slower)
+    ((run, phases),) = ran
+    files = _waves(work / "run", waves)
     first = _first_mismatch(node.name, _output(run), node.op.out_spec.qtype, phases)
-    return _simulation("rtl", len(images), first, _problem(phases), phases, 1, node.name, None, files)
+    return _simulation(engine, len(images), first, _problem(phases), phases, 1, node.name, None, files)
 
 
 def _locate(project: Project, image: np.ndarray, stage: Stage) -> tuple[Mismatch | None, str | None]:
@@ -155,9 +165,10 @@ def _locate(project: Project, image: np.ndarray, stage: Stage) -> tuple[Mismatch
 
 def _operators(
     project: Project, images: np.ndarray, nodes: Sequence[Node], phases: Sequence[bench.Phase], work: Path, waves: bool,
-    stage: Stage,
+    stage: Stage, netlist: Netlist | None = None, slower: int = 1,
 ) -> list[tuple[bench.OperatorRun, tuple[bench.PhaseResult, ...]]]:  # fmt: skip
-    """Simulate the project's own modules of `nodes` side by side, each fed by the reference; in their order."""
+    """Simulate `nodes` side by side, each fed by the reference; in their order. netlist: what holds them, in a module
+    BENCH; None: the project's own modules."""
     stage("running the reference")
     values = interpreter.run(
         project.graph, images, keep={node.name for node in nodes}.union(*(node.inputs for node in nodes))
@@ -170,20 +181,25 @@ def _operators(
         if len(values[node.name].values)  # a copy of the network may get none of so few images
     ]
     work.mkdir(parents=True, exist_ok=True)
-    top = work / f"{BENCH}.sv"
-    top.write_text(emit_bench(BENCH, tuple(bench_design(run.node, run.folding) for run in runs)))
-    design = own_netlist(project)
-    sources = tuple(path for path in design.sources if path.stem != TOP)
-    sources = (*sources, top.resolve())
-    model = _build(sources, BENCH, work, waves, stage)
+    design = netlist or _own_operators(project, runs, work / f"{BENCH}.sv")
+    model = _build(design.sources, BENCH, work, waves, stage)
     stage("simulating the operators")
     designs = [bench.operator_design(run) for run in runs]
     longest = max(project.schedule.cycles[node.name] for node in nodes)
     result = bench.run_bench(
-        model, designs, phases, work / "run", memories=design.memories, patience=bench.PATIENCE + 2 * longest,
+        model, designs, phases, work / "run", memories=design.memories,
+        patience=bench.PATIENCE + 2 * slower * longest,
         cycles=(len(images) + 1) * longest, stage=stage,
     )  # fmt: skip
     return [(run, result.phases[design.name]) for run, design in zip(runs, designs)]
+
+
+def _own_operators(project: Project, runs: Sequence[bench.OperatorRun], top: Path) -> Netlist:
+    """The project's own modules, and in the file `top` the bench around those of `runs`."""
+    top.write_text(emit_bench(BENCH, tuple(bench_design(run.node, run.folding) for run in runs)))
+    design = own_netlist(project)
+    sources = tuple(path for path in design.sources if path.stem != TOP)
+    return Netlist((*sources, top.resolve()), design.memories, own=True)
 
 
 def _build(

@@ -1,0 +1,37 @@
+"""Tcl scripts without the vendor's tool: run by tclsh, or by the Tcl in Python's tkinter."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+# As tclsh: a script's error goes to stderr, with exit status 1; exit ends with the status given.
+_BY_TKINTER = """
+import sys, tkinter
+tcl = tkinter.Tcl()
+tcl.createcommand("exit", lambda status="0": (sys.stdout.flush(), __import__("os")._exit(int(status))))
+try:
+    tcl.evalfile(sys.argv[1])
+except tkinter.TclError as error:
+    sys.exit(str(error))
+"""
+
+
+def run(script: Path, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a Tcl script as tclsh does. The test fails, and says what to install, where there is no Tcl."""
+    if (tclsh := shutil.which("tclsh")) is not None:
+        command = [tclsh, str(script)]
+    elif importlib.util.find_spec("_tkinter") is not None:
+        command = [sys.executable, "-c", _BY_TKINTER, str(script)]
+    else:
+        pytest.fail("no Tcl: neither tclsh nor Python's tkinter is here (Debian: apt-get install tcl)")
+    return subprocess.run(
+        command, cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=60
+    )  # fmt: skip
