@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from .backends.engines import ENGINES, Simulation
+from .backends.hls.suite import Suite, Synthesized
+from .backends.hls.suite import synthesize as synth_vitis
 from .backends.synthesis import Synthesis, synth
 from .project import Project
 from .project import read as load
@@ -15,6 +17,6 @@ from .schedule import Point
 from .target.resources import Resources
 
 __all__ = [
-    "ENGINES", "Planned", "Point", "Project", "Resources", "Simulation", "Synthesis", "WouldFit", "choose_images", "evaluate",
-    "generate", "load", "schedule", "simulate", "synth", "would_fit",
+    "ENGINES", "Planned", "Point", "Project", "Resources", "Simulation", "Suite", "Synthesis", "Synthesized", "WouldFit",
+    "choose_images", "evaluate", "generate", "load", "schedule", "simulate", "synth", "synth_vitis", "would_fit",
 ]  # fmt: skip

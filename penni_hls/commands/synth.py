@@ -12,8 +12,9 @@ from ..report.console import Reporter
 from ..report.schedule import counts, shown
 from ..report.tables import percent, table
 from .options import Json, ProjectDir
+from .synth_vitis import synth_vitis
 
-Tool = Enum("Tool", {"yosys": "yosys"}, type=str)
+Tool = Enum("Tool", {"yosys": "yosys", "vitis": "vitis"}, type=str)
 
 
 def synth(
@@ -21,15 +22,19 @@ def synth(
     tool: Annotated[Tool, typer.Option(help="The synthesis tool.")] = Tool.yosys,
     as_json: Json = False,
 ) -> int:
-    """Synthesize the RTL of a project and compare with the board's budget. Exit 1 where it is over.
+    """Synthesize a project: its RTL by yosys, compared with the board's budget, or its C++ by Vitis HLS, each operator and
+    the whole, beside the estimates. Exit 1 where it is over the budget, or a loop of the C++ is not pipelined.
 
     \b
     Examples:
       penni-hls synth build/r20 --tool yosys
+      penni-hls synth build/r20 --tool vitis
       penni-hls synth build/r20 --json
     """
     report = Reporter(as_json)
     loaded = api.load(project)
+    if tool is Tool.vitis:
+        return synth_vitis(loaded, report)
     with report.progress(f"synth {tool.value}") as advance:
         found = api.synth(loaded, progress=advance)
     board = loaded.schedule.board

@@ -163,6 +163,11 @@ class Operator(ABC):
         """The name of its module in hw/rtl and function in hw/hls, without `penni_`: most operators have one."""
         return self.kind
 
+    def loop_intervals(self, folding: Folding) -> dict[str, int]:
+        """Of the C++: cycles between two iterations of its pipelined loops, by the function that they are in, where it is
+        not one."""
+        return {}
+
     def sums(self, folding: Folding) -> RoundedSums | None:
         """The constant sums that a generated submodule computes for the operator; None where it has no such part."""
         return None

@@ -319,6 +319,9 @@ class SparseMac(Operator):
     def cost(self, folding: SparseMacFolding) -> Resources:
         return self._costs.total(folding, self.lanes(folding.p, folding.coding))
 
+    def loop_intervals(self, folding: SparseMacFolding) -> dict[str, int]:
+        return {"sparse_mac_drain": folding.requant_cycles}
+
     def parameters(self, folding: SparseMacFolding) -> dict[str, int]:
         lanes = self.lanes(folding.p, folding.coding)
         skip = self.skip.qtype if self.skip else QType(1, False)
