@@ -8,6 +8,7 @@ from functools import cached_property
 
 from ..schedule import Schedule
 from .rtl.emit import emit_rtl, hand_written
+from .shell import Shell
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,7 +16,7 @@ class Design:
     """A planned network with its name and what people are told of it.
 
     network: one line that describes it. logit_scale: what one step of the results is worth. notes: what the user should
-    know of how the numbers were chosen.
+    know of how the numbers were chosen. shell: what is chosen of the ports to the board.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Design:
     schedule: Schedule
     logit_scale: float
     notes: tuple[str, ...]
+    shell: Shell = Shell()
 
     @cached_property
     def rtl(self) -> dict[str, str]:

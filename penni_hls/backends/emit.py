@@ -9,11 +9,12 @@ from .board.readme import emit_readme
 from .board.vivado import emit_vivado
 from .design import Design
 from .hls.emit import emit_hls
+from .rtl.accelerator import emit_accelerator
 from .rtl.sim import emit_sim
 
 Files = Mapping[str, str | bytes]
 EMITTERS: tuple[Callable[[Design], Files], ...] = (
-    lambda design: emit_hls(design.schedule), lambda design: design.rtl,
+    lambda design: emit_hls(design.schedule), lambda design: design.rtl, emit_accelerator,
     lambda design: emit_sim(design.schedule), emit_vivado, emit_driver, emit_readme,
 )  # fmt: skip
 

@@ -1,7 +1,8 @@
 """The register map of the accelerator's AXI4-Lite port: the one place where it is written down.
 
 From it come docs/registers.md, which is kept in the repository (`make registers` writes it anew, a test compares), and
-the driver's constants and the C header of a generated project.
+the driver's constants and the C header of a generated project. hw/rtl/penni_registers.sv is written by hand; a test
+reads and writes every register of this map in it.
 """
 
 from __future__ import annotations

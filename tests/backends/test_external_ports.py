@@ -18,8 +18,10 @@ from penni_hls.backends.design import Design
 from penni_hls.backends.hls.emit import emit_hls
 from penni_hls.backends.hls.gxx import csim, write_changed
 from penni_hls.backends.rtl import bench, verilator
+from penni_hls.backends.rtl.accelerator import emit_accelerator
 from penni_hls.backends.rtl.emit import bench_design, emit_bench, emit_instance, emit_rtl
 from penni_hls.backends.rtl.sim import emit_sim
+from penni_hls.backends.shell import ACCELERATOR
 from penni_hls.backends.top import TOP, ports
 from penni_hls.ir import interpreter
 from penni_hls.ir.fixed import IntTensor, QType
@@ -167,6 +169,9 @@ def test_in_rtl_with_stalls_and_resets(op: Operator, tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
     sources = [tmp_path / name for name in sorted(files) if name.endswith(".sv")]
     assert verilator.lint(sources, TOP) == ""
+    accelerator = tmp_path / f"{ACCELERATOR}.v"
+    accelerator.write_text(emit_accelerator(Design("net", "a network", schedule, 1.0, ()))[f"rtl/{ACCELERATOR}.v"])
+    assert verilator.lint([*sources, accelerator], ACCELERATOR) == ""
     model = verilator.build(sources, TOP, tmp_path / "model", parameters=bench.TRACK)
     logits = interpreter.output(schedule.graph, IMAGES).values
     phases = (bench.SMOOTH, bench.STALLS, bench.Phase("reset", 0.1, 0.1, seed=3, reset_after=20))
@@ -192,6 +197,7 @@ def test_it_shows_in_every_file_that_names_ports(op: Operator) -> None:
     hls = emit_hls(schedule)
     assert f"{port}_" in board["vivado/penni_axis.v"] and f"penni/{port}]" in board["vivado/build.tcl"]
     assert port in hls["hls/penni_top.hpp"] and port in hls["hls/penni_ports.hpp"]
+    assert f"{port}_" in emit_accelerator(Design("net", "a network", schedule, 1.0, ()))["rtl/penni_accelerator.v"]
     assert len(hls[f"hls/vectors/{port}.bin"]) == 2 * len(OFFSETS)
     assert ("sim/memory_bench.py" in emit_sim(schedule)) == (op.protocol == "memory")
 

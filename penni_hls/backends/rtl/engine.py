@@ -24,6 +24,7 @@ from ...project import Project
 from ..cache import built, key_of
 from ..engine import Engine, Option
 from ..result import Mismatch, Simulation, Stage, node_of, silent, steady_state
+from ..shell import ACCELERATOR
 from ..top import LOGIT, TOP
 from . import bench, verilator
 from .emit import bench_design, emit_bench
@@ -61,7 +62,8 @@ def rtl(
 
 def own_netlist(project: Project) -> Netlist:
     project.check_whole("rtl")
-    return Netlist(*_files(project.path / "rtl"), own=True)
+    sources, memories = _files(project.path / "rtl")
+    return Netlist(tuple(path for path in sources if path.stem != ACCELERATOR), memories, own=True)
 
 
 def other_netlist(folder: Path) -> Netlist:

@@ -133,6 +133,7 @@ def _build(
         f'public_flat_rw -module "{top}" -port "*"\n'
         'public_flat_rd -module "penni_fifo" -var "high_water_q"\n'
         'public_flat_rd -module "penni_fifo" -var "taken_q"\n'
+        'public_flat_rd -module "penni_shell" -var "core_*"\n'
     )
     with _environment(environment()):
         from cocotb_tools.runner import VerilatorControlFile

@@ -1,0 +1,33 @@
+"""What surrounds the network on a board, whichever backend the network is from: choices, and what follows from a schedule."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..schedule import Schedule
+
+ACCELERATOR = "penni_accelerator"
+INPUT_BITS = (8, 32, 64)
+
+
+@dataclass(frozen=True)
+class Shell:
+    """input_bits: of the pixels' AXI4-Stream. counters: each operator has counters of its own."""
+
+    input_bits: int = 32
+    counters: bool = False
+
+    def __post_init__(self) -> None:
+        if self.input_bits not in INPUT_BITS:
+            raise ValueError(f"a stream of {self.input_bits} bits; {', '.join(map(str, INPUT_BITS))} are possible")
+
+
+def images_in_flight(schedule: Schedule) -> int:
+    """Images that may be in the network at a time, a power of two; with more, the next one waits at its last pixel.
+
+    The model of the pipeline tells how many there are while nothing waits; the factor of two is for FIFOs that fill. A call
+    of the C++ takes as many images as there are copies.
+    """
+    most = 2 * math.ceil(schedule.prediction.latency / schedule.cycles_per_image) + schedule.copies
+    return max(16, 1 << most.bit_length())

@@ -1,0 +1,119 @@
+"""The shell around the network: packets, registers, counters, soft reset, played by cocotbext-axi in Verilator."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from penni_hls.backends import registers
+from penni_hls.backends.design import Design
+from penni_hls.backends.rtl import verilator
+from penni_hls.backends.rtl.accelerator import MODULES, emit_accelerator
+from penni_hls.backends.shell import ACCELERATOR, Shell
+from penni_hls.files import HW
+from penni_hls.ir import interpreter
+from penni_hls.ir.fixed import QType
+from penni_hls.ir.graph import Graph, TensorSpec, verify
+from penni_hls.ir.ops import GlobalPool, Input
+from penni_hls.schedule import plan
+from penni_hls.target.boards import load
+
+from ...networks import U8, NetworkBuilder
+
+pytestmark = pytest.mark.slow
+
+
+def network() -> Graph:
+    """A convolution, pooling and a linear layer of images of 7 x 5 x 3 bytes: no multiple of a beat."""
+    builder = NetworkBuilder(np.random.default_rng(3), bases=2, density=0.4)
+    x = builder.add("input", Input(TensorSpec((7, 5, 3), U8)))
+    x = builder.conv("conv", x, 4)
+    x = builder.add("pool", GlobalPool(builder.spec(x)), x)
+    builder.mac("linear", x, 5, QType(16, True))
+    return verify(Graph(tuple(builder.nodes)))
+
+
+CUT = 40  # bytes of the image that is broken off
+
+
+@dataclass(frozen=True, eq=False)
+class Built:
+    design: Design
+    model: verilator.Model
+    folder: Path
+
+
+def build(graph: Graph, shell: Shell, folder: Path) -> Built:
+    design = Design("net", "a network", plan(graph, load("pynq-z2")), 1.0, (), shell)
+    for name, text in {**design.rtl, **emit_accelerator(design)}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    sources = sorted(path for path in (folder / "rtl").iterdir() if path.suffix in (".sv", ".v"))
+    return Built(design, verilator.build(sources, ACCELERATOR, folder / "model"), folder)
+
+
+def play(built: Built, images: np.ndarray, tests: str = "") -> None:
+    """Run shell_bench on a built accelerator; ToolError where a test of it fails. tests: a pattern of their names."""
+    design, graph = built.design, built.design.schedule.graph
+    run = built.folder / "run"
+    run.mkdir()
+    for image in (built.folder / "rtl").glob("mem/*"):
+        (run / image.name).write_bytes(image.read_bytes())
+    size = images[0].size
+    broken = images[:1].copy().reshape(1, -1)
+    broken[:, CUT:] = 0
+    played = np.concatenate((images, broken.reshape(1, *images.shape[1:])))
+    np.save(run / "images.npy", images.reshape(len(images), -1))
+    results = interpreter.output(graph, played).values.reshape(len(played), -1)
+    np.save(run / "results.npy", results.astype(np.int32))
+    words = results.shape[1]
+    operators = len(design.schedule.instances) if design.shell.counters else 0
+    constants = {
+        "MAGIC": [int.from_bytes(b"PENN", "little")], "VERSION": [0x10000], "CLOCK_HZ": [125_000_000],
+        "STREAMS": [design.shell.input_bits | 32 << 8 | operators << 16], "IMAGE_BYTES": [size], "RESULT_WORDS": [words],
+        "DIGEST": [int(design.digest[8 * i : 8 * i + 8], 16) for i in range(4)],
+    }  # fmt: skip
+    data = {
+        "registers": [
+            {"name": r.name, "offset": r.offset, "words": r.words, "access": r.access,
+             "fields": {field.name: {"lsb": field.lsb, "bits": field.bits} for field in r.fields}}
+            for r in registers.MAP
+        ],
+        "constants": constants, "operators": operators, "cut": CUT, "lanes": design.shell.input_bits // 8,
+        "cycles": design.schedule.cycles_per_image,
+    }  # fmt: skip
+    (run / "design.json").write_text(json.dumps(data))
+    verilator.run(built.model, "shell_bench", run, env={"SHELL_BENCH": str(run), "COCOTB_TEST_FILTER": tests})
+
+
+@pytest.mark.parametrize(("bits", "tests"), [(8, "bytes|packets"), (32, ""), (64, "bytes|packets")])
+def test_the_shell(bits: int, tests: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    images = np.random.default_rng(7).integers(0, 256, (12, 7, 5, 3), np.uint8)
+    play(build(network(), Shell(input_bits=bits), tmp_path), images, tests)
+
+
+def test_its_list_of_files_is_what_it_needs() -> None:
+    """For those who take the network from elsewhere."""
+    sources = [HW / "rtl" / f"penni_{name}.sv" for name in MODULES]
+    assert verilator.lint(sources, "penni_shell") == ""
+    needless = [one.stem for one in sources if not verilator.lint([s for s in sources if s != one], "penni_shell")]
+    assert needless == ["penni_operator_counters"]  # of a shell with counters
+
+
+def test_the_accelerator_is_clean(tmp_path: Path) -> None:
+    """As Vivado's module reference takes it: plain Verilog, each port with its attribute."""
+    design = Design("net", "a network", plan(network(), load("pynq-z2")), 1.0, (), Shell(input_bits=64))
+    for name, text in {**design.rtl, **emit_accelerator(design)}.items():
+        (tmp_path / Path(name).name).write_text(text)
+    top = tmp_path / f"{ACCELERATOR}.v"
+    assert verilator.lint([*sorted(tmp_path.glob("*.sv")), top], ACCELERATOR) == ""
+    lines = top.read_text().splitlines()
+    ports = [index for index, line in enumerate(lines) if line.strip().startswith(("input ", "output "))]
+    assert len(ports) == 17 + 5 + 5 + 2
+    for index in ports:
+        assert "X_INTERFACE_" in lines[index - 1], lines[index]
