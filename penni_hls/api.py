@@ -11,6 +11,7 @@ from .project import read as load
 from .recipes.evaluate import evaluate
 from .recipes.generate import generate
 from .recipes.images import choose_images
+from .recipes.report import write_report
 from .recipes.schedule import Planned, WouldFit, schedule, would_fit
 from .recipes.simulate import simulate
 from .schedule import Point
@@ -19,4 +20,5 @@ from .target.resources import Resources
 __all__ = [
     "ENGINES", "Planned", "Point", "Project", "Resources", "Simulation", "Suite", "Synthesis", "Synthesized", "WouldFit",
     "choose_images", "evaluate", "generate", "load", "schedule", "simulate", "synth", "synth_vitis", "would_fit",
+    "write_report",
 ]  # fmt: skip

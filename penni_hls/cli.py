@@ -21,6 +21,7 @@ from .commands.evaluate import evaluate
 from .commands.export import export
 from .commands.generate import generate
 from .commands.inspect import inspect
+from .commands.report import report
 from .commands.schedule import schedule
 from .commands.simulate import simulate
 from .commands.synth import synth
@@ -52,6 +53,7 @@ for command in (
     simulate,
     synth,
     timeline,
+    report,
     boards,
     doctor,
 ):

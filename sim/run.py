@@ -107,9 +107,17 @@ def prepare(folder: Path) -> str:
         "clock": "ap_clk",
         "reset": "ap_rst_n",
         "fifos": [],
+        "operators": [],
         "patience": 2_000_000,
         "phases": [
-            {"name": name, "idle": idle, "backpressure": backpressure, "seed": 1, "reset_after": reset_after}
+            {
+                "name": name,
+                "idle": idle,
+                "backpressure": backpressure,
+                "seed": 1,
+                "reset_after": reset_after,
+                "window": 0,
+            }
             for name, idle, backpressure, reset_after in phases
         ],
         "designs": [

@@ -75,6 +75,11 @@ class Bench:
         self.clock, self.reset = getattr(dut, spec["clock"]), getattr(dut, spec["reset"])
         self.designs = [Design(dut, design, folder) for design in spec["designs"]]
         self.fifos = {name: _find(dut, f"{name}.high_water_q") for name in spec["fifos"]}
+        self.waits = [
+            [_find(dut, f"{name}.{counter}_cycles_q") for name in spec["operators"]]
+            for counter in ("starved", "blocked")
+        ]
+        self.activity: list = []  # (cycles since the reset, starved by operator, blocked by operator)
         self.taken = [_find(dut, f"{name}.taken_q") for name in spec["fifos"]]
 
     @property
@@ -162,19 +167,32 @@ class Bench:
                 agent.sample(now)
         return True
 
+    async def watch(self, window: int) -> None:
+        """Look at the operators' counters every `window` cycles."""
+        start = self.cycle()
+        while True:
+            await Timer(window * PERIOD, "step")
+            await FallingEdge(self.clock)
+            starved, blocked = ([int(handle.value) for handle in handles] for handles in self.waits)
+            self.activity.append((self.cycle() - start, starved, blocked))
+
     async def run(self) -> dict:
         for phase in self.spec["phases"]:
             await self.hold_reset()
             if phase["reset_after"]:
                 await self.play(phase, phase["reset_after"])
                 await self.hold_reset()
+            watching = cocotb.start_soon(self.watch(phase["window"])) if phase["window"] else None
             deadlock = await self.play(phase, None)
+            if watching is not None:
+                watching.cancel()
             await self._drain()
             for design in self.designs:
                 design.report(phase, deadlock)
         return {
             "designs": [design.result for design in self.designs],
             "high_water": {name: int(handle.value) for name, handle in self.fifos.items()},
+            "activity": self.activity,
         }
 
     async def _drain(self) -> None:

@@ -12,6 +12,7 @@ from ..ir import interpreter
 from ..ir.fixed import IntTensor
 from ..ir.graph import Node
 from ..project import Project
+from .profile import Profile
 
 Stage = Callable[[str], None]
 SETTLED = 0.01  # by how much two means may differ
@@ -49,7 +50,8 @@ class Simulation:
 
     cycles_per_image: the mean behind the fill of the pipeline; settled: it has stopped changing.
     problem: what went wrong beside a wrong value, such as a deadlock. layer: the operator that ran alone. fifos: by
-    name the words that each can hold and the most that it did. files: what was left to look at, such as waves.
+    name the words that each can hold and the most that it did. profile: what operators waited for, where that was counted.
+    files: what was left to look at, such as waves.
     """
 
     engine: str
@@ -63,10 +65,11 @@ class Simulation:
     images_per_second: float | None = None
     layer: str | None = None
     fifos: dict[str, tuple[int, int]] | None = None
+    profile: Profile | None = None
     files: tuple[str, ...] = ()
 
     def as_dict(self) -> dict:
-        return asdict(self)
+        return asdict(self) | {"profile": self.profile and self.profile.as_dict()}
 
 
 def steady_state(intervals: Sequence[int], fill: int) -> tuple[int | None, bool | None]:

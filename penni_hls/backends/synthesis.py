@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..project import Project
+from ..project import Project, results
 from ..target.resources import Resources
 from .rtl import yosys
 
@@ -32,4 +32,6 @@ def synth(project: Project, progress: Callable[[int, int], None] = lambda done, 
     """Synthesize the project's rtl/. progress: called with (modules done, modules)."""
     project.check_whole("rtl")
     found = yosys.synthesize_design(project.schedule, project.path / "rtl", project.work / "synth", progress)
+    operators = {name: cost.as_dict() for name, cost in found.items()}
+    results.save(project, "synth-yosys", {"tool": "yosys", "operators": operators})
     return Synthesis(found, project.schedule.board.budget)

@@ -20,7 +20,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,
+        autoescape=jinja2.select_autoescape(("html.j2",), default_for_string=False),
     )
     made.filters |= {"comment": quoting.comment, "tcl": quoting.tcl, "c_string": quoting.c_string}
     return made

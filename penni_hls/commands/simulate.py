@@ -13,6 +13,7 @@ import typer
 from .. import api
 from ..backends.engines import options as engine_options
 from ..report.console import Reporter
+from ..report.profile import print_profile
 from .options import Json, ProjectDir
 
 Engine = Enum("Engine", {name: name for name in api.ENGINES}, type=str)
@@ -63,6 +64,7 @@ def simulate(
       penni-hls simulate build/r20 --engine csim --data cifar-10-batches-bin --count 100
       penni-hls simulate build/r20 --engine rtl --images images.npz --count 4 --waves
       penni-hls simulate build/r20 --engine rtl --layer layer1.0.conv1.mac
+      penni-hls simulate build/r20 --engine rtl --count 4 --profile
     """
     report = Reporter(as_json)
     loaded = api.load(project)
@@ -74,6 +76,8 @@ def simulate(
         result = api.simulate(loaded, engine.value, pixels, layer=layer, stage=stage, **options)
     predicted = _predicted(loaded, layer)
     _print(report, result, predicted)
+    if options.get("profile") and result.profile:
+        print_profile(report, result.profile)
     report.result({**result.as_dict(), "source": source, "predicted_cycles_per_image": predicted})
     return 0 if result.bit_exact else 1
 

@@ -3,6 +3,7 @@
     model.json   manifest: what went in, formats, schedule, performance, sha256 of every other file
     model.npz    the arrays of the integer and of the float network
     hls/ rtl/ sim/ vivado/ driver/ README.md
+    report.html  all of it on a page, with what has been found out since
 
 No timestamps anywhere: the same input gives the same bytes. Simulations and syntheses work in `build/` within it.
 """
@@ -24,6 +25,7 @@ from ..schedule import Schedule
 from .manifest import MANIFEST, Bundle, decode, digest, files_of, load
 
 WORK = "build"
+REPORT = "report.html"  # not among the files of the manifest: it changes with what is found out about the project
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +127,7 @@ def _check_replaceable(path: Path) -> None:
         raise ProjectError(
             f"cannot write to {path}: it holds files and is no penni-hls project; choose another with -o"
         )
-    ours = {MANIFEST, *files_of(manifest)}
+    ours = {MANIFEST, REPORT, *files_of(manifest)}
     for file in sorted(path.rglob("*")):
         name = file.relative_to(path)
         if (

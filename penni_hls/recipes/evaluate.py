@@ -9,7 +9,7 @@ from pathlib import Path
 from ..accuracy import predict_float, predict_integer, top1
 from ..data import Images, load_cifar10
 from ..errors import DataError, UsageError
-from ..project import Project
+from ..project import Project, results
 from .images import check_images
 
 Progress = Callable[[int, int], None]
@@ -32,4 +32,6 @@ def evaluate(
     notify = progress or (lambda done, of: None)
     integer = top1(partial(predict_integer, project.graph), pixels, labels, lambda done, of: notify(done, total))
     real = top1(partial(predict_float, project.float_graph), pixels, labels, lambda done, of: notify(of + done, total))
-    return {"images": len(pixels), "top1_integer": round(integer, 2), "top1_float": round(real, 2)}
+    found = {"images": len(pixels), "top1_integer": round(integer, 2), "top1_float": round(real, 2)}
+    results.save(project, "evaluate", found)
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -11,10 +12,11 @@ import numpy as np
 
 from ..backends.design import Design
 from ..backends.emit import emit
+from ..backends.page.emit import emit_report
 from ..backends.top import ports
 from ..ir.bits import LayerBits, written
 from ..ir.layers import Input
-from ..project import Model, Project, check_target, digest, encode, read, write
+from ..project import MANIFEST, REPORT, Model, Project, check_target, digest, encode, read, write
 from ..schedule import plan_copies
 from ..target import boards
 from .integers import Stage, integers
@@ -83,5 +85,7 @@ def generate(
         ports=tuple(port.as_dict() for port in ports(schedule)),
         digest=design.digest,
     )  # fmt: skip
-    write(encode(model, emit(design)), output)
+    files = encode(model, emit(design))
+    page = emit_report(json.loads(files[MANIFEST]), schedule, {})
+    write({**files, REPORT: page.encode()}, output)
     return read(output)

