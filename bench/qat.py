@@ -49,7 +49,7 @@ def main() -> None:
         start = time.perf_counter()
         after = qat(
             graph,
-            Batches(train, BATCH, train=True),
+            Batches(train, BATCH, train=True, mean=graph.input.op.mean, std=graph.input.op.std),
             config=QatConfig(coef_bits, basis_bits, options.epochs),
             calibration=calibration,
             directory=options.work and options.work / f"bits{basis_bits}_{coef_bits}",

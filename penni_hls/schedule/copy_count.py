@@ -46,8 +46,8 @@ def plan_copies(graph: Graph[Operator], board: Board, fps: float | None = None, 
         reached = _share(row(best[0].total), board) if cheaper else best[0].cycles_per_image
         if estimate >= (1 - WORTH) * reached:
             continue
-        other = search.planned(part)
-        if _better(other[0], best[0]):
+        other = search.planned(part, alone[0], math.inf if cheaper else (1 - WORTH) * reached)
+        if other[0] is not None and _better(other[0], best[0]):
             best = other
     return best
 
@@ -74,10 +74,20 @@ class _Search:
     fps: float | None
     known: Known = field(default_factory=dict)
 
-    def planned(self, part: Part) -> Planned:
+    def planned(self, part: Part, alone: Schedule | None = None, below: float = math.inf) -> Planned:
+        """alone: a schedule of one copy, where there is one. below: as in `plan`."""
         network = copied(self.graph, *part)
         stages = options(network, self.board.fabric, self.known)
-        return plan(network, self.board, self.fps, stages), stages
+        fifos = None if alone is None else self._fifos(part, alone)
+        return plan(network, self.board, self.fps, stages, fifos, below), stages
+
+    def _fifos(self, part: Part, alone: Schedule) -> np.ndarray:
+        """What FIFOs cost, about: each copy has those of one."""
+        copies, tail = part
+        names = [node.name for node in self.graph]
+        once = set() if tail is None else set(names[names.index(tail) :])
+        costs = [row(link.cost()) * (1 if link.dst in once else copies) for link in alone.links]
+        return np.maximum(sum(costs), row(shortest(copied(self.graph, *part))))
 
     @staticmethod
     def cheaper(alone: Schedule) -> bool:
@@ -102,11 +112,12 @@ class _Search:
         """Cycles per image, about; infinite where they are no fewer."""
         copies, tail = part
         limit = (1 - WORTH) * alone.cycles_per_image
+        budget = row(self.board.budget) - self._fifos(part, alone)
         if tail is None:
             cost, least_cycles = self._ends(copies)
-            budget = (row(self.board.budget) - cost) / copies
+            budget = (budget - cost) / copies
         else:
-            stages, budget, least_cycles = *self._together(part), 0.0
+            stages, least_cycles = self._together(part), 0.0
         if least_cycles > limit or least(stages, budget, copies * limit) is None:
             return math.inf
         choice = fastest(stages, budget)
@@ -118,8 +129,9 @@ class _Search:
         limit, least_cycles, times, cost = copies * (alone.proof.wanted or 0), 0.0, 1, row(shortest(alone.graph))
         if tail is None:
             (cost, least_cycles), times = self._ends(copies), copies
+            cost = cost + row(shortest(copied(self.graph, copies)))
         else:
-            stages, _ = self._together(part)
+            stages = self._together(part)
         fast = [stage.cost[stage.cycles <= limit] for stage in stages]
         if copies * least_cycles > limit or not all(map(len, fast)):
             return math.inf
@@ -128,13 +140,11 @@ class _Search:
         return found if found < (1 - WORTH) * _share(row(alone.total), self.board) else math.inf
 
     def _ends(self, copies: int) -> tuple[np.ndarray, float]:
-        """What copies need beside themselves: the cost of `deal`, `merge` and the shortest FIFOs; cycles per image."""
+        """What copies need beside themselves and FIFOs: the cost of `deal` and `merge`; cycles per image."""
         network = copied(self.graph, copies)
         ends = (network.by_name[DEAL].op, network.output.op)
-        cost = sum((row(op.cost(Folding())) for op in ends), row(shortest(network)))
-        return cost, max(op.cycles(Folding()) for op in ends) / copies
+        return sum(row(op.cost(Folding())) for op in ends), max(op.cycles(Folding()) for op in ends) / copies
 
-    def _together(self, part: Part) -> tuple[tuple[Options, ...], np.ndarray]:
-        """Options of all copies and of what is there once, and what the board has for them."""
-        network = copied(self.graph, *part)
-        return options(network, self.board.fabric, self.known), row(self.board.budget) - row(shortest(network))
+    def _together(self, part: Part) -> tuple[Options, ...]:
+        """Options of all copies and of what is there once."""
+        return options(copied(self.graph, *part), self.board.fabric, self.known)

@@ -19,22 +19,28 @@ from .stages import Options, options, row
 
 ROUNDING = 0.01  # cycles that the model's floats may be off
 ROUNDS = 5  # of choosing, then seeing what FIFOs and waiting make of it
-WORTH = 0.98  # of the room for FIFOs: less than this must do for another choice to be looked for
+WORTH = 0.98  # of the room for FIFOs, or of the cycles: less than this must do for another choice to be of interest
 
 
 def plan(
-    graph: Graph[Operator], board: Board, fps: float | None = None, stages: Sequence[Options] | None = None
-) -> Schedule:
+    graph: Graph[Operator],
+    board: Board,
+    fps: float | None = None,
+    stages: Sequence[Options] | None = None,
+    fifos: np.ndarray | None = None,
+    below: float = math.inf,
+) -> Schedule | None:
     """Fold `graph` for `board`. Where nothing fits, the smallest design is returned; its `shortfalls` say what is missing.
 
     fps: images per second to reach by the least hardware; None: as many as fit. Where they cannot be reached, as many as
-    fit. stages: `options` of the graph for the board, where they are known. What is chosen first leaves room for the
-    shortest FIFOs; the model of the pipeline then says which ones it needs and at what rate it runs, and where that is
-    too much, the next choice leaves more.
+    fit. stages: `options` of the graph for the board, where they are known. What is chosen first leaves room for `fifos`
+    (resources,), or the shortest ones; the model of the pipeline then says which ones it needs and at what rate it runs,
+    and where that is too much, the next choice leaves more. below: None is returned where it will hardly take fewer cycles
+    per image.
     """
     stages = options(graph, board.fabric) if stages is None else stages
     wanted, turns = math.floor(board.clock_mhz * 1e6 / fps) if fps else None, copies(graph)
-    budget, fifos = row(board.budget), row(shortest(graph))
+    budget, fifos = row(board.budget), row(shortest(graph)) if fifos is None else fifos
     cycles = turns * wanted if wanted else None  # of a stage that sees an image in `turns`
     fitting: list[_Draft] = []
     enough: np.ndarray | None = None  # for FIFOs, of a choice that fits
@@ -42,6 +48,9 @@ def plan(
     for _ in range(ROUNDS):
         choice = _choose(stages, budget - fifos, cycles)
         if choice is None:
+            break
+        wins = min([below, *(WORTH * draft.cycles for draft in fitting if wanted is None)])
+        if choice.cycles >= turns * wins:  # before any waiting
             break
         draft = _Draft.of(graph, board, choice, wanted, draft)
         if not draft.fits:
@@ -56,7 +65,10 @@ def plan(
                 fifos, enough = np.minimum(fifos, draft.fifos), fifos
         if enough is not None and (fifos >= WORTH * enough).all():
             break
-    return _best(fitting) or _Draft.of(graph, board, smallest(stages, budget), wanted, draft).schedule()
+    best = _best(fitting)
+    if best is None and below < math.inf:
+        return None
+    return best or _Draft.of(graph, board, smallest(stages, budget), wanted, draft).schedule()
 
 
 def _choose(stages: Sequence[Options], budget: np.ndarray, cycles: float | None) -> Choice | None:

@@ -30,6 +30,8 @@ from ..workers import each
 from .pareto import front
 
 RESOURCES = tuple(field.name for field in fields(Resources))  # the columns of `Options.cost`
+NEVER = np.int64(1 << 56)  # cycles
+TOGETHER = 256  # options that are compared with all others at once
 EXACT = 1000  # options of which every one that may matter is kept
 GRAIN = (32, 256, 1, 0.5, 1)  # of each resource: estimates are by far not as good as that
 DIGITS = 6  # of a cost: what floats differ by beyond makes no option better
@@ -41,13 +43,15 @@ Open = tuple[tuple[Tiles, float], ...]  # those that are still to be read, with 
 @dataclass(frozen=True, eq=False)
 class Options:
     """nodes: names. foldings: those of each node that `picks` (n, nodes) numbers. cycles: int64 (n,). cost: float64
-    (n, resources)."""
+    (n, resources). beaten: int64 (n,), the cycles from which on another option is as good in every resource, of equal ones
+    the first; None where that was not looked at yet."""
 
     nodes: tuple[str, ...]
     foldings: tuple[tuple[Folding, ...], ...]
     picks: np.ndarray
     cycles: np.ndarray
     cost: np.ndarray
+    beaten: np.ndarray | None = None
 
     def at(self, index: int) -> dict[str, Folding]:
         """The foldings of one option, by node."""
@@ -55,8 +59,8 @@ class Options:
 
     def within(self, cycles: float) -> Options:
         """The options that need no more than so many cycles, and that no other one of them beats in every resource."""
-        fast = self._only(np.flatnonzero(self.cycles <= cycles))
-        return fast._only(front(fast.cost))
+        beaten = _beaten(self.cycles, self.cost) if self.beaten is None else self.beaten
+        return self._only(np.flatnonzero((self.cycles <= cycles) & (beaten > min(cycles, NEVER - 1))))
 
     def best(self) -> Options:
         """The options that no other one beats in cycles and every resource; of very many, those that no other one beats
@@ -93,7 +97,7 @@ def options(graph: Graph[Operator], fabric: Fabric, known: Known | None = None) 
         key = tuple(node.op for node in stage)
         made = replace(known[key], nodes=tuple(node.name for node in stage))  # alike, by its arrays, in all copies
         times = frames[stage[0].name]
-        found.append(made if times == 1 else replace(made, cycles=times * made.cycles))
+        found.append(made if times == 1 else replace(made, cycles=times * made.cycles, beaten=times * made.beaten))
     return tuple(found)
 
 
@@ -136,7 +140,22 @@ def _options(stage: Sequence[Node[Operator]], fabric: Fabric) -> Options:
                 joined.setdefault(still, []).append(_joined(before, node.name, group, feed))
         partial = {left: _together(tables).best() for left, tables in joined.items()}
     (whole,) = partial.values()  # nothing is left to be read
-    return whole
+    return replace(whole, beaten=_beaten(whole.cycles, whole.cost))
+
+
+def _beaten(cycles: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """As in `Options`; NEVER where nothing beats it."""
+    rows = np.arange(len(cycles))
+    found = np.full(len(rows), NEVER)
+    for start in range(0, len(rows), TOGETHER):
+        part = slice(start, start + TOGETHER)
+        as_good = np.ones((len(rows), len(rows[part])), bool)  # [j, i]: j is as good as i
+        less = rows[:, None] < rows[part]
+        for column in cost.T:
+            as_good &= column[:, None] <= column[part]
+            less = less | (column[:, None] < column[part])
+        found[part] = np.where(as_good & less, cycles[:, None], NEVER).min(0, initial=NEVER)
+    return found
 
 
 def _groups(node: Node[Operator], foldings: Sequence[Folding], tiles_read: bool) -> Iterator[_Group]:
