@@ -121,6 +121,11 @@ def run(args: list[str]) -> int:
         return _fail(str(error), as_json, INTERRUPTED)
     except PenniError as error:
         return _fail(str(error), as_json)
+    except ModuleNotFoundError as error:
+        if (package := str(error.name).split(".")[0]) == __package__:
+            raise
+        what = f"the Python package {package} is not installed, and this command needs it"
+        return _fail(f"{what}: 'make setup' in a checkout, or pip install {package}", as_json)
     except MemoryError as error:
         return _fail(f"not enough memory: {error or 'use fewer or smaller images'}", as_json)
     except OSError as error:

