@@ -1,8 +1,8 @@
 /// Two counters for each of COUNT operators: cycles in which it is starved, and in which it is blocked, while the accelerator
 /// is busy.
 ///
-/// word_o is counter number word_i, starved and blocked by turns, one cycle later; 0 beyond the last. Events are counted two cycles
-/// after they happen.
+/// starved_i and blocked_i are those of penni_activity, busy_i belongs to the same cycle. word_o is counter number word_i,
+/// starved and blocked by turns, one cycle later; 0 beyond the last.
 module penni_operator_counters #(
     parameter int unsigned COUNT = 1,
     parameter int unsigned WIDTH = 32
@@ -21,7 +21,7 @@ module penni_operator_counters #(
   logic [2*COUNT*WIDTH-1:0] counts;
 
   always_ff @(posedge clk_i) begin
-    starved_q <= starved_i & ~blocked_i & {COUNT{busy_i}};
+    starved_q <= starved_i & {COUNT{busy_i}};
     blocked_q <= blocked_i & {COUNT{busy_i}};
   end
 

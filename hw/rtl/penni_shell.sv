@@ -54,6 +54,7 @@ module penni_shell #(
     output logic               core_out_ready_o,
     input  logic [31:0]        core_out_data_i,
     input  logic               core_out_last_i,
+    // what operators wait for, a cycle late
     input  logic [(OPERATORS > 0 ? OPERATORS : 1)-1:0] starved_i,
     input  logic [(OPERATORS > 0 ? OPERATORS : 1)-1:0] blocked_i
 );
@@ -198,7 +199,7 @@ module penni_shell #(
         .clk_i,
         .rst_ni,
         .clear_i(clear),
-        .busy_i(busy && core_rst_nq),
+        .busy_i(busy_q),
         .starved_i,
         .blocked_i,
         .word_i(operator_word),

@@ -29,7 +29,7 @@ class Design:
     @cached_property
     def rtl(self) -> dict[str, str]:
         """The files of rtl/ that make the network's top."""
-        return emit_rtl(self.schedule)
+        return emit_rtl(self.schedule, self.shell.counters)
 
     @cached_property
     def digest(self) -> str:

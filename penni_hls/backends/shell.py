@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from ..errors import UsageError
 from ..schedule import Schedule
 
 ACCELERATOR = "penni_accelerator"
@@ -20,7 +21,10 @@ class Shell:
 
     def __post_init__(self) -> None:
         if self.input_bits not in INPUT_BITS:
-            raise ValueError(f"a stream of {self.input_bits} bits; {', '.join(map(str, INPUT_BITS))} are possible")
+            raise UsageError(
+                f"a stream of {self.input_bits} bits for the pixels: take {', '.join(map(str, INPUT_BITS[:-1]))}"
+                f" or {INPUT_BITS[-1]} bits"
+            )
 
 
 def images_in_flight(schedule: Schedule) -> int:

@@ -50,6 +50,15 @@ def generate(
     basis_bits: BasisBits = None,
     coef_bits: CoefBits = None,
     calibration: Calibration = None,
+    stream_bits: Annotated[
+        int, typer.Option(metavar="BITS", help="Width of the AXI4-Stream that brings the pixels: 8, 32 or 64.")
+    ] = 32,
+    counters: Annotated[
+        bool,
+        typer.Option(
+            "--counters", help="Counters in the RTL of how long each operator waits, to be read on the board."
+        ),
+    ] = False,
     allow_oversize: Annotated[
         bool, typer.Option("--allow-oversize", help="Exit 0 even if the board is too small.")
     ] = False,
@@ -75,7 +84,8 @@ def generate(
             checkpoint, output, **target(board, part), usable=shares(max_utilization), target_fps=rate(target_fps),
             copies=copies_of(copies),
             mean=None if mean is None else numbers("--mean", mean), std=None if std is None else numbers("--std", std),
-            bits=bits, max_drop=max_drop, basis_bits=basis_bits, coef_bits=coef_bits, calibration=calibration, stage=stage,
+            bits=bits, max_drop=max_drop, basis_bits=basis_bits, coef_bits=coef_bits, calibration=calibration,
+            stream_bits=stream_bits, counters=counters, stage=stage,
         )  # fmt: skip
         instead = None
         if not project.schedule.fits:

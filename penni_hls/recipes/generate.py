@@ -13,6 +13,7 @@ import numpy as np
 from ..backends.design import Design
 from ..backends.emit import emit
 from ..backends.page.emit import emit_report
+from ..backends.shell import Shell
 from ..backends.top import ports
 from ..ir.bits import LayerBits, written
 from ..ir.layers import Input
@@ -38,6 +39,8 @@ def generate(
     coef_bits: int | None = None,
     max_drop: float | None = None,
     calibration: str | Path | np.ndarray | None = None,
+    stream_bits: int = 32,
+    counters: bool = False,
     stage: Stage = lambda name: None,
 ) -> Project:
     """Make a project for `board` (a name, or the path of a .toml file) from a checkpoint and write it to `output`.
@@ -53,10 +56,12 @@ def generate(
     coef_bits: one width for all, the other then 8. Where none is given: what the checkpoint says, or else "auto".
     calibration: an .npz file, or uint8 (N, H, W, C), of images like those of the task;
     without them ranges come from the BatchNorm statistics. An integer network in the checkpoint
-    is taken as it is where none of these five is given; one that was trained leaves them nothing to say. stage: called
+    is taken as it is where none of these five is given; one that was trained leaves them nothing to say.
+    stream_bits: width of the AXI4-Stream that brings the pixels, 8, 32 or 64. counters: each operator of the RTL gets counters
+    of the cycles in which it waits, which the accelerator's registers show. stage: called
     with what is being done. A design too large for the board is written all the same: see `project.schedule.shortfalls`.
     """
-    target = boards.choose(board, part, usable)
+    target, shell = boards.choose(board, part, usable), Shell(stream_bits, counters)
     check_target(output)
     checkpoint = Path(checkpoint)
     found = integers(
@@ -74,9 +79,10 @@ def generate(
         "bits": written(found.bits) if found.bits else None,
         "bits_chosen": None if found.chosen is None else found.chosen.as_dict(),
         "calibration_sha256": None if found.images is None else digest(found.images.tobytes()),
+        "stream_bits": shell.input_bits, "counters": shell.counters,
     }  # fmt: skip
     stage("writing C++ and RTL")
-    design = Design(checkpoint.stem, found.network, schedule, quantized.logit_scale, found.notes)
+    design = Design(checkpoint.stem, found.network, schedule, quantized.logit_scale, found.notes, shell)
     model = Model(
         design.name, schedule, float_graph, quantized.logit_scale, found.notes,
         made_by={"alkaid": importlib.metadata.version("alkaid")},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from ...errors import UsageError
 from .. import registers
 from ..design import Design
 from ..shell import ACCELERATOR, images_in_flight
@@ -66,7 +67,11 @@ CONTROL = (
 
 def emit_accelerator(design: Design) -> dict[str, str]:
     """The accelerator, and a list of the files of its shell."""
-    shown = accelerator_ports(design)
+    shown, operators = accelerator_ports(design), len(design.schedule.instances)
+    if design.shell.counters and operators > registers.MOST_OPERATORS:
+        raise UsageError(
+            f"--counters: {operators} operators, and room for {registers.MOST_OPERATORS}; leave it out, or make fewer copies"
+        )
     top = {port.name: port for port in ports(design.schedule)}
     view = {
         "ports": shown,
@@ -83,7 +88,7 @@ def emit_accelerator(design: Design) -> dict[str, str]:
         "image_bytes": math.prod(design.schedule.graph.input.op.out_spec.shape),
         "result_words": top[OUTPUT].words,
         "images": images_in_flight(design.schedule),
-        "operators": len(design.schedule.instances) if design.shell.counters else 0,
+        "operators": operators if design.shell.counters else 0,
         "clock_hz": round(design.schedule.board.clock_mhz * 1e6),
         "digest": design.digest,
     }

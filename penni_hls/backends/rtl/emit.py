@@ -115,12 +115,12 @@ def fifo_name(schedule: Schedule, link: Link) -> str:
     return f"fifo_{identifier(link.dst)}_{node.op.inputs(schedule.foldings[node.name])[link.port].name}"
 
 
-def emit_rtl(schedule: Schedule) -> dict[str, str]:
-    """Every file of rtl/, by its path in the generated project."""
+def emit_rtl(schedule: Schedule, counters: bool = False) -> dict[str, str]:
+    """Every file of rtl/, by its path in the generated project. counters: the top tells what each operator waits for."""
     files = hand_written()
     for node in schedule.instances:
         files |= emit_instance(node, schedule.foldings[node.name])
-    files["rtl/penni_top.sv"] = _top(schedule)
+    files["rtl/penni_top.sv"] = _top(schedule, counters)
     files["rtl/filelist.f"] = "".join(
         f"{path.removeprefix('rtl/')}\n" for path in sorted(files) if path.endswith(".sv")
     )
@@ -205,7 +205,7 @@ def sinks(schedule: Schedule, node: Node[Operator]) -> tuple[Connection, ...]:
     return tuple(found)
 
 
-def _top(schedule: Schedule) -> str:
+def _top(schedule: Schedule, counters: bool) -> str:
     graph = schedule.graph
     wires, instances, fifos = [], [], []
     for node in graph:
@@ -223,10 +223,10 @@ def _top(schedule: Schedule) -> str:
                 identifier(node.name), instance_module(node.name), node.op.readers, sinks(schedule, node), externals
             )
         )
-    return render("rtl/penni_top.sv.j2", view=_top_view(schedule, wires, instances, fifos))
+    return render("rtl/penni_top.sv.j2", view=_top_view(schedule, wires, instances, fifos, counters))
 
 
-def _top_view(schedule: Schedule, wires: list, instances: list, fifos: list) -> dict:
+def _top_view(schedule: Schedule, wires: list, instances: list, fifos: list, counters: bool) -> dict:
     graph, top = schedule.graph, {port.name: port for port in ports(schedule)}
     spec, out = graph.input.op.out_spec, graph.output.op.out_spec
     output = wires[len(graph.nodes) - 1]
@@ -235,6 +235,7 @@ def _top_view(schedule: Schedule, wires: list, instances: list, fifos: list) -> 
     return {
         "title": f"{spec} pixels to {out}",
         "signals": _signals(top),
+        "counters": counters,
         "wires": wires, "instances": instances, "fifos": fifos,
         "input": identifier(graph.input.name), "output": output, "in_select": f"[{top[INPUT].bits - 1}:0]",
         "out_beats": top[OUTPUT].words,

@@ -103,29 +103,31 @@ def build(
     parameters: Mapping[str, object] = {},
     waves: bool = False,
     home: Path | None = None,
+    visible: Sequence[tuple[str, str]] = (),
 ) -> Model:
     """Verilate and compile `sources`. The log is build_dir/build.log; a failure is a ToolError that names it.
 
-    home: where build_dir will be moved.
+    home: where build_dir will be moved. visible: what a bench may read within, each a module and a pattern of signals.
     """
     build_dir = build_dir.resolve()
     build_dir.mkdir(parents=True, exist_ok=True)
     if not PLAIN_PATH.fullmatch(str(build_dir)):
         with _plain_folder() as plain:
             try:
-                _build(sources, top, plain, parameters, waves, home or build_dir)
+                _build(sources, top, plain, parameters, waves, home or build_dir, visible)
                 shutil.copy(plain / top, build_dir)  # all that a run needs
             finally:
                 with suppress(OSError):
                     shutil.copy(plain / LOG, build_dir)
     else:
-        _build(sources, top, build_dir, parameters, waves, home or build_dir)
+        _build(sources, top, build_dir, parameters, waves, home or build_dir, visible)
     return Model(home or build_dir, top, waves)
 
 
 def _build(
-    sources: Sequence[Path], top: str, build_dir: Path, parameters: Mapping[str, object], waves: bool, home: Path
-) -> None:
+    sources: Sequence[Path], top: str, build_dir: Path, parameters: Mapping[str, object], waves: bool, home: Path,
+    visible: Sequence[tuple[str, str]],
+) -> None:  # fmt: skip
     log, config = build_dir / LOG, build_dir / "public.vlt"
     copies = _copied(sources, build_dir / "src")
     config.write_text(
@@ -133,9 +135,9 @@ def _build(
         f'public_flat_rw -module "{top}" -port "*"\n'
         'public_flat_rd -module "penni_fifo" -var "high_water_q"\n'
         'public_flat_rd -module "penni_fifo" -var "taken_q"\n'
-        'public_flat_rd -module "penni_shell" -var "core_*"\n'
         'public_flat_rd -module "penni_activity" -var "starved_cycles_q"\n'
         'public_flat_rd -module "penni_activity" -var "blocked_cycles_q"\n'
+        + "".join(f'public_flat_rd -module "{module}" -var "{signals}"\n' for module, signals in visible)
     )
     with _environment(environment()):
         from cocotb_tools.runner import VerilatorControlFile

@@ -293,12 +293,28 @@ async def restart(bench: Bench) -> None:
     await bench.cycles(1)
 
 
+class Operator:
+    """Counts how long an operator waits, by the signals at its ports in penni_top."""
+
+    def __init__(self, top, ports: dict) -> None:
+        self.inputs = [(getattr(top, valid), getattr(top, ready)) for valid, ready in ports["inputs"]]
+        self.valid, self.ready = (getattr(top, name) for name in ports["output"])
+        self.starved = self.blocked = 0
+
+    def look(self, busy: bool) -> None:
+        blocked = int(self.valid.value) & ~int(self.ready.value) != 0
+        starved = any(ready.value == 1 and valid.value == 0 for valid, ready in self.inputs)
+        self.blocked += busy and blocked
+        self.starved += busy and starved and not blocked
+
+
 @cocotb.test()
 async def counters_tell_the_truth(dut) -> None:
     """Compared with what is seen at the ports of shell and network, cycle by cycle."""
     bench = await begin(dut)
     seen = dict.fromkeys(("BUSY_CYCLES", "STARVED_CYCLES", "BLOCKED_CYCLES", "IMAGES_IN", "IMAGES_OUT"), 0)
     size, words = IMAGES.shape[1], RESULTS.shape[1]
+    operators = [Operator(dut.u_top, ports) for ports in DESIGN["counted"]]
 
     async def watch() -> None:
         shell = dut.u_shell
@@ -309,6 +325,8 @@ async def counters_tell_the_truth(dut) -> None:
             offered, taken = dut.m_axis_TVALID.value == 1, dut.m_axis_TREADY.value == 1
             busy = pixels % size != 0 or pixels // size > results // words
             seen["BUSY_CYCLES"] += busy
+            for operator in operators:
+                operator.look(busy)
             seen["STARVED_CYCLES"] += busy and ready and not valid
             seen["BLOCKED_CYCLES"] += offered and not taken
             pixels += valid and ready
@@ -324,7 +342,11 @@ async def counters_tell_the_truth(dut) -> None:
         await bench.expect(0, count)
         await bench.cycles(10)
         assert {name: await bench.read(name) for name in seen} == seen
+        for index, operator in enumerate(operators):
+            counted = [await bench.word(0x400 + 8 * index + 4 * word) for word in range(2)]
+            assert counted == [operator.starved, operator.blocked], index
     assert all(seen.values()), seen
+    assert not operators or any(o.starved for o in operators) and any(o.blocked for o in operators)
     await bench.write("CONTROL", bench.bit("CONTROL", "CLEAR"))
     assert [await bench.read(name) for name in seen] == [0] * len(seen)
 

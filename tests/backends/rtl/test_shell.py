@@ -13,13 +13,17 @@ from penni_hls.backends import registers
 from penni_hls.backends.design import Design
 from penni_hls.backends.rtl import verilator
 from penni_hls.backends.rtl.accelerator import MODULES, emit_accelerator
+from penni_hls.backends.rtl.emit import fifo_name
 from penni_hls.backends.shell import ACCELERATOR, Shell
+from penni_hls.backends.templates import identifier
+from penni_hls.backends.top import TOP
 from penni_hls.files import HW
 from penni_hls.ir import interpreter
 from penni_hls.ir.fixed import QType
-from penni_hls.ir.graph import Graph, TensorSpec, verify
+from penni_hls.ir.graph import Graph, Node, TensorSpec, verify
 from penni_hls.ir.ops import GlobalPool, Input
-from penni_hls.schedule import plan
+from penni_hls.ir.ops.base import Operator
+from penni_hls.schedule import Schedule, plan
 from penni_hls.target.boards import load
 
 from ...networks import U8, NetworkBuilder
@@ -53,7 +57,19 @@ def build(graph: Graph, shell: Shell, folder: Path) -> Built:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     sources = sorted(path for path in (folder / "rtl").iterdir() if path.suffix in (".sv", ".v"))
-    return Built(design, verilator.build(sources, ACCELERATOR, folder / "model"), folder)
+    visible = (("penni_shell", "core_*"), *((TOP, name) for name in ("*_valid", "*_ready") if shell.counters))
+    return Built(design, verilator.build(sources, ACCELERATOR, folder / "model", visible=visible), folder)
+
+
+def joined(schedule: Schedule, node: Node[Operator]) -> dict:
+    """The valid and ready in penni_top of each input of an operator, and of its output. Each result has one reader."""
+    links = {(link.dst, link.port): f"{fifo_name(schedule, link)}" for link in schedule.links}
+    inputs = [links.get((node.name, port), identifier(source)) for port, source in enumerate(node.inputs)]
+    ends = ("valid", "ready")
+    return {
+        "inputs": [[f"{name}_{end}" for end in ends] for name in inputs],
+        "output": [f"{identifier(node.name)}_{end}" for end in ends],
+    }
 
 
 def play(built: Built, images: np.ndarray, tests: str = "") -> None:
@@ -85,6 +101,7 @@ def play(built: Built, images: np.ndarray, tests: str = "") -> None:
         ],
         "constants": constants, "operators": operators, "cut": CUT, "lanes": design.shell.input_bits // 8,
         "cycles": design.schedule.cycles_per_image,
+        "counted": [joined(design.schedule, node) for node in design.schedule.instances if design.shell.counters],
     }  # fmt: skip
     (run / "design.json").write_text(json.dumps(data))
     verilator.run(built.model, "shell_bench", run, env={"SHELL_BENCH": str(run), "COCOTB_TEST_FILTER": tests})
@@ -94,7 +111,7 @@ def play(built: Built, images: np.ndarray, tests: str = "") -> None:
 def test_the_shell(bits: int, tests: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     images = np.random.default_rng(7).integers(0, 256, (12, 7, 5, 3), np.uint8)
-    play(build(network(), Shell(input_bits=bits), tmp_path), images, tests)
+    play(build(network(), Shell(bits, counters=bits == 32), tmp_path), images, tests)
 
 
 def test_its_list_of_files_is_what_it_needs() -> None:
