@@ -103,6 +103,13 @@ def test_unknown_board(tmp_path, small_checkpoint, command):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_stream_of_a_width_that_there_is_not(tmp_path, small_checkpoint, command):
+    done = command("generate", small_checkpoint, "--stream-bits", 16, "-o", tmp_path / "out")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "penni-hls: error: a stream of 16 bits for the pixels: take 8, 32 or 64 bits\n"
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
