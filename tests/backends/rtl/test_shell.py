@@ -13,7 +13,7 @@ from penni_hls.backends import registers
 from penni_hls.backends.design import Design
 from penni_hls.backends.rtl import verilator
 from penni_hls.backends.rtl.accelerator import MODULES, emit_accelerator
-from penni_hls.backends.rtl.emit import fifo_name
+from penni_hls.backends.rtl.emit import sinks
 from penni_hls.backends.shell import ACCELERATOR, Shell
 from penni_hls.backends.templates import identifier
 from penni_hls.backends.top import TOP
@@ -63,13 +63,8 @@ def build(graph: Graph, shell: Shell, folder: Path) -> Built:
 
 def joined(schedule: Schedule, node: Node[Operator]) -> dict:
     """The valid and ready in penni_top of each input of an operator, and of its output. Each result has one reader."""
-    links = {(link.dst, link.port): f"{fifo_name(schedule, link)}" for link in schedule.links}
-    inputs = [links.get((node.name, port), identifier(source)) for port, source in enumerate(node.inputs)]
-    ends = ("valid", "ready")
-    return {
-        "inputs": [[f"{name}_{end}" for end in ends] for name in inputs],
-        "output": [f"{identifier(node.name)}_{end}" for end in ends],
-    }
+    inputs = [[sink.valid, sink.ready] for sink in sinks(schedule, node)]
+    return {"inputs": inputs, "output": [f"{identifier(node.name)}_{end}" for end in ("valid", "ready")]}
 
 
 def play(built: Built, images: np.ndarray, tests: str = "") -> None:
