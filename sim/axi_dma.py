@@ -1,13 +1,15 @@
-"""The registers of AMD's AXI DMA in simple mode ("direct register mode" of PG021 7.1), without what moves the data.
+"""AMD's AXI DMA in simple mode ("direct register mode" of PG021 7.1): its registers and the memory that it reaches.
 
-Who moves it gives `begin` and `stop` and calls `finish` and `fail`. What PG021 leaves undefined is an AssertionError here: a
-driver must not do it.
+Who moves the data gives `begin` and `stop` and calls `finish` and `fail`. What PG021 leaves undefined is an AssertionError
+here, and so is memory that is freed during a transfer: a driver must not do it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
 
 SEND, RECEIVE = "send", "receive"  # MM2S, S2MM
 OFFSETS = {SEND: 0x00, RECEIVE: 0x30}
@@ -97,3 +99,49 @@ class AxiDma:
 def _place(offset: int) -> tuple[str, int]:
     name = RECEIVE if offset >= OFFSETS[RECEIVE] else SEND
     return name, offset - OFFSETS[name]
+
+
+class Buffer(np.ndarray):
+    """What `pynq.allocate` gives: an array with a physical address. The engine sees what was flushed, and what it writes is
+    seen after `invalidate`: between the two is a cache."""
+
+    memory: Memory
+    physical_address: int
+
+    def freebuffer(self) -> None:
+        self.memory.free(self)
+
+    def flush(self) -> None:
+        self.memory.blocks[self.physical_address][:] = self.tobytes()
+
+    def invalidate(self) -> None:
+        bytes_of = self.view(np.ndarray).reshape(-1).view(np.uint8)
+        bytes_of[:] = np.frombuffer(self.memory.blocks[self.physical_address], np.uint8)
+
+
+class Memory:
+    """Blocks by their physical address. engine: must be at rest when one is freed."""
+
+    def __init__(self, engine: AxiDma) -> None:
+        self._engine, self._next = engine, 0x1000_0000
+        self.blocks: dict[int, bytearray] = {}
+
+    def allocate(self, shape: tuple[int, ...], dtype: type) -> Buffer:
+        buffer = np.full(shape, 0xA5, dtype).view(Buffer)
+        buffer.memory, buffer.physical_address = self, self._next
+        self.blocks[self._next] = bytearray(buffer.tobytes())
+        self._next += -(-buffer.nbytes // 4096) * 4096
+        return buffer
+
+    def free(self, buffer: Buffer) -> None:
+        assert not any(channel.active for channel in self._engine.channels.values()), (
+            "memory is freed during a transfer"
+        )
+        del self.blocks[buffer.physical_address]
+
+    def find(self, address: int, nbytes: int) -> memoryview | None:
+        """These bytes; None where a part of them is in no block."""
+        for base, data in self.blocks.items():
+            if base <= address and address + nbytes <= base + len(data):
+                return memoryview(data)[address - base :][:nbytes]
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import UsageError
+from .board.system import SYSTEM
 from .engine import Engine, Option
 from .hls.csim import CSIM
 from .hls.engine import HLS
@@ -10,7 +11,7 @@ from .reference import REFERENCE
 from .result import Mismatch, Simulation
 from .rtl.engine import RTL
 
-ENGINES: dict[str, Engine] = {engine.name: engine for engine in (REFERENCE, CSIM, RTL, HLS)}
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (REFERENCE, CSIM, RTL, HLS, SYSTEM)}
 
 __all__ = ["ENGINES", "Engine", "Mismatch", "Option", "Simulation", "engine_of", "options"]
 

@@ -41,22 +41,6 @@ def driver(folder: Path) -> types.ModuleType:
             sys.modules.pop(name, None)
 
 
-class Buffer(np.ndarray):
-    """What `pynq.allocate` gives: an array at a physical address. The engine sees what was flushed; what it writes is seen
-    after `invalidate`."""
-
-    def freebuffer(self) -> None:
-        self.board.free(self)
-
-    def flush(self) -> None:
-        self.board.memory[self.physical_address][:] = self.tobytes()
-
-    def invalidate(self) -> None:
-        self.view(np.ndarray).reshape(-1).view(np.uint8)[:] = np.frombuffer(
-            self.board.memory[self.physical_address], np.uint8
-        )
-
-
 @dataclass
 class Faults:
     """interrupt: Ctrl-C at this register access, counted from 0, before it is done. stop_send, stop_receive: the engine's
@@ -89,9 +73,8 @@ class FakeBoard:
 
     def __post_init__(self) -> None:
         self.time, self.mhz, self.accesses, self.asked = 0.0, 50.0, 0, []
-        self.memory: dict[int, bytearray] = {}
-        self.next_address = 0x1000_0000
         self.engine = axi_dma.AxiDma(self._begin, self._stop)
+        self.pages = axi_dma.Memory(self.engine)
         self.dma = types.SimpleNamespace(read=self._access(self.engine.read), write=self._access(self.engine.write))
         self.penni = types.SimpleNamespace(read=self._access(self._read), write=self._access(self._write))
         self.in_reset, self.upper, self.cycles, self.cycles_at = False, 0, 0.0, 0.0
@@ -101,16 +84,12 @@ class FakeBoard:
 
     # ---- what the driver uses
 
-    def allocate(self, shape, dtype) -> Buffer:
-        buffer = np.full(shape, 0xA5, dtype).view(Buffer)
-        buffer.board, buffer.physical_address = self, self.next_address
-        self.memory[self.next_address] = bytearray(buffer.tobytes())
-        self.next_address += -(-buffer.nbytes // 4096) * 4096
-        return buffer
+    def allocate(self, shape, dtype) -> axi_dma.Buffer:
+        return self.pages.allocate(shape, dtype)
 
-    def free(self, buffer: Buffer) -> None:
-        assert not any(channel.active for channel in self.engine.channels.values()), "memory is freed under the engine"
-        del self.memory[buffer.physical_address]
+    @property
+    def memory(self) -> dict[int, bytearray]:
+        return self.pages.blocks
 
     def set_clock(self, mhz: float) -> float:
         self.asked.append(mhz)
@@ -184,19 +163,18 @@ class FakeBoard:
     def _begin(self, name: str, address: int, nbytes: int) -> None:
         self.transfers.append((name, nbytes))
         error = self.faults.send_error if name == axi_dma.SEND else self.faults.receive_error
-        base = next((base for base, data in self.memory.items() if base <= address < base + len(data)), None)
-        if base is None or address + nbytes > base + len(self.memory[base]):
+        memory = self.pages.find(address, nbytes)
+        if memory is None:
             error = axi_dma.DECODE_ERROR
         if error:
             self.engine.fail(name, error)
         elif name == axi_dma.SEND:
             shape = self.graph.input.op.out_spec.shape
             assert nbytes % math.prod(shape) == 0, "the packet ends within an image"
-            data = bytes(self.memory[base][address - base : address - base + nbytes])
-            images = np.frombuffer(data, np.uint8).reshape(-1, *shape)
+            images = np.frombuffer(bytes(memory), np.uint8).reshape(-1, *shape)
             self.sent = _Send(self.time, deque(interpreter.output(self.graph, images).values.astype("<i4")), nbytes)
         else:
-            self.receive = _Receive(self.time, memoryview(self.memory[base])[address - base :][:nbytes])
+            self.receive = _Receive(self.time, memory)
 
     def _stop(self) -> None:
         self.sent = self.receive = None
