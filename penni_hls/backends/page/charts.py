@@ -37,13 +37,13 @@ def shown(schedule: Schedule) -> dict[str, str]:
     return {name: HEADINGS[name] for name, have in schedule.board.device.as_dict().items() if have}
 
 
-def load(schedule: Schedule) -> Spec:
-    """How many cycles per image each operator needs, and the network."""
+def load(schedule: Schedule, limits: Mapping[str, str]) -> Spec:
+    """How many cycles per image each operator needs, and the network. limits: what sets them, by operator."""
     rows = [
         {
             "operator": node.name, "cycles": schedule.cycles[node.name],
             "load": f"{100 * schedule.cycles[node.name] / schedule.cycles_per_image:.1f} %",
-            "limited by": schedule.slowest_part(node.name),
+            "limited by": limits[node.name],
         }
         for node in schedule.instances
     ]  # fmt: skip

@@ -65,8 +65,9 @@ def emit_report(manifest: Mapping[str, Any], schedule: Schedule, results: Found)
     synthesized = dict(_synthesized(schedule, results))
     estimate = {PREDICTED: schedule.resources}
     totals = {source: sum(costs.values(), Resources()) for source, costs in (estimate | synthesized).items()}
+    limits = {node.name: schedule.slowest_part(node.name) for node in schedule.instances}
     specs = {
-        "load": charts.load(schedule),
+        "load": charts.load(schedule, limits),
         "first-image": charts.first_image(schedule),
         "budget": charts.budget(schedule, totals),
         "resources": charts.resources(schedule, estimate | synthesized),
@@ -82,7 +83,7 @@ def emit_report(manifest: Mapping[str, Any], schedule: Schedule, results: Found)
         shortfalls=tuple(map(str, schedule.shortfalls)),
         figures=tuple(_figures(schedule, results)), drawing=draw(schedule), anchors=_anchors(schedule),
         columns=("output", "bits", "non-zeros", "hardware", "cycles", "load", "limited by", *headings.values()),
-        rows=tuple(_rows(schedule)), total=_total(schedule), synthesized=_compared(schedule, synthesized),
+        rows=tuple(_rows(schedule, limits)), total=_total(schedule), synthesized=_compared(schedule, synthesized),
         profiled="over-time" in specs, copies=schedule.copies, pictures=tuple(_pictures(schedule)),
         accuracy=tuple(_accuracy(manifest, results)), facts=tuple(_facts(manifest, schedule)), notes=manifest["notes"],
         specs=_script(specs), style=_file("page.css"), script=_file("page.js"), vega=_file("vega/vega.min.js"),
@@ -116,7 +117,9 @@ def _figures(schedule: Schedule, results: Found) -> Iterator[Figure]:
     for name, heading in charts.shown(schedule).items():
         have, used = schedule.board.device.as_dict()[name], schedule.total.as_dict()[name]
         short = any(lack.resource == name for lack in schedule.shortfalls)
-        yield Figure(heading, f"{100 * used / have:.0f} %", f"{used:,.6g} of {have:,}, {PREDICTED}", "bad" * short)
+        yield Figure(
+            heading, f"{100 * used / have:.0f} %", f"{_count(name, used)} of {have:,}, {PREDICTED}", "bad" * short
+        )
     for engine, what in (("csim", "C++"), ("rtl", "RTL"), ("hls", "HLS netlist")):
         if ran := results.get(f"simulate-{engine}"):
             images = f"{ran['images']} image{'s'[: ran['images'] != 1]}, simulated"
@@ -127,7 +130,7 @@ def _figures(schedule: Schedule, results: Found) -> Iterator[Figure]:
         )
 
 
-def _rows(schedule: Schedule) -> Iterator[Row]:
+def _rows(schedule: Schedule, limits: Mapping[str, str]) -> Iterator[Row]:
     for node in schedule.instances:
         op, name, weights = node.op, node.name, node.op.weights
         choices = ", ".join(f"{choice} {value}" for choice, value in schedule.foldings[name].choices().items())
@@ -138,7 +141,7 @@ def _rows(schedule: Schedule) -> Iterator[Row]:
                 "" if op.weight_bits is None else str(op.weight_bits),
                 "" if weights is None else f"{np.count_nonzero(weights):,} of {weights.size:,}",
                 f"{op.kind}: {choices}", f"{schedule.cycles[name]:,}",
-                f"{100 * schedule.cycles[name] / schedule.cycles_per_image:.1f} %", schedule.slowest_part(name),
+                f"{100 * schedule.cycles[name] / schedule.cycles_per_image:.1f} %", limits[name],
                 *_counts(schedule, schedule.resources[name]),
             ),
         )  # fmt: skip
@@ -155,9 +158,12 @@ def _total(schedule: Schedule) -> tuple[str, ...]:
 
 def _counts(schedule: Schedule, cost: Resources) -> tuple[str, ...]:
     found = cost.as_dict()
-    return tuple(
-        f"{found[name]:,.1f}" if name == "bram36" else f"{found[name]:,.0f}" for name in charts.shown(schedule)
-    )
+    return tuple(_count(name, found[name]) for name in charts.shown(schedule))
+
+
+def _count(resource: str, found: float) -> str:
+    """Block RAMs with halves, all else whole."""
+    return f"{found:,.1f}" if resource == "bram36" else f"{found:,.0f}"
 
 
 def _synthesized(schedule: Schedule, results: Found) -> Iterator[tuple[str, dict[str, Resources]]]:

@@ -8,7 +8,8 @@ import zlib
 
 import numpy as np
 
-WIDEST, TALLEST = 640, 320  # pixels; larger matrices are shown block by block
+WIDEST, TALLEST = 400, 200  # pixels; larger matrices are shown block by block
+SHADES = 17  # that can be told apart, in steps of 15
 INK = (59, 130, 196)  # of a non-zero: legible on white and on black
 
 
@@ -28,14 +29,14 @@ def picture(matrix: np.ndarray) -> str:
     """A PNG of `density` as a data URI: nothing where all are zero, INK where none is. Blocks are scaled so that the
     fullest one has all of the ink."""
     shares = density(matrix)
-    levels = np.ceil(255 * shares / max(shares.max(), 1e-9)).astype(np.uint8)
+    levels = (np.ceil(SHADES * shares / max(shares.max(), 1e-9)) * (255 // SHADES)).astype(np.uint8)
     height, width = levels.shape
     rows = b"".join(b"\0" + row.tobytes() for row in levels)
     chunks = (
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),  # 8 bits, a palette
         (b"PLTE", bytes(INK) * 256),
         (b"tRNS", bytes(range(256))),
-        (b"IDAT", zlib.compress(rows, 9)),
+        (b"IDAT", zlib.compress(rows, 6)),
         (b"IEND", b""),
     )
     data = b"".join(struct.pack(">I", len(body)) + kind + body + _crc(kind + body) for kind, body in chunks)
