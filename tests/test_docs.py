@@ -19,9 +19,9 @@ DOCS = ROOT / "docs"
 
 @cache
 def pieces() -> list[str]:
-    """Every text of the package, up to what is put into it: `f"{path}: no {kind} here"` -> ": no ", " here"."""
+    """Every text of package and driver, up to what is put into it: `f"{path}: no {kind} here"` -> ": no ", " here"."""
     found = []
-    for path in (ROOT / "penni_hls").rglob("*.py"):
+    for path in (*(ROOT / "penni_hls").rglob("*.py"), *(ROOT / "driver").glob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         found += [
             node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
