@@ -12,36 +12,51 @@
 
 namespace penni {
 
-/// The next value of the skip connection; 0 where there is none.
+/// x*M + bias'.
 template <typename C>
-integer<C::SKIPW, C::SKIP_SIGNED> affine_skip() {
+integer<C::TOTALW, true> affine_total(const word<C::XW>& x, int channel) {
     PENNI_INLINE
-    return 0;
-}
-
-template <typename C>
-integer<C::SKIPW, C::SKIP_SIGNED> affine_skip(hls::stream<word<C::SKIPW> >& skip) {
-    PENNI_INLINE
-    return from_bits<C::SKIPW, C::SKIP_SIGNED>(skip.read());
-}
-
-template <typename C, typename... Skip>
-void affine(hls::stream<word<C::XW> >& in, hls::stream<word<C::YW> >& out, Skip&... skip) {
     typedef integer<C::TOTALW, true> total_t;
     constexpr int CONSTANTS = C::MW + C::BW;
-    static_assert(sizeof...(Skip) == C::SKIP, "one skip stream where there is a skip connection");
     static_assert(C::TOTALW <= 62, "totals are proven to fit 62 bits");
+    const word<CONSTANTS> constants = C::requant(channel);
+    const integer<C::MW, true> multiplier = from_bits<C::MW, true>(bits_at<C::MW, 0, CONSTANTS>(constants));
+    const integer<C::BW, true> bias = from_bits<C::BW, true>(bits_at<C::BW, C::MW, CONSTANTS>(constants));
+    return total_t(product<total_t, false>::of(from_bits<C::XW, C::X_SIGNED>(x), multiplier) + bias);
+}
+
+template <typename C>
+word<C::YW> affine_result(const integer<C::TOTALW, true>& total) {
+    PENNI_INLINE
+    return to_bits<C::YW>(saturate<C::YW, C::Y_SIGNED>(integer<C::TOTALW, true>(total >> C::SHIFT)));
+}
+
+template <typename C>
+void affine(hls::stream<word<C::XW> >& in, hls::stream<word<C::YW> >& out) {
+    static_assert(!C::SKIP, "with a skip connection it takes its stream");
     counter<C::C> channel = 0;
 
 Beats:
     for (int beat = 0; beat < C::PIXELS * C::C; ++beat) {
         PENNI_PIPELINE(1)
-        const word<CONSTANTS> constants = C::requant(channel);
-        const integer<C::MW, true> multiplier = from_bits<C::MW, true>(bits_at<C::MW, CONSTANTS>(constants, 0));
-        total_t total = multiply<total_t>(from_bits<C::XW, C::X_SIGNED>(in.read()), multiplier);
-        total += from_bits<C::BW, true>(bits_at<C::BW, CONSTANTS>(constants, C::MW));
-        if (C::SKIP) total += multiply<total_t>(affine_skip<C>(skip...), integer<16, false>(C::SKIP_K));
-        out.write(to_bits<C::YW>(saturate<C::YW, C::Y_SIGNED>(total_t(total >> C::SHIFT))));
+        out.write(affine_result<C>(affine_total<C>(in.read(), channel)));
+        channel = channel == C::C - 1 ? 0 : int(channel) + 1;
+    }
+}
+
+template <typename C>
+void affine(hls::stream<word<C::XW> >& in, hls::stream<word<C::YW> >& out, hls::stream<word<C::SKIPW> >& skip) {
+    typedef integer<C::TOTALW, true> total_t;
+    static_assert(C::SKIP, "without a skip connection it takes no stream");
+    counter<C::C> channel = 0;
+
+Beats:
+    for (int beat = 0; beat < C::PIXELS * C::C; ++beat) {
+        PENNI_PIPELINE(1)
+        total_t total = affine_total<C>(in.read(), channel);
+        const integer<C::SKIPW, C::SKIP_SIGNED> value = from_bits<C::SKIPW, C::SKIP_SIGNED>(skip.read());
+        total += product<total_t, false>::of(value, integer<16, false>(C::SKIP_K));
+        out.write(affine_result<C>(total));
         channel = channel == C::C - 1 ? 0 : int(channel) + 1;
     }
 }

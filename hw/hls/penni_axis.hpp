@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The accelerator's output port: COUNT values per frame, sign-extended to 32 bits, TLAST with the last.
+/// The accelerator's ports. In: every word of a frame, COUNT of them, goes into a stream of the top; nothing decides
+/// whether to read, so that co-simulation's register slice on the port is no obstacle. Out: COUNT values per frame,
+/// sign-extended to 32 bits, TLAST with the last.
 ///
-/// C gives COUNT, XW and X_SIGNED. bambu does not support side-channel signals: there the word is the data alone.
+/// C gives COUNT, IMAGES, XW and X_SIGNED. bambu does not support side-channel signals: there the word is the data alone.
 #ifndef PENNI_AXIS_HPP
 #define PENNI_AXIS_HPP
 
@@ -33,6 +35,15 @@ inline logit logit_beat(int value, bool last) {
     return beat;
 }
 #endif
+
+template <typename C>
+void receive(hls::stream<word<C::XW> >& s_axis, hls::stream<word<C::XW> >& out) {
+Beats:
+    for (int beat = 0; beat < C::IMAGES * C::COUNT; ++beat) {
+        PENNI_PIPELINE_FREE(1)
+        out.write(s_axis.read());
+    }
+}
 
 template <typename C>
 void send_logits(hls::stream<word<C::XW> >& in, hls::stream<logit>& m_axis) {

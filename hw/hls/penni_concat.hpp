@@ -16,7 +16,7 @@ void concat(hls::stream<word<C::XW> >& in, hls::stream<word<C::XW> >& out, hls::
 
 Steps:
     for (int step = 0; step < C::PIXELS * (C::C0 + C::C1); ++step) {
-        PENNI_PIPELINE_FLUSH(1)
+        PENNI_PIPELINE_FREE(1)
         if (channel < C::C0) {
             out.write(in.read());
         } else {

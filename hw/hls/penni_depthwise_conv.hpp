@@ -5,9 +5,9 @@
 ///   - one value of the stream goes into the row buffer: input row r is in bank r mod ROWS;
 ///   - one column of a window, KH values, is multiplied by its coefficients and accumulated; with a window's last column
 ///     the sum is requantized and leaves.
-/// Pixel by pixel, channel by channel, column by column. A row of windows begins when its rows have arrived; later
-/// input stays within the ROWS rows that start with the window's first. All of this depends on the step alone, never on
-/// data or stalls, so STEPS is a constant.
+/// Pixel by pixel, channel by channel, column by column. A row of windows begins when its rows have arrived, which takes
+/// a step to find; later input stays within the ROWS rows that start with the window's first. All of this depends on the
+/// step alone, never on data or stalls, so STEPS is a constant.
 /// Coefficient word: the KH of a column, the top one lowest. Requant word: {bias with its rounding half, multiplier},
 /// the multiplier lowest.
 #ifndef PENNI_DEPTHWISE_CONV_HPP
@@ -16,6 +16,7 @@
 #include <hls_stream.h>
 
 #include "penni_pragmas.hpp"
+#include "penni_row_groups.hpp"
 #include "penni_types.hpp"
 
 namespace penni {
@@ -37,47 +38,44 @@ constexpr int depthwise_conv_limit(int y) {
 template <typename C>
 constexpr int depthwise_conv_steps() {
     constexpr int ROW = C::W * C::C, WALK = C::WO * C::C * C::KW;
-    int steps = 0, written = 0;
+    int step = 0, written = 0, room = depthwise_conv_limit<C>(0) * ROW;
     for (int y = 0; y < C::HO; ++y) {
-        const int needed = depthwise_conv_end<C>(y) * ROW, limit = depthwise_conv_limit<C>(y) * ROW;
-        if (needed > written) {
-            steps += needed - written;
-            written = needed;
-        }
-        steps += WALK;
-        written = written + WALK < limit ? written + WALK : limit;
+        const int start = step, needed = depthwise_conv_end<C>(y) * ROW, limit = depthwise_conv_limit<C>(y) * ROW;
+        const bool there = written >= needed;
+        if (written < room) ++written;
+        if (!there) step += 1 + (needed > written ? needed - written : 0);
+        step += 1 + WALK;
+        written = written + step - start - 1 < limit ? written + step - start - 1 : limit;
+        room = limit;
     }
-    return steps + C::H * ROW - written;
+    const int rest = C::H * ROW - written;
+    return step + (rest == 0 || written < room ? rest : 1 + rest);
 }
 
 template <typename C>
 void depthwise_conv(hls::stream<word<C::XW> >& in, hls::stream<word<C::YW> >& out) {
     typedef integer<C::XW, C::X_SIGNED> x_t;
-    typedef integer<C::CW, true> coef_t;
     typedef integer<C::ACCW, true> acc_t;
     typedef integer<C::TOTALW, true> total_t;
-    constexpr int STEPS = depthwise_conv_steps<C>();
     constexpr int CONSTANTS = C::MW + C::BW;
     static_assert(C::TOTALW <= 62, "totals are proven to fit 62 bits");
     static_assert(C::STRIDE_H <= C::KH && C::PAD_TOP < C::KH, "the next row of windows begins within this one");
+    static_assert(C::HO > CHECKED_GROUPS || C::STEPS == depthwise_conv_steps<C>(), "STEPS is what the loop needs");
 
     x_t buffer[C::ROWS][C::W * C::C];
     PENNI_PARTITION(buffer, 1)
-    if (C::ROW_STYLE == 2) {
-        PENNI_BIND_ULTRA(buffer)
-    } else {
-        PENNI_BIND_RAM(buffer)
-    }
+    storage<C::ROW_STYLE>::bind(buffer);
 
     // The writer: bank and address of the next value, and its row.
     counter<C::H> write_row = 0;
     counter<C::ROWS> write_bank = 0;
     counter<C::W * C::C> write_address = 0;
-    // The output row and where its rows end; likewise of the next one, computed in the step after the row has changed.
-    static_assert(C::WO * C::C * C::KW > 1 || C::HO == 1, "a row lasts long enough to find the next one");
+    bool room = true;
+    // The output row and where its rows end; likewise of the next one, found while the row waits.
     counter<C::HO> y = 0;
     counter<C::H> end_row = depthwise_conv_end<C>(0), limit_row = depthwise_conv_limit<C>(0);
     counter<C::H> next_end = depthwise_conv_end<C>(1), next_limit = depthwise_conv_limit<C>(1);
+    bool walking = false;
     // The walker: output column, channel, column of the window; where the window's first row and column lie.
     counter<C::WO> x = 0;
     counter<C::C> channel = 0;
@@ -89,15 +87,19 @@ void depthwise_conv(hls::stream<word<C::XW> >& in, hls::stream<word<C::YW> >& ou
     acc_t acc = 0;
 
 Steps:
-    for (int step = 0; step < STEPS; ++step) {
-        PENNI_PIPELINE_FLUSH(1)
-        const bool walking = y < C::HO && write_row >= end_row;
-        const bool writing = write_row < limit_row;
-        const int upcoming_end = next_end, upcoming_limit = next_limit;
-        next_end = depthwise_conv_end<C>(int(y) + 1);
-        next_limit = depthwise_conv_limit<C>(int(y) + 1);
+    for (int step = 0; step < C::STEPS; ++step) {
+        PENNI_PIPELINE_FREE(1)
+        // A row counts as written from the step after its last value on; the step after that finds it to be there, and the
+        // one after that reads: two steps lie between, at least.
+        PENNI_DISTANCE(buffer, 2)
+        const bool walk = walking;
+        if (!walk) {
+            walking = y < C::HO && write_row >= end_row;
+            next_end = depthwise_conv_end<C>(int(y) + 1);
+            next_limit = depthwise_conv_limit<C>(int(y) + 1);
+        }
 
-        if (writing) {
+        if (room) {
             const x_t value = from_bits<C::XW, C::X_SIGNED>(in.read());
             buffer[write_bank][write_address] = value;
             if (write_address == C::W * C::C - 1) {
@@ -108,14 +110,17 @@ Steps:
                 ++write_address;
             }
         }
+        room = write_row < limit_row;
 
-        if (!walking) continue;
+        if (!walk) continue;
 
         // A column: every bank is read at one address, then KH values are selected in order.
         const bool inside = in_column >= 0 && in_column < C::W;
         const int address = inside ? int(in_column) * C::C + int(channel) : 0;
-        const x_t pad = from_bits<C::XW, C::X_SIGNED>(C::pad(channel));
-        const word<C::KH * C::CW> coefficients = C::coefs(coef);
+        const x_t pad = outside<C>::value(channel);
+        word<C::CW> coefficients[C::KH];
+        PENNI_PARTITION(coefficients, 0)
+        unpack<C::CW>(C::coefs(coef), coefficients);
         x_t column[C::ROWS];
         PENNI_PARTITION(column, 0)
     Banks:
@@ -131,7 +136,7 @@ Steps:
             const int from = int(in_row) + row;
             const bool real = inside && from >= 0 && from < C::H;
             const x_t value = real ? column[at < C::ROWS ? at : at - C::ROWS] : pad;
-            sum += multiply<acc_t>(from_bits<C::CW, true>(get<C::CW, C::KH * C::CW>(coefficients, row)), value);
+            sum += product<acc_t, false>::of(from_bits<C::CW, true>(coefficients[row]), value);
         }
         acc = tap == 0 ? sum : acc_t(acc + sum);
         coef = coef == C::C * C::KW - 1 ? 0 : int(coef) + 1;
@@ -143,8 +148,8 @@ Steps:
         }
         tap = 0;
         const word<CONSTANTS> constants = C::requant(channel);
-        total_t total = multiply<total_t>(acc, from_bits<C::MW, false>(bits_at<C::MW, CONSTANTS>(constants, 0)));
-        total += from_bits<C::BW, true>(bits_at<C::BW, CONSTANTS>(constants, C::MW));
+        total_t total = product<total_t, false>::of(acc, from_bits<C::MW, false>(bits_at<C::MW, 0, CONSTANTS>(constants)));
+        total += from_bits<C::BW, true>(bits_at<C::BW, C::MW, CONSTANTS>(constants));
         out.write(to_bits<C::YW>(saturate<C::YW, C::Y_SIGNED>(total_t(total >> C::SHIFT))));
 
         if (channel != C::C - 1) {
@@ -160,11 +165,11 @@ Steps:
             x = 0;
             window_column = -C::PAD_LEFT;
             ++y;
-            end_row = upcoming_end;
-            limit_row = upcoming_limit;
+            walking = false;
+            end_row = next_end;
+            limit_row = next_limit;
             in_row = int(in_row) + C::STRIDE_H;
-            const int moved = int(bank) + C::STRIDE_H;
-            bank = moved < C::ROWS ? moved : moved - C::ROWS;
+            bank = below<C>(bank, C::STRIDE_H);
         }
         in_column = window_column;
     }

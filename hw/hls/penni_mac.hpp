@@ -27,27 +27,6 @@ struct mac_types {
     typedef modular<EXTRAW> extra_t;
 };
 
-/// coefficient * value, in LUTs where the folding says so.
-template <typename R, bool IN_LUTS>
-struct mac_product {
-    template <typename A, typename B>
-    static R of(const A& coefficient, const B& value) {
-        PENNI_INLINE
-        return multiply<R>(coefficient, value);
-    }
-};
-
-template <typename R>
-struct mac_product<R, true> {
-    template <typename A, typename B>
-    static R of(const A& coefficient, const B& value) {
-        PENNI_INLINE
-        const R product = multiply<R>(coefficient, value);
-        PENNI_BIND_FABRIC(product)
-        return product;
-    }
-};
-
 /// One pixel: sum += coefficient * z.
 template <typename C, bool PAIR = (C::PAIR_SHIFT > 0)>
 struct mac_unit {
@@ -55,7 +34,7 @@ struct mac_unit {
     static void add(typename types::sum_t& sum, typename types::extra_t&, const typename types::coef_t& coefficient,
                     const typename types::z_t (&z)[C::Q], int unit) {
         PENNI_INLINE
-        sum += mac_product<typename types::sum_t, C::LUT_MULTIPLY>::of(coefficient, z[unit]);
+        sum += product<typename types::sum_t, C::LUT_MULTIPLY>::of(coefficient, z[unit]);
     }
 };
 
@@ -69,8 +48,8 @@ struct mac_unit<C, true> {
         PENNI_INLINE
         const integer<ADDW, true> low = z[2 * unit], high = z[2 * unit + 1];
         const integer<ADDW, true> both = high * (1 << C::PAIR_SHIFT) + low;
-        sum += multiply<typename types::sum_t>(coefficient, both);
-        if (C::PAIR_EXTRA > 0) extra += multiply<typename types::extra_t>(coefficient, high);
+        sum += product<typename types::sum_t, false>::of(coefficient, both);
+        if (C::PAIR_EXTRA > 0) extra += product<typename types::extra_t, true>::of(coefficient, high);
     }
 };
 
@@ -90,18 +69,35 @@ struct mac_word<C, true> {
     static word<types::UNITW> of(const typename types::sum_t& sum, const typename types::extra_t& extra) {
         PENNI_INLINE
         word<types::UNITW> all = word<types::UNITW>(to_bits<types::SUMW>(sum));
-        put_bits<C::PAIR_EXTRA, types::UNITW>(all, types::SUMW, to_bits<C::PAIR_EXTRA>(extra));
+        put_bits<C::PAIR_EXTRA, types::SUMW, types::UNITW>(all, to_bits<C::PAIR_EXTRA>(extra));
         return all;
     }
 };
+
+/// Keep the running sums of a lane's units as one word.
+template <typename C>
+void mac_keep(const typename mac_types<C>::sum_t (&sums)[mac_types<C>::UNITS],
+              const typename mac_types<C>::extra_t (&extras)[mac_types<C>::UNITS],
+              numbers<mac_types<C>::UNITW, false, mac_types<C>::UNITS>& into) {
+    PENNI_INLINE
+    typedef mac_types<C> types;
+    word<types::UNITW> units[types::UNITS];
+    PENNI_PARTITION(units, 0)
+Units:
+    for (int unit = 0; unit < types::UNITS; ++unit) {
+        PENNI_UNROLL
+        units[unit] = mac_word<C>::of(sums[unit], extras[unit]);
+    }
+    into = together<types::UNITW, false, types::UNITS>(units);
+}
 
 /// now - before, of the running sums of a unit: modulo 2^SUMW.
 template <typename C>
 word<mac_types<C>::SUMW> mac_difference(const word<mac_types<C>::UNITW>& now, const word<mac_types<C>::UNITW>& before) {
     PENNI_INLINE
     typedef mac_types<C> types;
-    const word<types::SUMW> now_bits = bits_at<types::SUMW, types::UNITW>(now, 0);
-    const word<types::SUMW> before_bits = bits_at<types::SUMW, types::UNITW>(before, 0);
+    const word<types::SUMW> now_bits = bits_at<types::SUMW, 0, types::UNITW>(now);
+    const word<types::SUMW> before_bits = bits_at<types::SUMW, 0, types::UNITW>(before);
     const typename types::sum_t sum = typename types::sum_t(from_bits<types::SUMW, true>(now_bits)) -
                                       typename types::sum_t(from_bits<types::SUMW, true>(before_bits));
     return to_bits<types::SUMW>(sum);
@@ -125,8 +121,8 @@ struct mac_row_sum<C, 1> {
     static acc_t of(const word<types::UNITW>& now, const word<types::UNITW>& before, int pixel) {
         PENNI_INLINE
         const word<types::SUMW> both = mac_difference<C>(now, before);
-        const word<C::ACCW> upper = bits_at<C::ACCW, types::SUMW>(both, C::PAIR_SHIFT);
-        const word<C::PAIR_SHIFT> lower = bits_at<C::PAIR_SHIFT, types::SUMW>(both, 0);
+        const word<C::ACCW> upper = bits_at<C::ACCW, C::PAIR_SHIFT, types::SUMW>(both);
+        const word<C::PAIR_SHIFT> lower = bits_at<C::PAIR_SHIFT, 0, types::SUMW>(both);
         const acc_t low = acc_t(from_bits<C::PAIR_SHIFT, true>(lower));
         if (pixel == 0) return low;
         return acc_t(from_bits<C::ACCW, true>(upper) + (low < 0 ? 1 : 0));
@@ -141,17 +137,17 @@ struct mac_row_sum<C, 2> {
         PENNI_INLINE
         static_assert(C::ACCW == C::PAIR_SHIFT + C::PAIR_EXTRA, "extra bits complete the low sum");
         const word<types::SUMW> both = mac_difference<C>(now, before);
-        const word<C::ACCW> upper = bits_at<C::ACCW, types::SUMW>(both, C::PAIR_SHIFT);
-        const word<C::PAIR_SHIFT> lower = bits_at<C::PAIR_SHIFT, types::SUMW>(both, 0);
-        const word<C::PAIR_EXTRA> extra_now = bits_at<C::PAIR_EXTRA, types::UNITW>(now, types::SUMW);
-        const word<C::PAIR_EXTRA> extra_before = bits_at<C::PAIR_EXTRA, types::UNITW>(before, types::SUMW);
+        const word<C::ACCW> upper = bits_at<C::ACCW, C::PAIR_SHIFT, types::SUMW>(both);
+        const word<C::PAIR_SHIFT> lower = bits_at<C::PAIR_SHIFT, 0, types::SUMW>(both);
+        const word<C::PAIR_EXTRA> extra_now = bits_at<C::PAIR_EXTRA, types::SUMW, types::UNITW>(now);
+        const word<C::PAIR_EXTRA> extra_before = bits_at<C::PAIR_EXTRA, types::SUMW, types::UNITW>(before);
         typedef modular<C::PAIR_EXTRA> extra_t;
         const extra_t rest = extra_t(extra_t(upper) - extra_t(extra_t(extra_now) - extra_t(extra_before)));
         const word<C::PAIR_EXTRA> rest_bits = to_bits<C::PAIR_EXTRA>(rest);
         const acc_t above = acc_t(from_bits<C::PAIR_EXTRA, true>(rest_bits));
         if (pixel == 0) {
             word<C::ACCW> low = word<C::ACCW>(lower);
-            put_bits<C::PAIR_EXTRA, C::ACCW>(low, C::PAIR_SHIFT, rest_bits);
+            put_bits<C::PAIR_EXTRA, C::PAIR_SHIFT, C::ACCW>(low, rest_bits);
             return from_bits<C::ACCW, true>(low);
         }
         return acc_t(from_bits<C::ACCW, true>(upper) - above);

@@ -14,19 +14,20 @@
 
 /// First in a loop body: one iteration every `ii_` cycles.
 #define PENNI_PIPELINE(ii_) PENNI_PRAGMA(HLS PIPELINE II=ii_)
-/// The same where an iteration may wait for a stream while earlier results are in flight: these still leave.
-#define PENNI_PIPELINE_FLUSH(ii_) PENNI_PRAGMA(HLS PIPELINE II=ii_ style=flp)
+/// The same as a free-running pipeline, where the compiler's rules allow it (the loop of a process, no blocks, no memory
+/// port; `flp` is for functions only): results in flight leave while an iteration waits for a stream. Nothing depends on
+/// it but time: a FIFO that must take what others hold back has room for a stalled pipeline, too.
+#define PENNI_PIPELINE_FREE(ii_) PENNI_PRAGMA(HLS PIPELINE II=ii_ style=frp)
 #define PENNI_UNROLL PENNI_PRAGMA(HLS UNROLL)
 #define PENNI_INLINE PENNI_PRAGMA(HLS INLINE)
 /// Every index of dimension `dim_` (0: of all dimensions) gets its own memory or registers.
 #define PENNI_PARTITION(name_, dim_) PENNI_PRAGMA(HLS ARRAY_PARTITION variable=name_ complete dim=dim_)
-/// Dimension `dim_` is packed into one wide word.
-#define PENNI_RESHAPE(name_, dim_) PENNI_PRAGMA(HLS ARRAY_RESHAPE variable=name_ complete dim=dim_)
-/// Simple dual-port memory: one read and one write per cycle.
-#define PENNI_BIND_RAM(name_) PENNI_PRAGMA(HLS BIND_STORAGE variable=name_ type=ram_s2p)
-/// The same in UltraRAM.
-#define PENNI_BIND_ULTRA(name_) PENNI_PRAGMA(HLS BIND_STORAGE variable=name_ type=ram_s2p impl=uram)
-/// A product made in LUTs.
+/// Simple dual-port memory, one read and one write per cycle, and what it is made of: lutram, bram, uram.
+#define PENNI_BIND_RAM(name_, impl_) PENNI_PRAGMA(HLS BIND_STORAGE variable=name_ type=ram_s2p impl=impl_)
+/// Read-only memory: lutram or bram.
+#define PENNI_BIND_ROM(name_, impl_) PENNI_PRAGMA(HLS BIND_STORAGE variable=name_ type=rom_1p impl=impl_)
+/// A product made in a DSP, or in LUTs.
+#define PENNI_BIND_DSP(name_) PENNI_PRAGMA(HLS BIND_OP variable=name_ op=mul impl=dsp)
 #define PENNI_BIND_FABRIC(name_) PENNI_PRAGMA(HLS BIND_OP variable=name_ op=mul impl=fabric)
 /// What is read from `name_` was written `distance_` or more iterations earlier, which the addresses alone do not show.
 /// Vitis HLS takes a literal number here, nothing that depends on a template parameter.
@@ -38,7 +39,11 @@
 
 /// `PENNI_STREAM(word, name, depth)` declares a stream; `PENNI_PROCESS("name", call)` is one function of a dataflow
 /// region; `PENNI_JOIN` ends the region. In bounded frames the C simulation runs each process as a coroutine until the join.
-#ifdef PENNI_CSIM
+#if defined(__BAMBU__)
+#define PENNI_STREAM(word_, name_, depth_) hls::stream<word_> name_;
+#define PENNI_PROCESS(name_, ...) __VA_ARGS__;
+#define PENNI_JOIN
+#elif defined(PENNI_CSIM)
 #define PENNI_STREAM(word_, name_, depth_) hls::stream<word_> name_(#name_, depth_);
 #define PENNI_PROCESS(name_, ...) penni_csim::call(name_, [&]() { __VA_ARGS__; });
 #define PENNI_JOIN penni_csim::join();

@@ -20,7 +20,7 @@ void upsample(hls::stream<word<C::XW> >& in, hls::stream<word<C::XW> >& out) {
     static_assert(C::FACTOR > 1, "a row is read more than once");
 
     word<C::XW> rows[2 * ROW];
-    PENNI_BIND_RAM(rows)
+    storage<C::ROW_BLOCK>::bind(rows);
 
     counter<C::H> row = 0;
     counter<2 * ROW> write = 0, read = ROW;  // the first read address: of the half that is not written first
@@ -31,7 +31,7 @@ void upsample(hls::stream<word<C::XW> >& in, hls::stream<word<C::XW> >& out) {
 
 Steps:
     for (int step = 0; step < STEPS; ++step) {
-        PENNI_PIPELINE_FLUSH(1)
+        PENNI_PIPELINE_FREE(1)
         PENNI_DISTANCE(rows, 4)
         if (row < C::H && taken < ROW) {
             rows[write] = in.read();

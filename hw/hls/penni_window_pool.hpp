@@ -32,6 +32,8 @@ void window_pool(hls::stream<word<C::XW> >& in, hls::stream<word<F::YW> >& out) 
     // would take a second cycle.
     PENNI_PARTITION(recent, 2)
     PENNI_PARTITION(above, 2)
+    storage<C::ROW_BLOCK>::bind(recent);
+    storage<C::COLUMN_BLOCK>::bind(above);
 
     counter<C::COLUMNS> column = 0;
     counter<C::ROWS> row = 0;
@@ -44,7 +46,7 @@ void window_pool(hls::stream<word<C::XW> >& in, hls::stream<word<F::YW> >& out) 
 
 Steps:
     for (int step = 0; step < C::ROWS * C::COLUMNS * C::C; ++step) {
-        PENNI_PIPELINE_FLUSH(1)
+        PENNI_PIPELINE_FREE(1)
         x_t now = x_t(F::OUTSIDE);
         if (row < C::H && column < C::W) now = from_bits<C::XW, C::X_SIGNED>(in.read());
 

@@ -103,24 +103,57 @@ void put(limbs<W>& into, int low, uint64_t value) {
     }
 }
 
-template <int N, int W>
-word<N> bits_at(const word<W>& from, int low) {
-    return field<N>(from, low);
+template <int N, int LOW, int W>
+word<N> bits_at(const word<W>& from) {
+    return field<N>(from, LOW);
 }
 
-template <int N, int W>
-void put_bits(word<W>& into, int low, const word<N>& bits) {
-    put<N>(into, low, uint64_t(bits));
+template <int N, int LOW, int W>
+void put_bits(word<W>& into, const word<N>& bits) {
+    put<N>(into, LOW, uint64_t(bits));
 }
 
-template <int N, int W>
-word<N> get(const word<W>& from, int index) {
-    return field<N>(from, index * N);
+template <int N, int COUNT>
+void unpack(const word<N * COUNT>& from, word<N> (&fields)[COUNT]) {
+    for (int i = 0; i < COUNT; ++i) fields[i] = field<N>(from, i * N);
 }
 
-template <int N, int W>
-void set(word<W>& into, int index, const word<N>& bits) {
-    put<N>(into, index * N, uint64_t(bits));
+template <int N, int COUNT>
+word<N * COUNT> pack(const word<N> (&fields)[COUNT]) {
+    word<N * COUNT> all = word<N * COUNT>();
+    for (int i = 0; i < COUNT; ++i) put<N>(all, i * N, uint64_t(fields[i]));
+    return all;
+}
+
+/// Kept apart: nothing is gained by packing machine integers.
+template <int W, bool SIGNED, int N>
+struct numbers {
+    integer<W, SIGNED> value[N];
+};
+
+template <int W, bool SIGNED, int N>
+void spread(const numbers<W, SIGNED, N>& from, integer<W, SIGNED> (&values)[N]) {
+    for (int i = 0; i < N; ++i) values[i] = from.value[i];
+}
+
+template <int W, bool SIGNED, int N>
+numbers<W, SIGNED, N> together(const integer<W, SIGNED> (&values)[N]) {
+    numbers<W, SIGNED, N> all;
+    for (int i = 0; i < N; ++i) all.value[i] = values[i];
+    return all;
+}
+
+template <int W, bool SIGNED, int N>
+integer<W, SIGNED> number_at(const numbers<W, SIGNED, N>& from, int index) {
+    return from.value[index];
+}
+
+template <int W, bool SIGNED, int N>
+numbers<W, SIGNED, N> shift_in(const numbers<W, SIGNED, N>& from, const integer<W, SIGNED>& value) {
+    numbers<W, SIGNED, N> moved;
+    for (int i = 0; i < N - 1; ++i) moved.value[i] = from.value[i + 1];
+    moved.value[N - 1] = value;
+    return moved;
 }
 
 template <int W, int PARTS, int DEPTH, typename T>

@@ -13,22 +13,26 @@ import numpy as np
 
 from ...files import HW
 from ...ir import interpreter
+from ...ir.fixed import QType
 from ...ir.graph import Graph
 from ...ir.images import frames_of
 from ...ir.ops.base import Folding, Operator
 from ...ir.ops.memory import Memory
 from ...ir.streams import Port, Stream
 from ...schedule import Schedule
+from ...target.memory import BLOCK, LUT, ULTRA, MemoryStyle
 from ..templates import identifier, render
 from ..top import INPUT, OUTPUT, TOP, TopPort, external_port, ports
 from ..words import memory_bytes
 from .adders import Basis, basis_view
 from .wrappers import bambu_top
 
+PIXELS = "pixels"  # the stream behind the input port
 LOGITS = "logits"  # the stream and the process before the output port
 VECTOR_PIXELS = 1 << 20  # of both test images of a project; of larger ones there is one
 ROM_PIECE = 64  # a memory word wider than this is kept in pieces
 LINE = 100
+IMPL = {LUT: "lutram", BLOCK: "bram", ULTRA: "uram"}  # what Vitis HLS calls them
 TILES = 16  # words that a tile edge holds
 
 
@@ -66,22 +70,52 @@ class PortView:
 
 @dataclass(frozen=True)
 class Process:
+    """A function that the top calls. part: of an operator that is several processes, this one's name; `whole` says that it
+    is all of such an operator, for compilers that cannot split it. frames: of which a call of the top takes so many."""
+
     name: str
     function: str
     config: str
     arguments: tuple[str, ...]
-    frames: int = 1  # in a call of the top
+    frames: int = 1
+    part: str = ""
+    whole: bool = False
+
+    @property
+    def call(self) -> str:
+        """With the function that runs it `frames` times, where there is one."""
+        return self.looped if self.frames > 1 else f"{self.function}<{self.config}>"
+
+    @property
+    def looped(self) -> str:
+        return f"{self.config.removesuffix('_config')}{'_' * bool(self.part)}{self.part}_frames"
+
+    @property
+    def macro(self) -> str:
+        return "PENNI_WHOLE" if self.whole else "PENNI_PART" if self.part else "PENNI_PROCESS"
+
+
+@dataclass(frozen=True)
+class BlocksView:
+    """Blocks between two processes of an operator: `depth` of the C++ type `block`, each `lanes` memories of kind `impl`."""
+
+    block: str
+    name: str
+    depth: int
+    lanes: int
+    impl: str
 
 
 @dataclass(frozen=True)
 class Rom:
-    """parts[i]: the lines of numbers of piece i, lowest first."""
+    """parts[i]: the lines of numbers of piece i, lowest first. impl: what it is made of; None: the compiler's choice."""
 
     name: str
     width: int
     depth: int
     ctype: str
     parts: tuple[tuple[str, ...], ...]
+    impl: str | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +136,7 @@ class Top:
     configs: tuple[Config, ...]
     ports: tuple[PortView, ...]
     streams: tuple[Edge, ...]
+    blocks: tuple[BlocksView, ...]
     processes: tuple[Process, ...]
 
 
@@ -130,7 +165,8 @@ def operator_top(name: str) -> str:
 
 
 def streams(schedule: Schedule) -> tuple[Edge, ...]:
-    """Every stream inside the top, in graph order: one per edge, and the one before the output port.
+    """Every stream inside the top, in graph order: one per edge, the one behind the input port among them, and the one
+    before the output port.
 
     Map edges are as deep as their links; a tile edge holds about two channels of a group, so that neither side waits for
     the other within a channel.
@@ -140,6 +176,7 @@ def streams(schedule: Schedule) -> tuple[Edge, ...]:
     for node in schedule.instances:
         for index, (src, port) in enumerate(zip(node.inputs, node.op.inputs(schedule.foldings[node.name]))):
             if not graph.by_name[src].op.hardware:
+                result.append(Edge(PIXELS, src, node.name, index, port.stream, 2))
                 continue
             spec = port.stream.spec
             depth = TILES if spec.tiled else depths[node.name, index]
@@ -156,23 +193,28 @@ def _network_top(schedule: Schedule) -> Top:
     inner, top = streams(schedule), ports(schedule)
     into = {(edge.dst, edge.port): edge.name for edge in inner}
     out = graph.output.op.out_spec
-    processes, modules, frames = [], {}, frames_of(graph)
+    modules, frames, blocks, processes = {}, frames_of(graph), [], []
     for node in schedule.instances:
-        ins = [into.get((node.name, port), INPUT) for port in range(len(node.inputs))]
+        folding = schedule.foldings[node.name]
+        ins = [into[node.name, port] for port in range(len(node.inputs))]
         outs = [edge.name for edge in inner if edge.src == node.name]
         brought = [port.name for port in top if port.node == node.name]
-        modules[node.name] = node.op.module(schedule.foldings[node.name])
-        process = _process(node.name, modules[node.name], ins, outs, brought)
-        processes.append(replace(process, frames=frames[node.name]))
-    count = _by_name(top)[OUTPUT].words
-    sink = Config(
-        f"{LOGITS}_config",
-        "",
-        _constants(COUNT=count, IMAGES=schedule.copies, XW=out.qtype.bits, X_SIGNED=int(out.qtype.signed)),
-    )
+        modules[node.name] = node.op.module(folding)
+        blocks += _blocks(node.name, node.op, folding).values()
+        made = _processes(node.name, node.op, folding, ins, outs, brought)
+        processes += [replace(process, frames=frames[node.name]) for process in made]
+    pixels, count = graph.input.op.out_spec, _by_name(top)[OUTPUT].words
+    source = _port_config(PIXELS, _by_name(top)[INPUT].words, schedule.copies, pixels.qtype)
+    sink = _port_config(LOGITS, count, schedule.copies, out.qtype)
+    processes.insert(0, Process(PIXELS, "penni::receive", source.name, (INPUT, PIXELS)))
     processes.append(Process(LOGITS, "penni::send_logits", sink.name, (LOGITS, OUTPUT)))
-    views = (_port(port, 1 if port.external else schedule.copies) for port in top)
-    return Top(TOP, _headers(modules), (sink,), tuple(views), inner, tuple(processes))
+    ports_of_top = tuple(_port(port, 1 if port.external else schedule.copies) for port in top)
+    return Top(TOP, _headers(modules), (source, sink), ports_of_top, inner, tuple(blocks), tuple(processes))
+
+
+def _port_config(name: str, count: int, images: int, qtype: QType) -> Config:
+    constants = _constants(COUNT=count, IMAGES=images, XW=qtype.bits, X_SIGNED=int(qtype.signed))
+    return Config(f"{name}_config", "", constants)
 
 
 def _by_name(top: tuple[TopPort, ...]) -> dict[str, TopPort]:
@@ -198,14 +240,50 @@ def _operator_top(name: str, op: Operator, folding: Folding) -> Top:
     ins = [view(f"in{i}", port, False) for i, port in enumerate(op.inputs(folding))]
     outs = [view(f"out{i}", port, True) for i, port in enumerate(op.outputs(folding))]
     brought = [_port(external_port(name, external)) for external in op.externals(folding)]
-    module = op.module(folding)
-    process = _process(name, module, *([port.name for port in group] for group in (ins, outs, brought)))
-    return Top(operator_top(name), _headers({name: module}), (), (*ins, *outs, *brought), (), (process,))
+    names = ([port.name for port in group] for group in (ins, outs, brought))
+    return Top(
+        operator_top(name), _headers({name: op.module(folding)}), (), (*ins, *outs, *brought), (),
+        tuple(_blocks(name, op, folding).values()), _processes(name, op, folding, *names),
+    )  # fmt: skip
 
 
-def _process(name: str, module: str, ins: list[str], outs: list[str], externals: list[str]) -> Process:
-    """Every operator's function takes its first input, its outputs, its other inputs, its external ports."""
-    return Process(name, f"penni::{module}", _config_name(name), (ins[0], *outs, *ins[1:], *externals))
+def _blocks(name: str, op: Operator, folding: Folding) -> dict[str, BlocksView]:
+    """By the operator's own names of them."""
+    types = f"penni::{op.module(folding)}_types<{_config_name(name)}>"
+    return {
+        blocks.name: BlocksView(
+            f"{types}::{blocks.name}_block", f"{identifier(name)}_{blocks.name}", blocks.depth, blocks.lanes,
+            IMPL[blocks.style],
+        )
+        for blocks in op.blocks(folding)
+    }  # fmt: skip
+
+
+def _processes(
+    name: str, op: Operator, folding: Folding, ins: list[str], outs: list[str], externals: list[str]
+) -> tuple[Process, ...]:
+    """Every operator's function takes its first input, its outputs, its other inputs, its external ports; behind it, the
+    parts that it has."""
+    function, config = f"penni::{op.module(folding)}", _config_name(name)
+    whole = Process(name, function, config, (ins[0], *outs, *ins[1:], *externals))
+    parts = op.parts(folding)
+    if not parts:
+        return (whole,)
+    named = {port.name: stream for port, stream in zip(op.inputs(folding), ins)}
+    named |= {port.name: stream for port, stream in zip(op.outputs(folding), outs)}
+    named |= {own: view.name for own, view in _blocks(name, op, folding).items()}
+    split = (
+        Process(
+            f"{name} {part.name}",
+            f"{function}_{part.name}",
+            config,
+            tuple(named[a] for a in part.arguments),
+            1,
+            part.name,
+        )
+        for part in parts
+    )
+    return (replace(whole, whole=True), *split)
 
 
 def _headers(modules: Mapping[str, str]) -> tuple[str, ...]:
@@ -238,20 +316,22 @@ def _constants(**values: int) -> tuple[tuple[str, int], ...]:
 
 
 def _config(name: str, op: Operator, folding: Folding) -> Config:
-    roms = tuple(_rom(rom, memory) for rom, memory in op.memories(folding).items())
+    styles = op.rom_styles(folding)
+    roms = tuple(_rom(rom, memory, styles.get(rom)) for rom, memory in op.memories(folding).items())
     sums = op.sums(folding)
     basis = None if sums is None else basis_view(sums)
     title = f"{name}: {op.kind}, {', '.join(f'{name} = {value}' for name, value in folding.choices().items())}"
-    return Config(_config_name(name), title, _constants(**op.parameters(folding)), roms, basis)
+    constants = _constants(**op.parameters(folding), **op.cpp_parameters(folding))
+    return Config(_config_name(name), title, constants, roms, basis)
 
 
-def _rom(name: str, memory: Memory) -> Rom:
+def _rom(name: str, memory: Memory, style: MemoryStyle | None) -> Rom:
     count = -(-memory.width // ROM_PIECE)
     piece = -(-memory.width // count)
     mask = (1 << piece) - 1
     size = next(size for size in (8, 16, 32, 64) if piece <= size)
     parts = tuple(_lines([(word >> (i * piece)) & mask for word in memory.words]) for i in range(count))
-    return Rom(name, memory.width, memory.depth, f"uint{size}_t", parts)
+    return Rom(name, memory.width, memory.depth, f"uint{size}_t", parts, None if style is None else IMPL[style])
 
 
 def _lines(numbers: list[int]) -> tuple[str, ...]:

@@ -114,6 +114,9 @@ class Affine(Operator):
             "REQUANT_BLOCK": int(folding.requant == BLOCK),
         }  # fmt: skip
 
+    def rom_styles(self, folding: AffineFolding) -> dict[str, MemoryStyle]:
+        return {"requant": folding.requant}
+
     def memories(self, folding: Folding) -> dict[str, Memory]:
         """requant: per channel {bias with its rounding half, multiplier}, the multiplier lowest."""
         mw, bw = SIGNED_MULTIPLIER.bits, self._bias_bits()

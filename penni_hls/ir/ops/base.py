@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from ...target.fabric import Fabric
+from ...target.memory import MemoryStyle
 from ...target.resources import Resources
 from ..fixed import IntTensor
 from ..graph import TensorSpec
@@ -16,6 +17,7 @@ from ..streams import Port, Stream
 from .adder_graph import RoundedSums
 from .external import External
 from .memory import Memory
+from .process import Blocks, Part
 from .timing import Timing
 
 
@@ -165,6 +167,22 @@ class Operator(ABC):
     def memories(self, folding: Folding) -> dict[str, Memory]:
         """Memory images, by the name they have in both hw/rtl and hw/hls."""
         return {}
+
+    def rom_styles(self, folding: Folding) -> dict[str, MemoryStyle]:
+        """Where those of its memories lie of which the folding says so."""
+        return {}
+
+    def cpp_parameters(self, folding: Folding) -> dict[str, int]:
+        """Constants that only hw/hls has."""
+        return {}
+
+    def blocks(self, folding: Folding) -> tuple[Blocks, ...]:
+        """The memories between its processes in C++."""
+        return ()
+
+    def parts(self, folding: Folding) -> tuple[Part, ...]:
+        """Its processes in C++; () where it is one, the function `penni::<module>`."""
+        return ()
 
     def module(self, folding: Folding) -> str:
         """The name of its module in hw/rtl and function in hw/hls, without `penni_`: most operators have one."""

@@ -178,12 +178,10 @@ class BasisConv(Operator):
 
     def foldings(self, fabric: Fabric) -> tuple[Folding, ...]:
         pixels = self.out_spec.pixels
-        # In one cycle the C++ does not find the next group.
-        shortest = 1 if pixels == 1 or len(self.channels) * max(self.window.kernel[1], len(self.bases)) > 1 else 2
         return tuple(
             replace(self.folding(q), multipliers=multipliers, rows=style)
             for q in GROUPS
-            if shortest <= q < 2 * pixels
+            if q < 2 * pixels
             for style in or_ultra(self.folding(q).rows, self.x.qtype.bits, fabric)
             for multipliers in (0, *self._multipliers())
         )
@@ -272,16 +270,21 @@ class BasisConv(Operator):
             "ACCW": self.scaled.acc_type.bits, "SHIFT": self.scaled.shift, "Z_SIGNED": int(self.z_type.signed),
         }  # fmt: skip
 
+    def cpp_parameters(self, folding: BasisConvFolding) -> dict[str, int]:  # type: ignore[override]
+        return {"STEPS": self._walk(folding).steps(0 if folding.multipliers else len(self.bases))}
+
     def memories(self, folding: BasisConvFolding) -> dict[str, Memory]:  # type: ignore[override]
-        """kept: for each channel of x, whether it is buffered. pad: what lies outside, for each channel that is. used: for
-        each of these the bases that are computed, the first in the lowest bit. coefs: what the multipliers read."""
+        """kept: for each channel of x, whether it is buffered. pad: what lies outside, for each channel that is, where that
+        is not all 0. used: for each of these the bases that are computed, the first in the lowest bit. coefs: what the
+        multipliers read."""
         x_bits, kept = self.x.qtype.bits, np.isin(np.arange(self.x.shape[2]), self.channels)
         used = tuple(to_word(tuple((int(bit), 1) for bit in mask)) for mask in self.masks)
         memories = {
             "kept": Memory(1, tuple(map(int, kept))),
-            "pad": Memory(x_bits, tuple(to_word(((int(v), x_bits),)) for v in self.pad_value[self.channels])),
             "used": Memory(len(self.bases), used),
         }
+        if self.pad_value.any():
+            memories["pad"] = Memory(x_bits, tuple(to_word(((int(v), x_bits),)) for v in self.pad_value[self.channels]))
         if folding.multipliers:
             memories["coefs"] = self.scaled.memory(folding.multipliers // self.window.kernel[0])
         return memories

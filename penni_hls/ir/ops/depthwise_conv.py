@@ -173,16 +173,22 @@ class DepthwiseConv(Operator):
             "REQUANT_BLOCK": int(folding.requant == BLOCK),
         }  # fmt: skip
 
+    def cpp_parameters(self, folding: Folding) -> dict[str, int]:
+        return {"STEPS": self._walk().steps(whole_rows=True)}
+
+    def rom_styles(self, folding: DepthwiseConvFolding) -> dict[str, MemoryStyle]:
+        return {"coefs": folding.coefs, "requant": folding.requant}
+
     def memories(self, folding: Folding) -> dict[str, Memory]:
         """coefs: per channel and column the column's kh coefficients, the top one lowest.
-        requant: per channel {bias with its rounding half, multiplier}, the multiplier lowest. pad: per channel."""
+        requant: per channel {bias with its rounding half, multiplier}, the multiplier lowest. pad: per channel, where it
+        is not all 0."""
         kh, x_bits, cw, bw = self.window.kernel[0], self.x.qtype.bits, self.coef_type.bits, self._bias_bits()
         columns = self.coefs.transpose(0, 2, 1).reshape(-1, kh)
         coefs = tuple(to_word(tuple((v, cw) for v in column)) for column in columns)
         pairs = zip(self.requant.multiplier, self.requant.rounded_bias())
         constants = tuple(to_word(((m, MULTIPLIER.bits), (b, bw))) for m, b in pairs)
-        return {
-            "pad": Memory(x_bits, tuple(to_word(((v, x_bits),)) for v in self.pad_value)),
-            "coefs": Memory(kh * cw, coefs),
-            "requant": Memory(MULTIPLIER.bits + bw, constants),
-        }
+        memories = {"coefs": Memory(kh * cw, coefs), "requant": Memory(MULTIPLIER.bits + bw, constants)}
+        if self.pad_value.any():
+            memories["pad"] = Memory(x_bits, tuple(to_word(((v, x_bits),)) for v in self.pad_value))
+        return memories

@@ -12,15 +12,21 @@ from ..graph import TensorSpec
 from .base import Folding, Operator
 from .timing import Stage, Step, Timing
 
+MOST = 4  # readers of one: as many functions as hw/hls/penni_fork.hpp has
+
 
 @dataclass(frozen=True)
 class Fork(Operator):
-    """x: the map copied, to `copies` readers in graph order."""
+    """x: the map copied, to `copies` readers in graph order, MOST at most."""
 
     x: TensorSpec
     copies: int = 2
 
     kind: ClassVar[str] = "fork"
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.copies <= MOST:
+            raise ValueError(f"fork: {self.copies} readers of {self.x}; 2 to {MOST} are possible")
 
     @property
     def in_specs(self) -> tuple[TensorSpec, ...]:

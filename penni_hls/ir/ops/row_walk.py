@@ -128,6 +128,24 @@ class RowWalk:
     def _freed(pixels: int) -> tuple[tuple[str, int, int], ...]:
         return (("room", pixels, RELEASE),) if pixels > 0 else ()
 
+    def steps(self, tail: int = 0, whole_rows: bool = False) -> int:
+        """Steps of the C++'s loop in a frame, each a cycle: a step to find that a group's pixels are there, then its units.
+        A value is written in each step in which there is room; what a group frees is written to from the second step of
+        the next one on. tail: steps behind the last group, at least. whole_rows: a row of windows is a group."""
+        values, c = math.prod(self.x), self.x[2]
+        rows, width = self.out
+        step = written = 0
+        room = self._limit(0, whole_rows) * c
+        for group in range(0, rows * width, width) if whole_rows else range(-(-rows * width // self.q)):
+            start, needed, limit = step, self._end(group, whole_rows) * c, self._limit(group, whole_rows) * c
+            waits = written < needed
+            written += written < room
+            step += waits * (1 + max(0, needed - written))
+            step += 1 + self.units * sum(self.columns(self.segments(group))) * (width if whole_rows else 1)
+            written, room = min(written + step - start - 1, limit), limit
+        rest = values - written
+        return step + max(tail, rest if rest == 0 or written < room else 1 + rest)
+
     def in_turn(self, latency: int, whole_rows: bool = False) -> Timing:
         """Of the C++: a loop whose steps walk and, as long as there is room, read a value each. The words of a unit
         leave one by one in the `slots` steps behind it. whole_rows: the C++ waits for rows and frees rows."""

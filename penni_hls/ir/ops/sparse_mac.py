@@ -27,6 +27,7 @@ from .base import Folding, Operator
 from .mac_cost import MacCost
 from .mac_folding import DSP, LUT_COEF_BITS, LUTS, PAIR, Pairing, SparseMacFolding, undominated
 from .memory import Memory, to_word
+from .process import Blocks, Part
 from .program import BIT, Coding, Lanes, Programs
 from .timing import STEPS, Stage, Step, Timing
 
@@ -346,6 +347,19 @@ class SparseMac(Operator):
             "SUM_BLOCK": int(folding.sums == BLOCK), "PROGRAM_BLOCK": int(folding.program == BLOCK),
             "REQUANT_BLOCK": int(folding.requant == BLOCK), "REQUANT_CYCLES": folding.requant_cycles,
         }  # fmt: skip
+
+    def rom_styles(self, folding: SparseMacFolding) -> dict[str, MemoryStyle]:
+        return {"program": folding.program, "requant": folding.requant}
+
+    def blocks(self, folding: SparseMacFolding) -> tuple[Blocks, ...]:
+        return (
+            Blocks("z", folding.z_buffers, folding.p, folding.z),
+            Blocks("sums", folding.sum_buffers, folding.p, folding.sums),
+        )
+
+    def parts(self, folding: SparseMacFolding) -> tuple[Part, ...]:
+        skip = self.input_names[1 : len(self.in_specs)]
+        return Part("load", ("in", "z")), Part("walk", ("z", "sums")), Part("drain", ("sums", "out", *skip))
 
     def memories(self, folding: SparseMacFolding) -> dict[str, Memory]:
         """program: per cycle and lane {last, where, coefficient}, lane 0 and the coefficient lowest; `last` only where

@@ -13,11 +13,13 @@ import pytest
 from penni_hls.backends.hls.emit import emit_hls, emit_operators, streams
 from penni_hls.backends.hls.gxx import ap_types, compiler, write_changed
 from penni_hls.backends.rtl.verilator import lint
-from penni_hls.ir.graph import Graph, Node
-from penni_hls.ir.ops import Fork
+from penni_hls.ir.fixed import QType, Requant
+from penni_hls.ir.graph import Graph, Node, TensorSpec
+from penni_hls.ir.ops import Fork, SparseMac
 from penni_hls.ir.ops.base import Folding
 from penni_hls.schedule import plan
 from penni_hls.target.boards import load
+from penni_hls.target.memory import BLOCK, LUT, ULTRA
 from tests.networks import random_resnet
 
 SCHEDULE = plan(random_resnet(), load("pynq-z2"))
@@ -27,7 +29,7 @@ def expand(folder: Path, *defines: str) -> str:
     """The top after the preprocessor, as the tool with these defines sees it; the vendor's headers are empty."""
     vendor = folder / "vendor"
     vendor.mkdir(exist_ok=True)
-    for header in ("ap_int.h", "hls_stream.h", "ap_axi_sdata.h"):
+    for header in ("ap_int.h", "hls_stream.h", "hls_streamofblocks.h", "ap_axi_sdata.h"):
         (vendor / header).touch()
     command = [compiler(), "-E", "-P", "-std=c++14", *defines, f"-I{vendor}", str(folder / "hls" / "penni_top.cpp")]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -68,12 +70,59 @@ def test_vitis_sees_pragmas_and_no_simulation(folder):
     depth = SCHEDULE.links[0].depth
     for pragma in (
         "INTERFACE axis port=s_axis", "INTERFACE axis port=m_axis", "INTERFACE ap_ctrl_none port=return", "DATAFLOW",
-        "PIPELINE II=1", "PIPELINE II=1 style=flp", f"STREAM variable=conv1_mac_to_layer1_0_fork depth={depth}",
+        "PIPELINE II=1", "PIPELINE II=1 style=frp", f"STREAM variable=conv1_mac_to_layer1_0_fork depth={depth}",
         "ARRAY_PARTITION variable=buffer complete dim=1", "UNROLL",
-        "DEPENDENCE variable=sums inter RAW distance=2 true",
+        "DEPENDENCE variable=sums inter RAW distance=2 true", "DEPENDENCE variable=buffer inter RAW distance=2 true",
+        "BIND_STORAGE variable=memory type=ram_s2p impl=uram", "BIND_OP variable=result op=mul impl=dsp",
+        "BIND_OP variable=result op=mul impl=fabric",
     ):  # fmt: skip
         assert f"#pragma HLS {pragma}\n" in text, pragma
     assert "penni_csim::spawn" not in text and "PENNI_" not in text
+    assert "style=flp" not in text  # of functions only
+
+
+def test_no_pragma_stands_in_a_branch(folder):
+    """What a compiler makes of one in a branch that is never taken is documented nowhere."""
+    text = expand(folder, "-D__SYNTHESIS__")
+    before = re.findall(r"([^\n]*)\n(?:#pragma HLS [^\n]*\n)+", text)
+    assert len(before) > 100
+    assert [line for line in before if re.match(r"\s*(if|else|\} else)\b.*\{$", line)] == []
+
+
+def test_memories_of_a_sparse_mac_are_what_the_folding_says(folder):
+    text = expand(folder, "-D__SYNTHESIS__")
+    impl = {LUT: "lutram", BLOCK: "bram", ULTRA: "uram"}
+    for node in SCHEDULE.instances:
+        if node.op.kind == "sparse_mac":
+            folding, name = SCHEDULE.foldings[node.name], node.name.replace(".", "_")
+            for memory, style, count in (
+                ("z", folding.z, folding.z_buffers), ("sums", folding.sums, folding.sum_buffers),
+            ):  # fmt: skip
+                block = f"penni::sparse_mac_types<{name}_config>::{memory}_block"
+                assert f"hls::stream_of_blocks<{block}, {count}> {name}_{memory};" in text
+                assert f"#pragma HLS BIND_STORAGE variable={name}_{memory} type=ram_2p impl={impl[style]}\n" in text
+                assert folding.p == 1 and f"ARRAY_PARTITION variable={name}_{memory}" not in text
+            layer = (folder / "hls" / "layers" / f"{name}.hpp").read_text()
+            assert f"PENNI_BIND_ROM(words, {impl[folding.program]})" in layer
+
+
+def test_lanes_lie_side_by_side():
+    coefs = np.arange(24).reshape(4, 6) % 5 - 2
+    requant = Requant(np.full(4, 20000), np.zeros(4, np.int64), 10, QType(8, False))
+    op = SparseMac(TensorSpec((3, 3, 2, 3), QType(8, True)), coefs, QType(8, True), requant)
+    top = emit_operators({"mac": (op, op.folding(4, 2))})["hls/top_mac.cpp"]
+    assert "PENNI_PARTITION(mac_z, 1)" in top and "PENNI_PARTITION(mac_sums, 1)" in top
+    calls = re.findall(r'PENNI_(PART|WHOLE)\("mac ?(\w*)", penni::(\w+)<mac_config>\(([^)]*)\)\)', top)
+    assert calls == [
+        ("WHOLE", "", "sparse_mac", "in0, out0"), ("PART", "load", "sparse_mac_load", "in0, mac_z"),
+        ("PART", "walk", "sparse_mac_walk", "mac_z, mac_sums"), ("PART", "drain", "sparse_mac_drain", "mac_sums, out0"),
+    ]  # fmt: skip
+
+
+def test_tables_of_zeros_are_not_made(folder):
+    layers = {path.stem: path.read_text() for path in (folder / "hls" / "layers").glob("*basis.hpp")}
+    padded = {name for name, text in layers.items() if "PAD_ZERO = 0;" in text}
+    assert layers and {name for name, text in layers.items() if " pad(int" in text} == padded
 
 
 def test_bambu_sees_its_interface_pragmas_only(folder):

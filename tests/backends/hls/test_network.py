@@ -41,7 +41,7 @@ def test_fast_build_equals_the_reference_on_every_stream(project, reference):
     for stream, values in tensors(SCHEDULE, done):
         np.testing.assert_array_equal(values, reference[stream.src].values, err_msg=stream.name)
         seen.append(stream.src)
-    assert set(seen) == {node.name for node in SCHEDULE.instances}
+    assert set(seen) == {SCHEDULE.graph.input.name, *(node.name for node in SCHEDULE.instances)}
 
 
 def test_bounded_build_equals_the_reference_and_reports_high_water_marks(project, reference):
