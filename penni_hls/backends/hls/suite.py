@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...errors import ToolError
 from ...ir.ops.base import Folding, Operator
-from ...project import Project
+from ...project import Project, results
 from ...target.resources import Resources
 from ..cache import built, key_of
 from ..top import TOP
@@ -86,6 +86,9 @@ def synthesize(
                 found[name] = Synthesized(got, schedule.cycles_per_image * schedule.copies, schedule.total, ())
             else:
                 found[name] = _beside(got, *nodes[name])
+    operators = {name: one.report.resources.as_dict() for name, one in found.items() if name != WHOLE}
+    if operators and not failed:
+        results.save(project, "synth-vitis", {"tool": "Vitis HLS", "operators": operators})
     return Suite(found, failed)
 
 
