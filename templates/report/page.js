@@ -9,7 +9,7 @@ const config = {
     labelColor: "var(--text)", titleColor: "var(--soft)", gridColor: "var(--grid)", domainColor: "var(--grid)",
     tickColor: "var(--grid)", titleFontWeight: "normal", labelFontSize: 11,
   },
-  axisY: { labelLimit: narrow ? 110 : 260, grid: false },
+  axisY: { labelLimit: narrow ? 130 : 260, grid: false },
   axisX: { labelOverlap: true, tickCount: narrow ? 3 : 8 },
   legend: { labelColor: "var(--text)", titleColor: "var(--soft)", orient: "top", symbolType: "square" },
   view: { stroke: null },

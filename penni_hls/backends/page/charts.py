@@ -15,7 +15,9 @@ Rows = list[dict[str, Any]]
 
 HEADINGS = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram36": "block RAM", "uram": "UltraRAM"}
 STEP = 17  # pixels of a row
-OPERATOR = {"field": "operator", "type": "nominal", "sort": None, "title": None}
+# Where there is little room, the end of a name tells more than its beginning.
+SHORT = "width < 500 && length(datum.label) > 18 ? '…' + slice(datum.label, -17) : datum.label"
+OPERATOR = {"field": "operator", "type": "nominal", "sort": None, "title": None, "axis": {"labelExpr": SHORT}}
 STATE = {
     "field": "state", "type": "nominal", "title": None,
     "scale": {"domain": list(STATES), "range": [f"var(--{state})" for state in STATES]},
