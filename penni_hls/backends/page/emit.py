@@ -120,7 +120,7 @@ def _figures(schedule: Schedule, results: Found) -> Iterator[Figure]:
         yield Figure(
             heading, f"{100 * used / have:.0f} %", f"{_count(name, used)} of {have:,}, {PREDICTED}", "bad" * short
         )
-    for engine, what in (("csim", "C++"), ("rtl", "RTL"), ("hls", "HLS netlist")):
+    for engine, what in (("csim", "C++"), ("rtl", "RTL"), ("system", "driver on RTL"), ("hls", "HLS netlist")):
         if ran := results.get(f"simulate-{engine}"):
             images = f"{ran['images']} image{'s'[: ran['images'] != 1]}, simulated"
             yield Figure(f"{what} = reference", *(("yes", images) if ran["bit_exact"] else ("NO", images, "bad")))

@@ -16,6 +16,7 @@ from ..templates import identifier
 from ..top import INPUT, LOGIT, OUTPUT, TOP
 from .emit import fifo_name, sinks
 
+ZOOM = -8  # 2^8 steps of time, 26 cycles of the bench, between two lines of the grid
 BIT, HEX, DECIMAL = "@28", "@22", "@24"
 BEGIN, BEGIN_CLOSED, END, END_CLOSED = "@800200", "@c00200", "@1000200", "@1401200"
 
@@ -23,7 +24,7 @@ BEGIN, BEGIN_CLOSED, END, END_CLOSED = "@800200", "@c00200", "@1000200", "@14012
 def save_file(schedule: Schedule, dump: Path) -> str:
     """The save file for the waveforms in `dump`: the ports open, a closed group for each operator in graph order. A group
     has what the operator waits for, and of each input its stream and how many words its FIFO holds."""
-    head = (f'[dumpfile] "{dump.resolve()}"', "[timestart] 0", "[sst_expanded] 0")
+    head = (f'[dumpfile] "{dump.resolve()}"', "[timestart] 0", f"*{ZOOM:.6f} -1", "[sst_expanded] 0")
     ports = (
         *_group("ports", (*_bits("ap_clk", "ap_rst_n"), *_axis(INPUT, 8), *_axis(OUTPUT, LOGIT.bits)), closed=False),
     )
