@@ -129,4 +129,4 @@ def _print(
             report.say("Exit code 1; --allow-oversize accepts it.")
     else:
         report.say(f"Estimated to fit {board.name} ('penni-hls synth {output}' gives yosys's figures).")
-    report.say(f"Written: {output} (its README.md says what to do with it)")
+    report.say(f"Written: {output} (its report.html shows it, its README.md says what to do with it)")
