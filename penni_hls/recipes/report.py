@@ -17,10 +17,8 @@ def write_report(project: Project, output: Path | None = None) -> tuple[Path, tu
     try:
         page = emit_report(project.manifest, project.schedule, found)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        if not found:
-            raise
         raise ProjectError(
-            f"{project.work / results.FOLDER}: something in it was not written by this penni-hls ({error}); "
+            f"{project.work / results.FOLDER}: something in it was not written by this penni-hls ({error!r}); "
             "remove that folder, and run simulate and synth anew"
         ) from None
     replace_file(path, page.encode())

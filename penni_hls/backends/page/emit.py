@@ -81,7 +81,7 @@ def emit_report(manifest: Mapping[str, Any], schedule: Schedule, results: Found)
         "report/report.html.j2",
         name=manifest["name"], network=manifest["source"]["network"], board=schedule.board, fits=schedule.fits,
         shortfalls=tuple(map(str, schedule.shortfalls)),
-        figures=tuple(_figures(schedule, results)), drawing=draw(schedule), anchors=_anchors(schedule),
+        figures=(*_figures(schedule, results), *_built(manifest)), drawing=draw(schedule), anchors=_anchors(schedule),
         columns=("output", "bits", "non-zeros", "hardware", "cycles", "load", "limited by", *headings.values()),
         rows=tuple(_rows(schedule, limits)), total=_total(schedule), synthesized=_compared(schedule, synthesized),
         profiled="over-time" in specs, copies=schedule.copies, pictures=tuple(_pictures(schedule)),
@@ -128,6 +128,22 @@ def _figures(schedule: Schedule, results: Found) -> Iterator[Figure]:
         yield Figure(
             "top-1, integer", f"{evaluated['top1_integer']:.2f} %", f"measured on {evaluated['images']:,} images"
         )
+
+
+def _built(manifest: Mapping[str, Any]) -> Iterator[Figure]:
+    """What `penni-hls build` read of Vivado's reports."""
+    built = manifest.get("results", {}).get("vivado")
+    if not built:
+        return
+    clock, most = f"{built['clock_mhz']:g} MHz", built.get("fmax_mhz")
+    if built.get("met") is not None:
+        limit = "" if most is None else f", {most:,.0f} MHz at most"
+        verdict = "met, placed and routed by Vivado" if built["met"] else "NOT met, placed and routed by Vivado"
+        yield Figure("clock", clock, f"{verdict}{limit}", "" if built["met"] else "bad")
+    if built.get("power") is not None:
+        yield Figure("power", f"{built['power']:.2f} W", f"estimated by Vivado at {clock}")
+    if built.get("problem"):
+        yield Figure("bitstream", "none", built["problem"], "bad")
 
 
 def _rows(schedule: Schedule, limits: Mapping[str, str]) -> Iterator[Row]:

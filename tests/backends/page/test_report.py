@@ -207,6 +207,15 @@ def test_synthesis_is_compared_with_the_estimate(project):
     assert sources == {"predicted", "synthesized by yosys"}
 
 
+def test_what_vivado_found_is_shown(project):
+    built = {"clock_mhz": 125.0, "fmax_mhz": 131.4, "met": True, "power": 2.031, "problem": None}
+    text = emit_report(project.manifest | {"results": {"vivado": built}}, project.schedule, {})
+    assert "125 MHz<small>met, placed and routed by Vivado, 131 MHz at most" in text and "2.03 W" in text
+    built |= {"met": False, "problem": "setup slack -0.4 ns"}
+    text = emit_report(project.manifest | {"results": {"vivado": built}}, project.schedule, {})
+    assert '<div class="bad"><dt>clock' in text and "setup slack -0.4 ns" in text
+
+
 def test_accuracy_is_shown(project):
     results.save(project, "evaluate", {"images": 1000, "top1_integer": 86.5, "top1_float": 87.25})
     text = shown(project)
