@@ -17,6 +17,8 @@ def write_report(project: Project, output: Path | None = None) -> tuple[Path, tu
     try:
         page = emit_report(project.manifest, project.schedule, found)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if not found and not project.manifest.get("results"):
+            raise  # of what generate wrote: no user's mistake
         raise ProjectError(
             f"{project.work / results.FOLDER}: something in it was not written by this penni-hls ({error!r}); "
             "remove that folder, and run simulate and synth anew"
