@@ -9,10 +9,11 @@
 ///   - one of the D words of the previous channel leaves, if its bit in C::used is 1.
 /// The start of each group of Q output pixels takes a step. Then, for each channel, the walker reads KW columns for the
 /// first window of an output row and STRIDE_W more for each further one; a short last group holds its last window until
-/// Q are counted; a channel takes at least D steps. A group starts when its pixels have arrived; later input stays within
-/// ROWS rows from the group's first pixel on. All of this depends on the step alone, never on data or stalls, so STEPS is
-/// a constant. What is asked of a counter in every step (whether it is at its end) is a variable beside it, found a step
-/// ahead: what one step hands to the next is then a few gates and one addition or comparison.
+/// Q are counted; a channel takes at least D steps. A group starts when its pixels have arrived; later input, also of the
+/// next frame, stays within ROWS rows from the group's first pixel on. The writer takes a value where one is there, the
+/// walker waits where a word of the channel before has found no room: neither holds up the other. What is asked of a
+/// counter in every step (whether it is at its end) is a variable beside it, found a step ahead: what one step hands to
+/// the next is then a few gates and one addition or comparison.
 #ifndef PENNI_BASIS_CONV_HPP
 #define PENNI_BASIS_CONV_HPP
 
@@ -24,30 +25,17 @@
 
 namespace penni {
 
-/// Steps to walk one channel of the group of Q pixels starting at (y, x); as RowWalk.columns.
-template <typename C>
-constexpr int basis_conv_columns(int y, int x) {
-    const int left = C::HO * C::WO - (y * C::WO + x);
-    const int real = C::Q < left ? C::Q : left;
-    const int rows = (x + real - 1) / C::WO + 1;
-    const int steps = real * C::STRIDE_W + rows * (C::KW - C::STRIDE_W) + (C::Q - real);
-    return steps > C::D ? steps : C::D;
-}
-
 template <typename C>
 void basis_conv(hls::stream<word<C::XW> >& in, hls::stream<word<C::Q * C::ZW> >& out) {
     typedef integer<C::XW, C::X_SIGNED> x_t;
     typedef typename C::z_t z_t;
-    constexpr int PIXELS = C::HO * C::WO;
     constexpr int SLACK = C::Q + C::KW - 1 < C::D ? C::D - 1 : 0;  // steps that a channel's last column may have to wait
     static_assert(C::STRIDE_H <= C::KH && C::STRIDE_W <= C::KW, "nothing lies between one window and the next");
     static_assert(C::PAD_TOP < C::KH && C::PAD_LEFT < C::KW, "the first window holds a real value");
     static_assert((C::HO - 1) * C::STRIDE_H - C::PAD_TOP < C::H, "the last window holds a real row");
     static_assert((C::WO - 1) * C::STRIDE_W - C::PAD_LEFT < C::W, "the last window holds a real column");
-    static_assert(PIXELS > CHECKED_GROUPS || C::STEPS == row_steps<C>(C::KEPT, C::D, basis_conv_columns<C>),
-                  "STEPS is what the loop needs");
 
-    x_t buffer[C::ROWS][C::W * C::KEPT];
+    PENNI_STATE x_t buffer[C::ROWS][C::W * C::KEPT];
     x_t window[C::KH * C::KW];
     word<C::ZW> gathered[C::D][C::Q];
     word<C::Q * C::ZW> leaving[C::D];
@@ -59,10 +47,14 @@ void basis_conv(hls::stream<word<C::XW> >& in, hls::stream<word<C::Q * C::ZW> >&
     PENNI_PARTITION(leaving, 0)
     PENNI_PARTITION(sent, 0)
 
-    row_writer<C> writer;
-    row_group<C> group;
-    writer.reset();
-    group.reset();
+    PENNI_STATE row_writer<C> writer;
+    PENNI_STATE row_group<C> group;
+    PENNI_STARTED(started)
+    if (!started) {
+        writer.reset();
+        group.reset();
+        started = true;
+    }
     bool walking = false, all_walked = false;
     // The walker: channel; columns missing from the window, windows done; where the window's first row and column lie.
     counter<C::KEPT> channel = 0;
@@ -82,25 +74,30 @@ void basis_conv(hls::stream<word<C::XW> >& in, hls::stream<word<C::Q * C::ZW> >&
     counter<C::D> basis = 0;
 
 Steps:
-    for (int step = 0; step < C::STEPS; ++step) {
+    for (bool done = false; !done;) {
         PENNI_PIPELINE_FREE(1)
+        PENNI_TRIPS(C::STEPS)
         // A value is written in the step that counts its pixel as arrived, or before; the step after that finds the group
         // to be complete, and the one after that reads: two steps lie between, at least.
         PENNI_DISTANCE(buffer, 2)
         const bool walk = walking;
-        const bool advance = walk && (slack_over || !unit_ends);
-        const bool channel_ends = walk && slack_over && unit_ends;
+        const bool send = sending && PENNI_ROOM(out);
+        const bool free = slack_over && (!sending || (send && basis == C::D - 1));  // for the words of the channel
+        const bool advance = walk && (free || !unit_ends);
+        const bool channel_ends = walk && free && unit_ends;
+        const bool moves = walk && (advance || !slack_over);
         const bool group_ends = channel_ends && last_channel;
         const bool load = !walk || channel_ends;
         walking = !group_ends && (walk || (!all_walked && writer.arrived >= group.end));
 
-        if (sending) {
+        if (send) {
             if (sent[basis] != 0) out.write(leaving[basis]);
             sending = basis != C::D - 1;
             basis = int(basis) + 1;
         }
 
-        if (writer.room) {
+        const bool take = writer.room && PENNI_THERE(in);
+        if (take) {
             const x_t value = from_bits<C::XW, C::X_SIGNED>(in.read());
             if (writer.kept()) buffer[writer.bank][writer.address] = value;
             writer.next();
@@ -207,7 +204,11 @@ Steps:
         } else if (!walk) {
             group.look_ahead();
         }
+        done = all_walked && !sending && writer.complete();
+        PENNI_REST(!(take || send || done || moves || (!walk && walking)), in, out)
     }
+    writer.next_frame();
+    group.next_frame();
 }
 
 }  // namespace penni

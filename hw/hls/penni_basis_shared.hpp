@@ -21,15 +21,6 @@
 
 namespace penni {
 
-/// Steps to walk one word of the group of Q pixels starting at (y, x); as RowWalk.columns.
-template <typename C>
-constexpr int basis_shared_columns(int y, int x) {
-    const int left = C::HO * C::WO - (y * C::WO + x);
-    const int real = C::Q < left ? C::Q : left;
-    const int rows = (x + real - 1) / C::WO + 1;
-    return (C::PER_ROW == 1 ? real * C::KW : real * C::STRIDE_W + rows * (C::KW - C::STRIDE_W)) + (C::Q - real);
-}
-
 /// The lowest bit of `bits` that is 1.
 template <int D>
 counter<D> lowest_bit(const word<D>& bits) {
@@ -58,16 +49,13 @@ void basis_shared(hls::stream<word<C::XW> >& in, hls::stream<word<C::Q * C::ZW> 
     typedef integer<C::XW, C::X_SIGNED> x_t;
     typedef integer<C::CW, true> coef_t;
     typedef integer<C::ACCW, true> acc_t;
-    constexpr int PIXELS = C::HO * C::WO;
     constexpr int TAPS = C::KH * C::PER_ROW;                               // multipliers
     constexpr int WORDS = C::PER_ROW == 1 ? 1 << address_bits(C::KW) : 1;  // of coefficients for each basis
     constexpr int64_t HALF = (int64_t(1) << C::SHIFT) >> 1;
     static_assert(C::PER_ROW == 1 || C::PER_ROW == C::KW, "a column or a window at once");
     static_assert(C::KW > 1, "a word takes long enough to find the next one");
-    static_assert(PIXELS > CHECKED_GROUPS || C::STEPS == row_steps<C>(C::UNITS, 0, basis_shared_columns<C>),
-                  "STEPS is what the loop needs");
 
-    x_t buffer[C::ROWS][C::W * C::KEPT];
+    PENNI_STATE x_t buffer[C::ROWS][C::W * C::KEPT];
     x_t window[TAPS];
     word<C::ZW> gathered[C::Q];
     PENNI_PARTITION(buffer, 1)
@@ -75,10 +63,14 @@ void basis_shared(hls::stream<word<C::XW> >& in, hls::stream<word<C::Q * C::ZW> 
     PENNI_PARTITION(window, 0)
     PENNI_PARTITION(gathered, 0)
 
-    row_writer<C> writer;
-    row_group<C> group;
-    writer.reset();
-    group.reset();
+    PENNI_STATE row_writer<C> writer;
+    PENNI_STATE row_group<C> group;
+    PENNI_STARTED(started)
+    if (!started) {
+        writer.reset();
+        group.reset();
+        started = true;
+    }
     bool walking = false, all_walked = false;
     // The walker: channel, its bases that are not done, those behind the lowest; column of the window, windows done; where
     // the window's first row and the column lie.
@@ -96,17 +88,19 @@ void basis_shared(hls::stream<word<C::XW> >& in, hls::stream<word<C::Q * C::ZW> 
     acc_t acc = 0;
 
 Steps:
-    for (int step = 0; step < C::STEPS; ++step) {
+    for (bool done = false; !done;) {
         PENNI_PIPELINE_FREE(1)
+        PENNI_TRIPS(C::STEPS)
         PENNI_DISTANCE(buffer, 2)  // as in penni_basis_conv.hpp
-        const bool walk = walking;
+        const bool walk = walking && (!complete || !last_pixel || PENNI_ROOM(out));  // else the word waits
         const bool ends = walk && complete;
         const bool word_ends = ends && last_pixel;
         const bool group_ends = word_ends && last_basis && last_channel;
-        const bool load = !walk || word_ends;
-        walking = !group_ends && (walk || (!all_walked && writer.arrived >= group.end));
+        const bool start = !walking, load = start || word_ends;
+        walking = !group_ends && (walking || (!all_walked && writer.arrived >= group.end));
 
-        if (writer.room) {
+        const bool take = writer.room && PENNI_THERE(in);
+        if (take) {
             const x_t value = from_bits<C::XW, C::X_SIGNED>(in.read());
             if (writer.kept()) buffer[writer.bank][writer.address] = value;
             writer.next();
@@ -178,7 +172,7 @@ Steps:
             in_row = group.in_row;
             in_column = group.in_column;
             bank = group.bank;
-        } else if (complete) {
+        } else if (ends) {
             constexpr int AGAIN = C::PER_ROW == 1 ? C::KW - C::STRIDE_W : 0;  // columns that are read once more
             hold = hold || int(pixel) + 1 >= group.pixels_left;
             complete = hold || (!row_end && C::PER_ROW > 1 && C::STRIDE_W == 1);
@@ -197,7 +191,7 @@ Steps:
                 in_column = int(in_column) + 1 - AGAIN;
             }
             row_end = C::WO == 1 || second_last;
-        } else {
+        } else if (walk) {
             complete = tap == C::KW - 2;
             tap = int(tap) + 1;
             in_column = int(in_column) + 1;
@@ -206,10 +200,14 @@ Steps:
         if (group_ends) {
             all_walked = group.last;
             group.next();
-        } else if (!walk) {
+        } else if (start) {
             group.look_ahead();
         }
+        done = all_walked && writer.complete();
+        PENNI_REST(!(take || walk || done || (start && walking)), in, out)
     }
+    writer.next_frame();
+    group.next_frame();
 }
 
 }  // namespace penni

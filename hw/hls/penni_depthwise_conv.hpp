@@ -21,6 +21,8 @@
 
 namespace penni {
 
+constexpr int CHECKED_ROWS = 1024;  ///< of more, a compiler's limit of constant evaluation might end the count
+
 /// One more than the last input row that output row y reads.
 template <typename C>
 constexpr int depthwise_conv_end(int y) {
@@ -60,7 +62,7 @@ void depthwise_conv(hls::stream<word<C::XW> >& in, hls::stream<word<C::YW> >& ou
     constexpr int CONSTANTS = C::MW + C::BW;
     static_assert(C::TOTALW <= 62, "totals are proven to fit 62 bits");
     static_assert(C::STRIDE_H <= C::KH && C::PAD_TOP < C::KH, "the next row of windows begins within this one");
-    static_assert(C::HO > CHECKED_GROUPS || C::STEPS == depthwise_conv_steps<C>(), "STEPS is what the loop needs");
+    static_assert(C::HO > CHECKED_ROWS || C::STEPS == depthwise_conv_steps<C>(), "STEPS is what the loop needs");
 
     x_t buffer[C::ROWS][C::W * C::C];
     PENNI_PARTITION(buffer, 1)

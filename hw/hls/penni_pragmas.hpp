@@ -37,6 +37,39 @@
 #define PENNI_AXIS(name_) PENNI_PRAGMA(HLS INTERFACE axis port=name_)
 #define PENNI_FREE_RUNNING PENNI_PRAGMA(HLS INTERFACE ap_ctrl_none port=return)
 
+/// A loop whose end is a condition has about so many iterations: for reports.
+#define PENNI_TRIPS(count_) PENNI_PRAGMA(HLS LOOP_TRIPCOUNT min=count_ max=count_)
+
+/// What a process keeps from one frame to the next: with PENNI_AHEAD it takes values of the next frame while it is busy
+/// with this one. `PENNI_STARTED(name)` is false in the first frame and after a reset. `PENNI_THERE(in)`, `PENNI_ROOM(out)`:
+/// a stream that is asked does not block. `PENNI_REST(still, in, out)` ends an iteration; `still`: nothing in it has
+/// moved, which only simulation has to know. bambu's processes take frame by frame, and block.
+#if defined(__BAMBU__)
+#define PENNI_AHEAD false
+#define PENNI_STATE
+#define PENNI_STARTED(name_) bool name_ = false;
+#define PENNI_THERE(in_) true
+#define PENNI_ROOM(out_) true
+#else
+#define PENNI_AHEAD true
+#define PENNI_STATE static
+#define PENNI_STARTED(name_)   \
+    static bool name_ = false; \
+    PENNI_PRAGMA(HLS RESET variable=name_)
+#define PENNI_THERE(in_) (!(in_).empty())
+#define PENNI_ROOM(out_) (!(out_).full())
+#endif
+#ifdef PENNI_CSIM
+#define PENNI_REST(still_, in_, out_)      \
+    if ((still_) && (out_).full()) {       \
+        (out_).await_room();               \
+    } else if ((still_) && (in_).empty()) { \
+        (in_).await_word();                \
+    }
+#else
+#define PENNI_REST(still_, in_, out_)
+#endif
+
 /// `PENNI_STREAM(word, name, depth)` declares a stream; `PENNI_PROCESS("name", call)` is one function of a dataflow
 /// region; `PENNI_JOIN` ends the region. In bounded frames the C simulation runs each process as a coroutine until the join.
 #if defined(__BAMBU__)

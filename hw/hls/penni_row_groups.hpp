@@ -2,8 +2,8 @@
 /// What basis_conv and basis_shared have in common: the writer of the row buffer, and the groups of Q output pixels that
 /// are walked one after the other.
 ///
-/// Pixels of the map are counted in stream order. A group starts when `end` of them have arrived; meanwhile as many as
-/// `limit` may arrive. C::STEPS, counted in Python (RowWalk.steps), is proven for small maps.
+/// Pixels of the map are counted in stream order, on into the next frame. A group starts when `end` of them have arrived;
+/// meanwhile as many as `limit` may arrive.
 #ifndef PENNI_ROW_GROUPS_HPP
 #define PENNI_ROW_GROUPS_HPP
 
@@ -11,8 +11,6 @@
 #include "penni_types.hpp"
 
 namespace penni {
-
-constexpr int CHECKED_GROUPS = 1024;  ///< of more, a compiler's limit of constant evaluation might end the count
 
 /// The group of Q windows that starts at output pixel (y, x).
 template <typename C>
@@ -35,34 +33,13 @@ struct row_group_at {
     constexpr int limit() const {
         const int top = y * C::STRIDE_H - C::PAD_TOP, left = x * C::STRIDE_W - C::PAD_LEFT;
         const int most = top < 0 ? C::ROWS * C::W : (top + C::ROWS) * C::W + (left > 0 ? left : 0);
-        return most < C::H * C::W ? most : C::H * C::W;
+        return PENNI_AHEAD || most < C::H * C::W ? most : C::H * C::W;
     }
     constexpr row_group_at next() const {
         const bool wraps = x >= C::WO - C::Q % C::WO;
         return row_group_at{y + C::Q / C::WO + (wraps ? 1 : 0), x + C::Q % C::WO - (wraps ? C::WO : 0)};
     }
 };
-
-/// Steps per frame, group by group. units: walked of a group, of columns(y, x) steps each. tail: steps behind the last.
-template <typename C>
-constexpr int row_steps(int units, int tail, int (*columns)(int, int)) {
-    constexpr int VALUES = C::H * C::W * C::C;
-    int step = 0, written = 0;
-    row_group_at<C> group{0, 0};
-    int room = group.limit() * C::C;  // what a group frees is written to from its successor's second step on
-    for (int index = 0; index < (C::HO * C::WO + C::Q - 1) / C::Q; ++index) {
-        const int start = step, needed = group.end() * C::C, limit = group.limit() * C::C;
-        const bool there = written >= needed;
-        if (written < room) ++written;
-        if (!there) step += 1 + (needed > written ? needed - written : 0);
-        step += 1 + units * columns(group.y, group.x);
-        written = written + step - start - 1 < limit ? written + step - start - 1 : limit;
-        room = limit;
-        group = group.next();
-    }
-    const int rest = VALUES - written, behind = rest == 0 || written < room ? rest : 1 + rest;
-    return step + (behind > tail ? behind : tail);
-}
 
 /// The row that lies `rows` below that of `bank`.
 template <typename C>
@@ -96,7 +73,7 @@ struct row_writer {
     counter<C::W * C::KEPT> address;
     counter<C::W> column;
     counter<C::ROWS> bank;
-    counter<C::H * C::W> arrived;
+    counter<(C::H + C::ROWS) * C::W> arrived;
     bool last_channel, room;
 
     void reset() {
@@ -108,6 +85,14 @@ struct row_writer {
         arrived = 0;
         last_channel = C::C == 1;
         room = true;
+    }
+    void next_frame() {
+        PENNI_INLINE
+        arrived = int(arrived) - C::H * C::W;
+    }
+    bool complete() const {
+        PENNI_INLINE
+        return arrived >= C::H * C::W;
     }
     bool kept() const {
         PENNI_INLINE
@@ -137,16 +122,27 @@ struct row_group {
     counter<C::HO + C::Q> y, next_y;
     counter<C::WO> x, next_x;
     counter<C::HO * C::WO> pixels_left;  // from the group's first pixel on
-    counter<C::H * C::W> end, limit, next_end, next_limit;
+    counter<(C::H + C::ROWS) * C::W> end, limit, next_end, next_limit;
     position<C::H + C::KH> in_row, next_in_row;  // of the first window's corner
     position<C::W + C::KW> in_column, next_in_column;
     counter<2 * C::ROWS> bank, next_bank;  // of in_row
+    counter<C::ROWS> top_bank;             // of the frame's first row
     bool row_end, next_row_end;            // the first window ends an output row
     bool last;
 
     void reset() {
         PENNI_INLINE
+        begin(0);
+    }
+    void next_frame() {
+        PENNI_INLINE
+        begin(below<C>(top_bank, C::H % C::ROWS));
+    }
+    /// A frame whose first row is in bank `top`.
+    void begin(int top) {
+        PENNI_INLINE
         constexpr row_group_at<C> FIRST = {0, 0};
+        top_bank = top;
         y = 0;
         x = 0;
         pixels_left = C::HO * C::WO;
@@ -154,7 +150,7 @@ struct row_group {
         limit = FIRST.limit();
         in_row = -C::PAD_TOP;
         in_column = -C::PAD_LEFT;
-        bank = (C::ROWS - C::PAD_TOP) % C::ROWS;
+        bank = below<C>(top, C::ROWS - C::PAD_TOP);
         row_end = C::WO == 1;
         last = C::HO * C::WO <= C::Q;
         look_ahead();
@@ -172,11 +168,11 @@ struct row_group {
         next_bank = below<C>(bank, (after.y - int(y)) * C::STRIDE_H);
         next_row_end = after.x == C::WO - 1;
     }
-    /// Behind the last group the rest of the frame may arrive.
+    /// Behind the last group the rest of the frame may arrive, and as much of the next one as the buffer holds.
     void next() {
         PENNI_INLINE
         if (last) {
-            limit = C::H * C::W;
+            limit = (C::H + (PENNI_AHEAD ? C::ROWS : 0)) * C::W;
             return;
         }
         y = next_y;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// subsample: y[p, o] = x[p*STRIDE, o - OFFSET], 0 where x has no such channel.
 ///
-/// One step for each channel of the result in a kept pixel, one for each channel of x in a dropped one.
+/// The channels of a kept pixel pass, one per step. Then the values up to the next kept pixel are dropped, and meanwhile
+/// the zero channels up to its first channel leave.
 #ifndef PENNI_SUBSAMPLE_HPP
 #define PENNI_SUBSAMPLE_HPP
 
@@ -12,39 +13,55 @@
 
 namespace penni {
 
+/// Values that are dropped and zeros that leave between two kept pixels of a row, behind a row, behind the last one.
+template <typename C>
+struct subsample_gaps {
+    static const int HO = (C::H + C::STRIDE - 1) / C::STRIDE, WO = (C::W + C::STRIDE - 1) / C::STRIDE;
+    static const int PIXEL = (C::STRIDE - 1) * C::C;
+    static const int REST = (C::W - 1 - (WO - 1) * C::STRIDE) * C::C;  // of a kept row
+    static const int ROW = REST + (C::STRIDE - 1) * C::W * C::C;
+    static const int END = REST + (C::H - 1 - (HO - 1) * C::STRIDE) * C::W * C::C;
+    static const int ZEROS = C::CO - C::C, LAST_ZEROS = ZEROS - C::OFFSET;
+    static constexpr int longer(int a, int b) { return a > b ? a : b; }
+    static const int STEPS = C::OFFSET + HO * WO * C::C + HO * (WO - 1) * longer(PIXEL, ZEROS) +
+                             (HO - 1) * longer(ROW, ZEROS) + longer(END, LAST_ZEROS);
+};
+
 template <typename C>
 void subsample(hls::stream<word<C::XW> >& in, hls::stream<word<C::XW> >& out) {
-    constexpr int KEPT = ((C::H + C::STRIDE - 1) / C::STRIDE) * ((C::W + C::STRIDE - 1) / C::STRIDE);
-    constexpr int STEPS = KEPT * C::CO + (C::H * C::W - KEPT) * C::C;
+    typedef subsample_gaps<C> gaps;
     static_assert(C::OFFSET + C::C <= C::CO, "the channels of x lie within those of the result");
 
-    counter<C::W> column = 0;
-    counter<C::CO> channel = 0;
-    counter<C::STRIDE> row_phase = 0, column_phase = 0;
+    counter<C::C> channel = 0;
+    counter<gaps::WO> column = 0;
+    counter<gaps::HO> row = 0;
+    counter<gaps::longer(gaps::ROW, gaps::longer(gaps::END, gaps::PIXEL))> dropped = 0;  // that are still to come
+    counter<C::CO> zeros = C::OFFSET;                                                    // that are still to leave
 
 Steps:
-    for (int step = 0; step < STEPS; ++step) {
+    for (int step = 0; step < gaps::STEPS; ++step) {
         PENNI_PIPELINE(1)
-        const bool kept = row_phase == 0 && column_phase == 0;
-        const bool real = !kept || (channel >= C::OFFSET && channel < C::OFFSET + C::C);
+        const bool pass = dropped == 0 && zeros == 0;
+        const bool give = pass || zeros != 0;
         word<C::XW> value = 0;
-        if (real) value = in.read();
-        if (kept) out.write(value);
+        if (pass || dropped != 0) value = in.read();
+        if (give) out.write(pass ? value : word<C::XW>(0));
 
-        const int channels = kept ? C::CO : C::C;
-        if (channel < channels - 1) {
-            ++channel;
+        if (!pass) {
+            if (dropped != 0) dropped = dropped - 1;
+            if (zeros != 0) zeros = zeros - 1;
+            continue;
+        }
+        if (channel != C::C - 1) {
+            channel = int(channel) + 1;
             continue;
         }
         channel = 0;
-        column_phase = column_phase == C::STRIDE - 1 ? 0 : int(column_phase) + 1;
-        if (column < C::W - 1) {
-            ++column;
-            continue;
-        }
-        column = 0;
-        column_phase = 0;
-        row_phase = row_phase == C::STRIDE - 1 ? 0 : int(row_phase) + 1;
+        const bool row_ends = column == gaps::WO - 1, last = row_ends && row == gaps::HO - 1;
+        dropped = last ? gaps::END : row_ends ? gaps::ROW : gaps::PIXEL;
+        zeros = last ? gaps::LAST_ZEROS : gaps::ZEROS;
+        column = row_ends ? 0 : int(column) + 1;
+        if (row_ends) row = int(row) + 1;
     }
 }
 

@@ -163,6 +163,7 @@ def performance(schedule: Schedule) -> dict:
     return {
         "cycles_per_image": schedule.cycles_per_image,
         "latency": schedule.prediction.latency,
+        "hls": _in_hls(schedule),
         "slowest": schedule.slowest,
         "mac_bound": round(schedule.mac_bound, 1),
         "stream_bound": schedule.stream_bound,
@@ -173,6 +174,12 @@ def performance(schedule: Schedule) -> dict:
         "proof": asdict(schedule.proof),
         "shortfalls": {lack.resource: round(lack.needed - lack.available, 1) for lack in schedule.shortfalls},
     }
+
+
+def _in_hls(schedule: Schedule) -> dict | None:
+    """The same of the C++, as Vitis HLS is expected to build it."""
+    found = schedule.in_hls
+    return None if found is None else {"cycles_per_image": found.cycles_per_image, "latency": found.latency}
 
 
 def layers(schedule: Schedule) -> list[dict]:

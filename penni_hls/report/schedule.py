@@ -38,6 +38,12 @@ def rate_lines(schedule: Schedule) -> Iterator[str]:
         f"{schedule.cycles_per_image:,} cycles per image, {_set_by(schedule)}: "
         f"{schedule.images_per_second:,.0f} images/s at {schedule.board.clock_mhz:g} MHz."
     )
+    if schedule.in_hls is not None:
+        more = schedule.in_hls.cycles_per_image / schedule.cycles_per_image - 1
+        yield (
+            f"From the C++, by Vitis HLS: {schedule.in_hls.cycles_per_image:,} cycles ({more:+.1%}), by the same model; it "
+            f"has not been run."
+        )
     yield (
         f"Lower bounds: {schedule.mac_bound:,.0f} cycles with all {schedule.multipliers} multipliers always busy; "
         f"{schedule.stream_bound:,} for the widest map at one value per cycle."

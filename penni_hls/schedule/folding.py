@@ -114,7 +114,9 @@ class _Draft:
         prediction = Prediction(_cycles(sizing, found.interval), found.fill, found.latency, spans)
         gap, turns = choice.gap if math.isfinite(choice.gap) else None, copies(sizing.graph)
         proof = Proof(math.ceil(choice.cycles / turns), math.ceil(choice.bound / turns), gap, self.wanted)
-        return Schedule(sizing.graph, self.board, dict(sizing.foldings), sizing.links(), prediction, proof)
+        links, cpp = sizing.links(), sizing.found_in_cpp
+        in_hls = Prediction(math.ceil(cpp.interval - ROUNDING), cpp.fill, cpp.latency, {})
+        return Schedule(sizing.graph, self.board, dict(sizing.foldings), links, prediction, proof, in_hls)
 
 
 def _best(drafts: Sequence[_Draft]) -> Schedule | None:

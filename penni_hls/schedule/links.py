@@ -5,7 +5,8 @@ where they part, gives meanwhile. And behind operators that give in bursts, wher
 How deep: the network is run with FIFOs of any depth while frames come in at the rate that it can take; a FIFO gets what
 it held then, and what comes while the registers of the other path delay that, and the same network is run again with
 these depths, as fast as it takes frames. The first run alone says nearly always what the second one confirms, so the
-search for foldings looks at no more. In C++, where the stages of an operator work by turns, some need more.
+search for foldings looks at no more. In C++, whose processes
+hand over several groups at once and run empty between them, some need more: what they hold at the rate that is to be had.
 
 Why it cannot deadlock: what an operator takes and gives, and in which order, never depends on data; it waits only for
 input and for room. For such networks the outcome does not depend on who is slow: if one execution comes to its end with
@@ -33,7 +34,6 @@ SHORT = 32  # words: what one level of LUT RAM holds
 GRAIN = 128  # parts of a frame to which the model is exact
 WORTH = 0.01  # of the rate: what deeper FIFOs must bring where paths do not meet
 SAME = 1.002  # times the interval that FIFOs of any depth give
-SLOWLY = 4  # times the interval of the RTL: time enough for the C++
 GROWTH = (1, 1.5, 2.5, 4)  # times what a FIFO held, until the rate is the same
 
 
@@ -83,9 +83,13 @@ class Sizing:
         """As `links`, but as if the C++ needed no more."""
         return self._links(self._depths[0], self._depths[0])
 
+    @property
+    def found_in_cpp(self) -> Pipeline:
+        """The C++ with its depths, as Vitis HLS would build it."""
+        return self._in_cpp[1]
+
     def links(self) -> tuple[Link, ...]:
-        depths, words, found = self._depths
-        return self._links(depths, self._in_cpp(depths, words, found.interval))
+        return self._links(self._depths[0], self._in_cpp[0])
 
     def _links(self, depths: Mapping[End, int], in_cpp: Mapping[End, int]) -> tuple[Link, ...]:
         made = []
@@ -121,9 +125,7 @@ class Sizing:
     @cached_property
     def _held(self) -> tuple[Expected, dict[End, float]]:
         """With it the words that FIFOs hold which need more than a few."""
-        frames = frames_of(self.graph)
-        busy = (frames[n.name] * n.op.cycles(self.foldings[n.name]) for n in self.graph if n.op.hardware)
-        least = max(busy) / copies(self.graph)
+        least = self._least()
         meets, anywhere = frozenset().union(*self.joins), frozenset(self.edges)
         deep = anywhere if self.everywhere else meets
         free = self._run(self._unlimited(deep))
@@ -153,19 +155,44 @@ class Sizing:
             raise Deadlock("no FIFO depths let the network come to its end")
         return depths, words, found
 
-    def _in_cpp(self, depths: dict[End, int], words: Mapping[End, float], interval: float) -> dict[End, int]:
-        """Depths in C++: those of the RTL, or more in the FIFO of each join that held most, or in all of each join, or a
-        whole frame."""
-        return next(chosen for chosen in self._for_cpp(depths, words, interval) if self._tried(chosen, in_turn=True))
+    @cached_property
+    def _in_cpp(self) -> tuple[dict[End, int], Pipeline]:
+        """Depths in C++, and the pipeline with them: those of the RTL where they do, or what the FIFOs hold there."""
+        depths, words, _ = self._depths
+        least = self._least(in_turn=True)
+        best: tuple[dict[End, int], Pipeline] | None = None
+        for chosen, interval in self._for_cpp(depths, words, least):
+            tried = self._tried(chosen, in_turn=True)
+            if tried is not None and (best is None or tried.interval < best[1].interval):
+                best = chosen, tried
+            if best is not None and best[1].interval <= (1 + WORTH) * interval:
+                break
+        if best is None:
+            raise Deadlock("no FIFO depths let the C++ come to its end")
+        return best
 
-    def _for_cpp(self, depths: dict[End, int], words: Mapping[End, float], interval: float) -> Iterator[dict[End, int]]:
-        yield depths
-        meets = frozenset().union(*self.joins)
-        more = self._run(self._unlimited(meets), SLOWLY * interval, in_turn=True).high_water
-        longest = {max(sorted(group), key=lambda end: words[end]) for group in self.joins if group}
-        for ends in (longest, meets):
-            yield self._rounded({end: max(words.get(end, 0), more[end] if end in ends else 0) for end in self.edges})
-        yield {end: stream.beats_per_frame + SHORT for end, stream in self.edges.items()}
+    def _for_cpp(
+        self, depths: dict[End, int], words: Mapping[End, float], least: float
+    ) -> Iterator[tuple[dict[End, int], float]]:
+        """Depths to try, each with the interval that is to be had."""
+        yield depths, least
+        run = self._run(self._unlimited(self.edges), least, in_turn=True)
+        if run.interval > SAME * least:  # frames came too fast, and waited before the slowest operator
+            run = self._run(self._unlimited(self.edges), run.interval, in_turn=True)
+        meets, high = frozenset().union(*self.joins), run.high_water
+        for ends, growth in ((meets, 1), *((self.edges, growth) for growth in GROWTH)):
+            deep = {end: growth * high[end] for end in ends if end in meets or high[end] >= SHORT}
+            yield self._rounded({**words, **{end: max(words.get(end, 0), deep[end]) for end in deep}}), run.interval
+        yield {end: stream.beats_per_frame + SHORT for end, stream in self.edges.items()}, run.interval
+
+    def _least(self, in_turn: bool = False) -> float:
+        """Cycles between images where no operator waits for another."""
+        frames, busy = frames_of(self.graph), []
+        for node in self.graph:
+            if node.op.hardware:
+                op, folding = node.op, self.foldings[node.name]
+                busy.append(frames[node.name] * (op.in_turn(folding).cycles() if in_turn else op.cycles(folding)))
+        return max(busy) / copies(self.graph)
 
     def _rounded(self, words: Mapping[End, float]) -> dict[End, int]:
         """With what the model may be wrong by, in whole levels of LUT RAM."""

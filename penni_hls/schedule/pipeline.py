@@ -91,7 +91,7 @@ def simulate(
     sinks: list[Runner] = []
     for node in graph:
         folding = foldings[node.name]
-        timing = node.op.in_turn(folding) if in_turn else node.op.timing(folding)
+        timing = node.op.in_turn(folding) if in_turn and node.op.hardware else node.op.timing(folding)
         if not node.inputs:
             timing = _paced(timing, interval)
         names = {port.name: channel for port, channel in zip(node.op.inputs(folding), reads.get(node.name, []))}

@@ -56,7 +56,8 @@ class Proof:
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """graph: integer operators; foldings: by node name; links: every map edge but the top's input, in graph order."""
+    """graph: integer operators; foldings: by node name; links: every map edge but the top's input, in graph order.
+    prediction: of the RTL; in_hls: of what Vitis HLS makes of the C++, without spans; None where it was not asked for."""
 
     graph: Graph[Operator]
     board: Board
@@ -64,6 +65,7 @@ class Schedule:
     links: tuple[Link, ...]
     prediction: Prediction
     proof: Proof
+    in_hls: Prediction | None = None
 
     @property
     def instances(self) -> tuple[Node[Operator], ...]:

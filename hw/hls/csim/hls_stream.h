@@ -57,6 +57,13 @@ public:
         return word;
     }
 
+    /// A process that has asked `empty` or `full` can do nothing else: let the others go on.
+    void await_word() {
+        if (!penni_csim::bounded) penni_csim::underflow(queue_);
+        penni_csim::wait(queue_, false);
+    }
+    void await_room() { penni_csim::wait(queue_, true); }
+
     void read(T& word) { word = read(); }
     stream& operator<<(const T& word) {
         write(word);

@@ -83,7 +83,8 @@ def synthesize(
             if isinstance(got, str):
                 failed[name] = got
             elif name == WHOLE:  # its loops are those of the operators
-                found[name] = Synthesized(got, schedule.cycles_per_image * schedule.copies, schedule.total, ())
+                cycles = (schedule.in_hls or schedule.prediction).cycles_per_image * schedule.copies
+                found[name] = Synthesized(got, cycles, schedule.total, ())
             else:
                 found[name] = _beside(got, *nodes[name])
     operators = {name: one.report.resources.as_dict() for name, one in found.items() if name != WHOLE}

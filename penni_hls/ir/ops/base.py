@@ -15,6 +15,7 @@ from ..fixed import IntTensor
 from ..graph import TensorSpec
 from ..streams import Port, Stream
 from .adder_graph import RoundedSums
+from .cpp_loops import called
 from .external import External
 from .memory import Memory
 from .process import Blocks, Part
@@ -148,9 +149,8 @@ class Operator(ABC):
         """When the RTL takes and gives beats; by the names of its ports."""
 
     def in_turn(self, folding: Folding) -> Timing:
-        """The same for the C++, where one loop does what the stages of the RTL do side by side: it holds less, and takes
-        in more before it gives."""
-        return self.timing(folding)
+        """The same for the C++ as Vitis HLS would build it."""
+        return called(self.timing(folding))
 
     def cycles(self, folding: Folding) -> int:
         """Clock cycles between two frames, at least, where it need not wait for other operators."""

@@ -222,9 +222,6 @@ class BasisConv(Operator):
         tail = 0 if folding.multipliers else len(self.bases) - 1  # the last channel's words leave one by one
         return self._walk(folding).timing(self._latency(folding), tail)
 
-    def in_turn(self, folding: BasisConvFolding) -> Timing:  # type: ignore[override]
-        return self._walk(folding).in_turn(self._latency(folding))
-
     def cost(self, folding: BasisConvFolding) -> Resources:  # type: ignore[override]
         """What is common to all, the row buffer among it, and what computes."""
         x_bits, c, d = self.x.qtype.bits, self.x.shape[2], len(self.bases)
@@ -271,7 +268,7 @@ class BasisConv(Operator):
         }  # fmt: skip
 
     def cpp_parameters(self, folding: BasisConvFolding) -> dict[str, int]:  # type: ignore[override]
-        return {"STEPS": self._walk(folding).steps(0 if folding.multipliers else len(self.bases))}
+        return {"STEPS": self._walk(folding).walked(0 if folding.multipliers else len(self.bases))}
 
     def memories(self, folding: BasisConvFolding) -> dict[str, Memory]:  # type: ignore[override]
         """kept: for each channel of x, whether it is buffered. pad: what lies outside, for each channel that is, where that

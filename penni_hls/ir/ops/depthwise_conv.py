@@ -20,6 +20,7 @@ from ..fixed import MULTIPLIER, IntTensor, QType, Requant, exact_dtype, smallest
 from ..graph import TensorSpec
 from ..windows import Pair, Sides, Window, short
 from .base import Folding, Operator
+from .cpp_loops import called
 from .memory import Memory, to_word
 from .row_walk import RowWalk
 from .timing import Timing
@@ -139,7 +140,7 @@ class DepthwiseConv(Operator):
         return self._walk().timing(self.window.kernel[0] + 8)
 
     def in_turn(self, folding: Folding) -> Timing:
-        return self._walk().in_turn(self.window.kernel[0] + 8, whole_rows=True)
+        return called(self._walk().in_turn(self.window.kernel[0] + 8))
 
     def _walk(self) -> RowWalk:
         channels = self.x.shape[2]
@@ -174,7 +175,7 @@ class DepthwiseConv(Operator):
         }  # fmt: skip
 
     def cpp_parameters(self, folding: Folding) -> dict[str, int]:
-        return {"STEPS": self._walk().steps(whole_rows=True)}
+        return {"STEPS": self._walk().steps()}
 
     def rom_styles(self, folding: DepthwiseConvFolding) -> dict[str, MemoryStyle]:
         return {"coefs": folding.coefs, "requant": folding.requant}

@@ -128,27 +128,34 @@ class RowWalk:
     def _freed(pixels: int) -> tuple[tuple[str, int, int], ...]:
         return (("room", pixels, RELEASE),) if pixels > 0 else ()
 
-    def steps(self, tail: int = 0, whole_rows: bool = False) -> int:
-        """Steps of the C++'s loop in a frame, each a cycle: a step to find that a group's pixels are there, then its units.
-        A value is written in each step in which there is room; what a group frees is written to from the second step of
-        the next one on. tail: steps behind the last group, at least. whole_rows: a row of windows is a group."""
+    def walked(self, tail: int) -> int:
+        """Steps of the C++'s loop over a frame where it waits for nothing: those of `timing`, and `tail` for the words of
+        the last unit."""
+        groups = -(-math.prod(self.out) // self.q)
+        columns = sum(sum(self.columns(self.segments(group))) for group in range(groups))
+        return groups * GROUP_OVERHEAD + self.units * columns + tail
+
+    def steps(self) -> int:
+        """Steps of a loop of the C++ that takes frame by frame, and row by row of windows: a step to find that a row's
+        pixels are there, then its units. A value is written in each step in which there is room; what a row frees is
+        written to from the second step of the next one on."""
         values, c = math.prod(self.x), self.x[2]
         rows, width = self.out
         step = written = 0
-        room = self._limit(0, whole_rows) * c
-        for group in range(0, rows * width, width) if whole_rows else range(-(-rows * width // self.q)):
-            start, needed, limit = step, self._end(group, whole_rows) * c, self._limit(group, whole_rows) * c
+        room = self._limit(0) * c
+        for group in range(0, rows * width, width):
+            start, needed, limit = step, self._end(group, whole_rows=True) * c, self._limit(group) * c
             waits = written < needed
             written += written < room
             step += waits * (1 + max(0, needed - written))
-            step += 1 + self.units * sum(self.columns(self.segments(group))) * (width if whole_rows else 1)
+            step += 1 + self.units * sum(self.columns(self.segments(group))) * width
             written, room = min(written + step - start - 1, limit), limit
         rest = values - written
-        return step + max(tail, rest if rest == 0 or written < room else 1 + rest)
+        return step + (rest if rest == 0 or written < room else 1 + rest)
 
-    def in_turn(self, latency: int, whole_rows: bool = False) -> Timing:
-        """Of the C++: a loop whose steps walk and, as long as there is room, read a value each. The words of a unit
-        leave one by one in the `slots` steps behind it. whole_rows: the C++ waits for rows and frees rows."""
+    def in_turn(self, latency: int) -> Timing:
+        """Of such a loop: its steps walk and, as long as there is room, read a value each. The words of a unit leave one
+        by one in the `slots` steps behind it."""
         c, values = self.x[2], math.prod(self.x)
         steps: list[Step] = []
         written = leaving = 0
@@ -168,9 +175,9 @@ class RowWalk:
             add(cycles - read, 0, words - before)
 
         for first, end in self._rows_of_groups():
-            words, needed = (end - first) * self.words, self._end(end - 1, whole_rows) * c
+            words, needed = (end - first) * self.words, self._end(end - 1, whole_rows=True) * c
             cycles = self.units * sum(sum(self.columns(self.segments(group))) for group in range(first, end))
-            missing, room = max(0, needed - written), self._limit(end - 1, whole_rows) * c
+            missing, room = max(0, needed - written), self._limit(end - 1) * c
             meanwhile = min(missing, leaving)
             sent = late * meanwhile // self.slots
             add(meanwhile, meanwhile, sent)
@@ -195,13 +202,11 @@ class RowWalk:
             return min(lowest, h) * w
         return (min(lowest, h) - 1) * w + min((end - 1) * right - self._left + kw, w)
 
-    def _limit(self, group: int, whole_rows: bool) -> int:
-        """Pixels of the map that may have been read when a group of the C++ is walked; `basis_conv_group::limit`."""
+    def _limit(self, group: int) -> int:
+        """Pixels of the map that may have been read when a row of windows of such a loop is walked, from its group on."""
         (h, w, _), width = self.x, self.out[1]
-        row, column = divmod(group * self.q, width)
-        above = row * self.window.stride[0] - self._top
-        part = 0 if whole_rows or above < 0 else min(max(column * self.window.stride[1] - self._left, 0), w)
-        return min(h * w, (max(above, 0) + self.rows) * w + part)
+        above = group * self.q // width * self.window.stride[0] - self._top
+        return min(h * w, (max(above, 0) + self.rows) * w)
 
     def _parts(self, group: int) -> Iterator[tuple[int, int, int]]:
         """(cycles, words, pixels freed in all) of a group without its start. The last unit frees row by row; where a short

@@ -24,6 +24,7 @@ from ...target.resources import Resources
 from ..fixed import IntTensor, QType, Requant, exact_dtype, smallest_qtype
 from ..graph import TensorSpec
 from .base import Folding, Operator
+from .cpp_loops import DRAIN_DEPTH, HANDED, LOAD_DEPTH, WALK_DEPTH, called, loop
 from .mac_cost import MacCost
 from .mac_folding import DSP, LUT_COEF_BITS, LUTS, PAIR, Pairing, SparseMacFolding, undominated
 from .memory import Memory, to_word
@@ -38,6 +39,17 @@ PS = (1, 2, 3, 4, 6, 8, 12)
 SLOWER = 1.02  # that a requantizer with fewer multipliers may make of the cycles
 TRADES = (100, 900)  # LUTs for a RAMB36: where a memory costs more or less, it lies where that is cheaper
 LEAST_WORTH = 150  # LUTs that an UltraRAM must save
+BLOCKS, BLOCK_LOSS = (1, 2, 4, 8, 16), 1.02  # groups in a block of the C++: as few as take no more of the RTL's cycles
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """What is loaded, walked and drained at once: so many pixels. load, drain: cycles for so many beats."""
+
+    pixels: int
+    load: Callable[[int], int]
+    walk: int
+    drain: Callable[[int], int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,57 +257,69 @@ class SparseMac(Operator):
         return max(load, walk, drain, -(-ahead // 2), -(-behind // 2))
 
     def timing(self, folding: SparseMacFolding) -> Timing:
-        """Load, walk and drain own the buffers of two memories by turns. Of many groups, some are one step."""
-        q = folding.q
-        groups = -(-self.pixels // q)
-        last = self.pixels - (groups - 1) * q
-        many = -(-groups // STEPS)
-        parts = [(groups // many, many, q)] if groups % many == 0 and last == q else []
-        if not parts:
-            whole, rest = divmod(groups - 1, many)
-            parts = [(whole, many, q), (rest, 1, q), (1, 1, last)]
         program = self.lanes(folding.p, folding.coding).words + GROUP_OVERHEAD
-        released, summed = folding.z_release, folding.sum_latency
+        drain = folding.requant_cycles
+        turn = _Turn(folding.q, lambda beats: beats, program, lambda values: drain * values)
+        return self._by_turns(folding, turn, folding.z_release, folding.sum_latency)
+
+    def in_turn(self, folding: SparseMacFolding) -> Timing:
+        return called(self._in_blocks(folding, self.block(folding)), DRAIN_DEPTH)
+
+    def block(self, folding: SparseMacFolding) -> int:
+        """Groups that the processes of the C++ hand over at once. Their loops run empty behind each block, which costs
+        little where programs are long."""
+        groups, least = -(-self.pixels // folding.q), self.cycles(folding)
+        sizes = [size for size in BLOCKS if size == 1 or size <= groups]
+        cycles = {size: self._in_blocks(folding, size).cycles() for size in sizes}
+        fast = (size for size in sizes if cycles[size] <= BLOCK_LOSS * least)
+        return next(fast, min(sizes, key=cycles.__getitem__))
+
+    def _in_blocks(self, folding: SparseMacFolding, size: int) -> Timing:
+        """The three processes of the C++, with `size` groups in a block; its last one takes as long as the others."""
+        q, ii = folding.q, folding.requant_cycles
+        load = loop(size * self.depth * (1 if self.z.tiled else q), LOAD_DEPTH)
+        walk = loop(size * (self.lanes(folding.p, folding.coding).words + (folding.row_ends != BIT)), WALK_DEPTH)
+        drain = loop(size * q * self.channels, DRAIN_DEPTH + ii, ii)
+        return self._by_turns(folding, _Turn(size * q, lambda _: load, walk, lambda _: drain), HANDED, HANDED)
+
+    def _by_turns(self, folding: SparseMacFolding, turn: _Turn, released: int, summed: int) -> Timing:
+        """Load, walk and drain own the buffers of two memories by turns. Of many turns, some are one step. released,
+        summed: cycles from the end of a program until z can be overwritten, and until the sums are there."""
+        turns = -(-self.pixels // turn.pixels)
+        last = self.pixels - (turns - 1) * turn.pixels
+        many = -(-turns // STEPS)
+        parts = [(turns // many, many, turn.pixels)] if turns % many == 0 and last == turn.pixels else []
+        if not parts:
+            whole, rest = divmod(turns - 1, many)
+            parts = [(whole, many, turn.pixels), (rest, 1, turn.pixels), (1, 1, last)]
         load, walk, drain = [], [], []
         for times, count, pixels in parts:
-            loaded = count * self.depth * (1 if self.z.tiled else pixels)
-            drained = count * pixels * self.channels
-            drain_cycles = drained * folding.requant_cycles
+            beats = self.depth * (-(-pixels // folding.q) if self.z.tiled else pixels)
+            values = pixels * self.channels
+            loaded, load_cycles = count * beats, count * turn.load(beats)
+            drained, drain_cycles = count * values, count * turn.drain(values)
             taken = (("skip", drained),) if self.skip is not None else ()
             z, z_room, sums, sums_room = (((name, count),) for name in ("z", "z_room", "sums", "sums_room"))
             given = (("out", drained),)
             if many == 1:
-                load.append((times, Step(loaded, (("in", loaded),), needs=z_room, posts=(("z", 1, 0),))))
+                load.append((times, Step(load_cycles, (("in", loaded),), needs=z_room, posts=(("z", 1, 0),))))
                 ended = (("z_room", 1, released), ("sums", 1, summed))
-                walk.append((times, Step(program, needs=z + sums_room, posts=ended)))
+                walk.append((times, Step(turn.walk, needs=z + sums_room, posts=ended)))
                 drain.append((times, Step(drain_cycles, taken, given, needs=sums, posts=(("sums_room", 1, 1),))))
-            else:  # beats of stages that work by turns come as if evenly; busy: a buffer, with one group
-                busy_z, busy_sums = (loaded / count + program + released, drain_cycles / count + program + summed + 1)
-                loaded_in = loaded if folding.z_buffers == 2 else math.ceil(count * busy_z)
+            else:  # beats of stages that work by turns come as if evenly; busy: a buffer, in one turn
+                busy_z = load_cycles / count + turn.walk + released
+                busy_sums = drain_cycles / count + turn.walk + summed + 1
+                loaded_in = load_cycles if folding.z_buffers == 2 else math.ceil(count * busy_z)
                 drained_in = drain_cycles if folding.sum_buffers == 2 else math.ceil(count * busy_sums)
                 load.append((times, Step(loaded_in, (("in", loaded), *z_room), z)))
-                walked = max(program, busy_z / 2 * (folding.z_buffers == 2), busy_sums / 2 * (folding.sum_buffers == 2))
-                walk.append((times, Step(math.ceil(count * walked), z + sums_room, z_room + sums)))
+                halves = (busy_z / 2 * (folding.z_buffers == 2), busy_sums / 2 * (folding.sum_buffers == 2))
+                walk.append((times, Step(math.ceil(count * max(turn.walk, *halves)), z + sums_room, z_room + sums)))
                 drain.append((times, Step(drained_in, taken + sums, given + sums_room)))
         stages = (Stage("load", tuple(load)), Stage("walk", tuple(walk)), Stage("drain", tuple(drain)))
         tokens = {"z": 0, "z_room": folding.z_buffers, "sums": 0, "sums_room": folding.sum_buffers}
-        if many > 1:  # a step holds tokens of several groups on their way
+        if many > 1:  # a step holds tokens of several turns on their way
             tokens |= {"z_room": 2, "sums_room": 2}
         return Timing(stages, tokens, self._latency(folding))
-
-    def in_turn(self, folding: SparseMacFolding) -> Timing:
-        """One group at a time. Of many groups, some are one step, as if they came and went evenly."""
-        load, walk, drain = self.timing(replace(folding, z_buffers=2, sum_buffers=2)).stages
-        steps: list[tuple[int, Step]] = []
-        for (times, loads), (_, walks), (_, drains) in zip(load.runs, walk.runs, drain.runs):
-            taken = tuple(pair for pair in (*loads.takes, *drains.takes) if pair[0] in self.input_names)
-            given = tuple(pair for pair in drains.gives if pair[0] == "out")
-            if loads.needs:
-                parts = (Step(loads.cycles, taken[:1]), Step(walks.cycles), Step(drains.cycles, taken[1:], given))
-                steps += [(1, step) for step in parts] * times
-            else:
-                steps.append((times, Step(loads.cycles + walks.cycles + drains.cycles, taken, given)))
-        return Timing((Stage("groups", tuple(steps)),), latency=self._latency(folding))
 
     def _latency(self, folding: SparseMacFolding) -> int:
         """Registers from the sum memories to the output."""
@@ -350,6 +374,9 @@ class SparseMac(Operator):
 
     def rom_styles(self, folding: SparseMacFolding) -> dict[str, MemoryStyle]:
         return {"program": folding.program, "requant": folding.requant}
+
+    def cpp_parameters(self, folding: SparseMacFolding) -> dict[str, int]:
+        return {"BLOCK": self.block(folding)}
 
     def blocks(self, folding: SparseMacFolding) -> tuple[Blocks, ...]:
         return (

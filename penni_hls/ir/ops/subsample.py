@@ -67,15 +67,6 @@ class Subsample(Operator):
             ]
         return Timing((Stage("walk", tuple(runs)),))
 
-    def in_turn(self, folding: Folding) -> Timing:
-        """Of the C++: a kept pixel takes one cycle for each channel of the result, a dropped one for each channel of x."""
-        (h, w, c), (ho, wo, channels) = self.x.shape, self.out_spec.shape
-        kept = Step(wo * channels + (w - wo) * c, (("in", w * c),), (("out", wo * channels),))
-        dropped = Step(w * c, (("in", w * c),))
-        last = h - (ho - 1) * self.stride  # rows from the last kept one on
-        runs = ((1, kept), (self.stride - 1, dropped)) * (ho - 1) + ((1, kept), (last - 1, dropped))
-        return Timing((Stage("walk", runs),))
-
     def cost(self, folding: Folding) -> Resources:
         bits = sum(n.bit_length() for n in (*self.x.shape, self.channels))
         return Resources(lut=1.4 * bits + 6, ff=bits + 1)

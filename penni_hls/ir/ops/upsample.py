@@ -14,6 +14,7 @@ from ...target.resources import Resources
 from ..fixed import IntTensor
 from ..graph import TensorSpec
 from .base import Folding, Operator
+from .cpp_loops import called
 from .timing import Stage, Step, Timing
 
 
@@ -77,7 +78,7 @@ class Upsample(Operator):
             *((1, both), (1, rest)) * (h - 1),
             (1, Step(copies, gives=(("out", copies),))),
         )
-        return Timing((Stage("rows", runs),), latency=2)
+        return called(Timing((Stage("rows", runs),), latency=2))
 
     def cost(self, folding: UpsampleFolding) -> Resources:
         """Counters and their comparators, fitted to yosys at maps of 4x4x1 to 32x32x128; LUT RAM is read into flip-flops."""
