@@ -26,7 +26,7 @@ public:
     ~stream() { queue_.close(size()); }
 
     bool empty() const { return head_ == words_.size(); }
-    bool full() const { return queue_.depth() != 0 && size() >= queue_.depth(); }
+    bool full() const { return penni_csim::bounded && queue_.depth() != 0 && size() >= queue_.depth(); }
     size_t size() const { return words_.size() - head_; }
 
     void write(const T& word) {
