@@ -34,6 +34,11 @@ def _along(field: str, title: str, **axis: Any) -> Spec:
     return {"field": field, "type": "quantitative", "title": title, "axis": {"orient": "top", **axis}}
 
 
+def _tooltip(rows: Rows) -> list[Spec]:
+    """Every field of the rows."""
+    return [{"field": name} for name in (rows[0] if rows else ())]
+
+
 def shown(schedule: Schedule) -> dict[str, str]:
     """The resources that the device has, each with its heading."""
     return {name: HEADINGS[name] for name, have in schedule.board.device.as_dict().items() if have}
@@ -52,7 +57,7 @@ def load(schedule: Schedule, limits: Mapping[str, str]) -> Spec:
     bar = {
         "mark": {"type": "bar", "fill": "var(--ink)"},
         "encoding": {
-            "y": OPERATOR, "x": _along("cycles", "cycles per image"), "tooltip": [{"field": name} for name in rows[0]],
+            "y": OPERATOR, "x": _along("cycles", "cycles per image"), "tooltip": _tooltip(rows),
         },
     }  # fmt: skip
     rule = {
@@ -75,7 +80,7 @@ def first_image(schedule: Schedule) -> Spec:
         mark={"type": "bar", "fill": "var(--ink)"},
         encoding={
             "y": OPERATOR, "x": _along("begins", "clock cycles since the first pixel"), "x2": {"field": "ends"},
-            "tooltip": [{"field": name} for name in rows[0]],
+            "tooltip": _tooltip(rows),
         },
     )  # fmt: skip
 
@@ -100,7 +105,7 @@ def over_time(windows: Mapping[str, Any]) -> Spec:
         mark={"type": "bar", "height": {"band": 0.9}},
         encoding={
             "y": OPERATOR, "x": _along("from", "clock cycles since the reset"), "x2": {"field": "until"}, "color": STATE,
-            "tooltip": [{"field": name} for name in rows[0]],
+            "tooltip": _tooltip(rows),
         },
     )  # fmt: skip
 
@@ -179,7 +184,7 @@ def resources(schedule: Schedule, found: Mapping[str, Mapping[str, Resources]]) 
         mark="bar",
         encoding={
             "y": OPERATOR, "yOffset": {"field": "source", "sort": None}, "x": _along("count", "count"),
-            "color": _sources(found), "tooltip": [{"field": name} for name in rows[0]],
+            "color": _sources(found), "tooltip": _tooltip(rows),
         },
     )  # fmt: skip
 
@@ -197,7 +202,7 @@ def fifos(schedule: Schedule, most: Mapping[str, Sequence[int]]) -> Spec:
     x, scale = _along("words", "words", values=[2, 10, 100, 1000, 10000]), {"scale": {"type": "symlog"}}
     bar = {
         "mark": {"type": "bar", "fill": "var(--pale)"},
-        "encoding": {"y": y, "x": x | scale, "tooltip": [{"field": name} for name in rows[0]]},
+        "encoding": {"y": y, "x": x | scale, "tooltip": _tooltip(rows)},
     }
     held = {
         "data": {"values": marks},

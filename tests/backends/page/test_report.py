@@ -17,7 +17,14 @@ import pytest
 import penni_hls
 from penni_hls.backends.page.emit import FOLDER, emit_report
 from penni_hls.backends.page.images import TALLEST, WIDEST, density, picture
+from penni_hls.ir.fixed import QType
+from penni_hls.ir.graph import Graph, TensorSpec
+from penni_hls.ir.ops import Input
 from penni_hls.project import results
+from penni_hls.schedule import plan_copies
+from penni_hls.target import boards
+
+from ...networks import NetworkBuilder
 
 MOST_BYTES = 3_000_000
 VOID = {"meta", "link", "img", "br", "hr", "input", "path", "rect"}
@@ -220,6 +227,18 @@ def test_accuracy_is_shown(project):
     results.save(project, "evaluate", {"images": 1000, "top1_integer": 86.5, "top1_float": 87.25})
     text = shown(project)
     assert "measured on 1,000 images" in text and "86.50 %" in text and "87.25 %" in text
+
+
+def test_a_network_of_one_operator_has_a_page(small_project):
+    """No FIFO, no skip connection, nothing but coefficients that are all zero."""
+    builder = NetworkBuilder(np.random.default_rng(1), bases=1, density=0)
+    builder.add("input", Input(TensorSpec((4, 4, 16), QType(8, signed=False))))
+    builder.mac("only", "input", 16, QType(16, signed=True))
+    schedule, _ = plan_copies(Graph(tuple(builder.nodes)), boards.load("pynq-z2"), None, 1)
+    assert not schedule.links
+    page = Page(emit_report(json.loads((small_project / "model.json").read_text()), schedule, {}))
+    assert not page.open and page.charts["fifos"]["layer"][0]["data"]["values"] == []
+    assert not pixels(page.images[0]).any()
 
 
 def test_a_name_cannot_become_markup(project):
