@@ -196,11 +196,11 @@ def _compared(schedule: Schedule, synthesized: Mapping[str, Mapping[str, Resourc
     rows = []
     estimate = schedule.total.as_dict()
     for name, heading in charts.shown(schedule).items() if synthesized else ():
-        cells = [f"{estimate[name]:,.6g}"]
+        cells = [_count(name, estimate[name])]
         for costs in synthesized.values():
             found = sum(costs.values(), Resources()).as_dict()[name]
             off = f" ({100 * (estimate[name] / found - 1):+.1f} %)" if found else ""
-            cells.append(f"{found:,.6g}{off}")
+            cells.append(f"{_count(name, found)}{off}")
         rows.append(Row("", heading, tuple(cells)))
     return (Row("", "", (PREDICTED, *synthesized)), *rows) if rows else ()
 

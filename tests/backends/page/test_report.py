@@ -209,7 +209,7 @@ def test_synthesis_is_compared_with_the_estimate(project):
     page = Page(shown(project))
     row = next(row for row in page.rows if row and row[0] == "LUT")
     estimate, found = project.schedule.total.lut, 100 * len(names)
-    assert row[1:] == [f"{estimate:,.6g}", f"{found:,.6g} ({100 * (estimate / found - 1):+.1f} %)"]
+    assert row[1:] == [f"{estimate:,.0f}", f"{found:,.0f} ({100 * (estimate / found - 1):+.1f} %)"]
     sources = {bar["source"] for bar in page.charts["resources"]["data"]["values"]}
     assert sources == {"predicted", "synthesized by yosys"}
 
