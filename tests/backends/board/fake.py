@@ -154,6 +154,11 @@ class FakeBoard:
         self.last_taken = self.time
 
     @property
+    def at_rest(self) -> bool:
+        """No transfer is under way, and nothing is in the accelerator."""
+        return not any(channel.active for channel in self.engine.channels.values()) and not self.results
+
+    @property
     def in_flight(self) -> int:
         return len(self.results)
 

@@ -184,6 +184,7 @@ def test_a_new_call_ends_an_open_stream(vector: Rig) -> None:
     accelerator = vector.penni.Accelerator(board=vector.board())
     results = accelerator.stream(iter(images))
     next(results)
+    assert not accelerator._board.at_rest
     np.testing.assert_array_equal(accelerator.logits(images), vector.expected(images))
     with pytest.raises(vector.penni.AcceleratorError, match="another call has ended this stream"):
         next(results)
@@ -218,6 +219,7 @@ def test_ctrl_c_at_every_register_access(vector: Rig) -> None:
         board.faults.interrupt = board.accesses + at
         with pytest.raises(KeyboardInterrupt):
             accelerator.logits(images, 2)
+        assert board.at_rest
         for again in range(0, 6, 2):  # within the reset of the next call, or within that call
             board.faults.interrupt = board.accesses + again
             with pytest.raises(KeyboardInterrupt):
@@ -244,7 +246,7 @@ def test_a_dma_engine_that_stops(vector: Rig) -> None:
         message = str(error.value)
         assert all(text in message for text in texts), message
         assert "within 0.02 s" in message and "DMA status: send 0x" in message and "\n" not in message
-        assert isinstance(error.value, TimeoutError)
+        assert isinstance(error.value, TimeoutError) and board.at_rest
         board.faults = Faults()
         np.testing.assert_array_equal(accelerator.logits(images, 4), vector.expected(images))
 

@@ -11,9 +11,7 @@ import pytest
 from penni_hls import generate, simulate
 from penni_hls.backends.board.system import SystemRun, simulate_system
 from penni_hls.ir import interpreter
-from penni_hls.project import Project
-
-from ...cli.small import save_checkpoint, small_state_dict
+from penni_hls.project import Project, read
 
 RESNET8 = Path(__file__).resolve().parents[3] / "examples" / "resnet8.pt"
 
@@ -52,9 +50,9 @@ def test_64_images_of_resnet8_in_batches(copies: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_faults(tmp_path: Path) -> None:
+def test_faults(small_project: Path) -> None:
     """Ctrl-C, soft reset in mid-frame, an engine that stops or fails: what is told, and that the next batch is right."""
-    project = generate(save_checkpoint(small_state_dict(), tmp_path / "small.pt"), tmp_path / "p", copies=1)
+    project = read(small_project)
     images, cycles = pictures(project, 6), project.schedule.cycles_per_image
     interrupts = [0, 9, 14, 19, 25, 40]
     arguments = {
