@@ -1,8 +1,8 @@
 /// AXI4-Lite slave in front of registers of 32 bits: one access at a time each way, all answered with OKAY.
 ///
 /// Write: write_o is high for a cycle, with waddr_o and wdata_o, where the strobes take the lowest byte: all that the
-/// accelerator's registers hold lies there. Read: raddr_o stands for a cycle before read_o is high for one; data_i is taken
-/// in the next. Every output is a register: no path goes through from a signal of the bus to another.
+/// accelerator's registers hold lies there. Read: read_o is high in the first cycle with raddr_o; data_i is taken two cycles
+/// later. Every output is a register: no path goes through from a signal of the bus to another.
 module penni_axi_lite #(
     parameter int unsigned AW = 12
 ) (
@@ -53,11 +53,11 @@ module penni_axi_lite #(
     end
   end
 
-  // A read goes through one stage after the other: 0 accepted, 1 address stands, 2 read, 3 value in data_i; then the answer.
+  // A read goes through one stage after the other: 0 accepted, 1 read, 2 value chosen, 3 value in data_i; then the answer.
   logic [3:0] stage_q;
   logic       rvalid_q;
   assign arready_o = stage_q[0];
-  assign read_o    = stage_q[2];
+  assign read_o    = stage_q[1];
   assign rvalid_o  = rvalid_q;
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin

@@ -2,7 +2,7 @@
 ///
 /// A packet that ends within an image is filled up with zeros (short_o, for a cycle). An image's last byte waits until flag_ready_i;
 /// flag_valid_o is high in the cycle in which it is taken, with flag_o: TLAST of the packet. Latency 0; valid_o depends
-/// on valid_i and registers, ready_o on ready_i. pixel_o: there is a byte for the network, whether or not flag_ready_i.
+/// on valid_i and registers, ready_o on ready_i too.
 module penni_packet_in #(
     parameter int unsigned BYTES = 16
 ) (
@@ -16,14 +16,13 @@ module penni_packet_in #(
     output logic       valid_o,
     input  logic       ready_i,
     output logic [7:0] data_o,
-    output logic       pixel_o,
     output logic       flag_valid_o,
     input  logic       flag_ready_i,
     output logic       flag_o,
     output logic       in_image_o,
     output logic       short_o
 );
-  logic filling_q, in_image_q, taken, image_last, ended, short;
+  logic filling_q, in_image_q, pixel, taken, image_last, ended, short;
 
   penni_frame_last #(
       .BEATS(BYTES)
@@ -35,8 +34,8 @@ module penni_packet_in #(
       .last_o(image_last)
   );
 
-  assign pixel_o      = filling_q || (valid_i && byte_i);
-  assign valid_o      = pixel_o && (!image_last || flag_ready_i);
+  assign pixel        = filling_q || (valid_i && byte_i);
+  assign valid_o      = pixel && (!image_last || flag_ready_i);
   assign data_o       = filling_q ? 8'd0 : data_i;
   assign taken        = valid_o && ready_i;
   assign ready_o      = !filling_q && (!byte_i || (ready_i && (!image_last || flag_ready_i)));

@@ -1,9 +1,9 @@
 /// The registers behind penni_axi_lite, as penni_hls/backends/registers.py lists them (docs/registers.md explains them).
 ///
-/// From the cycle after read_i on, data_o holds the value at raddr_i; reading the lower word of a counter keeps its upper one
-/// for the read that follows. What can be written lies in the lowest byte of its register. Operators' counters lie
-/// outside: operator_word_i is the word number operator_word_o, at the latest one cycle after that changes. data_o, reset_o and
-/// clear_o are registers.
+/// Two cycles after read_i, data_o holds the value at raddr_i, which stays until then; reading the lower word of a counter
+/// keeps its upper one for the read that follows. What can be written lies in the lowest byte of its register. Operators'
+/// counters lie outside: operator_word_i is the word number operator_word_o, one cycle later. data_o, reset_o and clear_o
+/// are registers.
 module penni_registers #(
     parameter logic [31:0] CLOCK_HZ = '0,
     parameter logic [31:0] STREAMS = '0,
@@ -53,7 +53,8 @@ module penni_registers #(
     end
   end
 
-  logic [31:0] value, upper_q;
+  logic [31:0] value, value_q, upper_q;
+  logic        outside_q;  // the word is one of operators
   assign operator_word_o = raddr_i[11:2] - OPERATORS;
   always_comb begin
     case (raddr_i[11:2])
@@ -77,13 +78,15 @@ module penni_registers #(
       10'h018: value = images_in_i[31:0];
       10'h01A: value = images_out_i[31:0];
       10'h011, 10'h013, 10'h015, 10'h017, 10'h019, 10'h01B: value = upper_q;
-      default: value = (raddr_i[11:2] >= OPERATORS) ? operator_word_i : '0;
+      default: value = '0;
     endcase
   end
 
   always_ff @(posedge clk_i) begin
+    value_q   <= value;
+    outside_q <= raddr_i[11:2] >= OPERATORS;
+    data_o    <= outside_q ? operator_word_i : value_q;
     if (read_i) begin
-      data_o <= value;
       case (raddr_i[11:2])
         10'h010: upper_q <= 32'(cycles_i >> 32);
         10'h012: upper_q <= 32'(busy_i >> 32);

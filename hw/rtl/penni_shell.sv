@@ -1,12 +1,13 @@
 /// What surrounds the network on a board: AXI4-Stream packets of images in and of results out, registers behind AXI4-Lite.
 ///
-///   s_axis -> penni_unpack -> penni_packet_in -> core_in ... core_out -> penni_packet_out -> m_axis
-///                                   |  one bit for each image in flight  |
-///                                   +-----------> penni_fifo ------------+
+///   s_axis -> penni_unpack -> penni_packet_in -> penni_fifo -> core_in ... core_out -> penni_packet_out -> m_axis
+///                                   |  one bit for each image in flight               |
+///                                   +-----------> penni_fifo -------------------------+
 ///
 /// The core's reset, core_rst_no, is also that of both streams: low for a reset of the whole, and while CONTROL.RESET is 1. Then
 /// s_axis takes every beat and drops it. Every signal of the three ports to the outside is a register, and so are valid and data
-/// of core_in. An image is busy from the cycle after its first byte is taken to the one in which its last word leaves.
+/// of core_in; its ready ends at the FIFO. Busy is from the cycle after an image's first byte is on its way to the one in
+/// which its last word leaves.
 module penni_shell #(
     parameter int unsigned LANES = 4,         // bytes of a beat of s_axis
     parameter int unsigned IMAGE_BYTES = 16,
@@ -66,8 +67,8 @@ module penni_shell #(
   always_ff @(posedge clk_i) core_rst_nq <= rst_ni && !reset;
 
   // ---- pixels --------------------------------------------------------------------------------------------------------
-  logic       byte_valid, byte_ready, byte_there, byte_last, pixel, in_image, sparse, short;
-  logic [7:0] byte_data;
+  logic       byte_valid, byte_ready, byte_there, byte_last, pixel_valid, pixel_ready, in_image, sparse, short;
+  logic [7:0] byte_data, pixel_data;
   logic       flag_in_valid, flag_in_ready, flag_in, flag_out_valid, flag_out_ready, flag_out, image_out;
 
   penni_unpack #(
@@ -98,15 +99,28 @@ module penni_shell #(
       .byte_i(byte_there),
       .data_i(byte_data),
       .last_i(byte_last),
-      .valid_o(core_in_valid_o),
-      .ready_i(core_in_ready_i),
-      .data_o(core_in_data_o),
-      .pixel_o(pixel),
+      .valid_o(pixel_valid),
+      .ready_i(pixel_ready),
+      .data_o(pixel_data),
       .flag_valid_o(flag_in_valid),
       .flag_ready_i(flag_in_ready),
       .flag_o(flag_in),
       .in_image_o(in_image),
       .short_o(short)
+  );
+
+  penni_fifo #(
+      .WIDTH(8),
+      .DEPTH(2)
+  ) u_pixels (
+      .clk_i,
+      .rst_ni(core_rst_nq),
+      .in_valid_i(pixel_valid),
+      .in_ready_o(pixel_ready),
+      .in_data_i(pixel_data),
+      .out_valid_o(core_in_valid_o),
+      .out_ready_i(core_in_ready_i),
+      .out_data_o(core_in_data_o)
   );
 
   // ---- TLAST ---------------------------------------------------------------------------------------------------------
@@ -169,7 +183,7 @@ module penni_shell #(
       in_packet_q <= 1'b0;
     end else begin
       busy_q      <= busy && core_rst_nq;
-      starved_q   <= busy && core_rst_nq && core_in_ready_i && !pixel;
+      starved_q   <= busy && core_rst_nq && core_in_ready_i && !core_in_valid_o;
       blocked_q   <= out_valid_o && !out_ready_i && core_rst_nq;
       image_in_q  <= flag_in_valid && core_rst_nq;
       image_out_q <= image_out && core_rst_nq;

@@ -118,10 +118,10 @@ MAP = (
         (
             Field("BUSY", 0, 1, "An image, or a part of one, is in the accelerator."),
             Field("IN_PACKET", 1, 1, "A packet has begun to come in, and its TLAST has not."),
-            Field("IN_IMAGE", 2, 1, "An image has begun to go into the network, and its last byte has not."),
+            Field("IN_IMAGE", 2, 1, "A part of an image is on its way into the network, and its last byte is not."),
             Field("INPUT_WAITS", 3, 1, "The sender offers bytes that are not taken."),
             Field("OUTPUT_WAITS", 4, 1, "A result is offered that the receiver does not take."),
-            Field("IN_FLIGHT", 16, 16, "Images that have gone into the network and whose results have not come out."),
+            Field("IN_FLIGHT", 16, 16, "Images that are whole in the accelerator and whose results have not come out."),
         ),
     ),
     Register(
@@ -138,7 +138,7 @@ MAP = (
     Register("STARVED_CYCLES", 0x050, "counter", "Busy cycles in which the network would take pixels, and none are there.",
              words=2),
     Register("BLOCKED_CYCLES", 0x058, "counter", "Cycles in which a result is offered and not taken.", words=2),
-    Register("IMAGES_IN", 0x060, "counter", "Images of which the last byte has gone into the network.", words=2),
+    Register("IMAGES_IN", 0x060, "counter", "Images of which the last byte is on its way into the network.", words=2),
     Register("IMAGES_OUT", 0x068, "counter", "Images of which the last word has been taken.", words=2),
 )  # fmt: skip
 

@@ -321,15 +321,16 @@ async def counters_tell_the_truth(dut) -> None:
         pixels = results = 0
         while True:
             await FallingEdge(dut.ap_clk)
-            valid, ready = shell.core_in_valid_o.value == 1, shell.core_in_ready_i.value == 1
+            came = shell.pixel_valid.value == 1 and shell.pixel_ready.value == 1
+            waits = shell.core_in_ready_i.value == 1 and shell.core_in_valid_o.value == 0
             offered, taken = dut.m_axis_TVALID.value == 1, dut.m_axis_TREADY.value == 1
             busy = pixels % size != 0 or pixels // size > results // words
             seen["BUSY_CYCLES"] += busy
             for operator in operators:
                 operator.look(busy)
-            seen["STARVED_CYCLES"] += busy and ready and not valid
+            seen["STARVED_CYCLES"] += busy and waits
             seen["BLOCKED_CYCLES"] += offered and not taken
-            pixels += valid and ready
+            pixels += came
             results += offered and taken
             seen["IMAGES_IN"], seen["IMAGES_OUT"] = pixels // size, results // words
 
