@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .api import evaluate, generate, load, simulate, synth
+    from .api import build, evaluate, generate, load, simulate, synth
     from .compression import compress
     from .errors import PenniError
     from .export import to_torch
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Imported when first asked for: `import penni_hls.ir` must not read all of the package.
 _PUBLIC = {
+    "build": ".api",
     "compress": ".compression",
     "evaluate": ".api",
     "generate": ".api",
@@ -32,7 +33,18 @@ _PUBLIC = {
     "PenniError": ".errors",
 }
 
-__all__ = ["PenniError", "Project", "compress", "evaluate", "generate", "load", "simulate", "synth", "to_torch"]
+__all__ = [
+    "PenniError",
+    "Project",
+    "build",
+    "compress",
+    "evaluate",
+    "generate",
+    "load",
+    "simulate",
+    "synth",
+    "to_torch",
+]
 
 
 def __getattr__(name: str) -> object:

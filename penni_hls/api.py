@@ -6,8 +6,12 @@ from .backends.engines import ENGINES, Simulation
 from .backends.hls.suite import Suite, Synthesized
 from .backends.hls.suite import synthesize as synth_vitis
 from .backends.synthesis import Synthesis, synth
+from .backends.vivado.build import STRATEGIES, Build
+from .backends.vivado.operators import synthesize as synth_vivado
+from .backends.vivado.tool import Watch
 from .project import Project
 from .project import read as load
+from .recipes.build import Built, build
 from .recipes.evaluate import evaluate
 from .recipes.generate import generate
 from .recipes.images import choose_images
@@ -18,7 +22,7 @@ from .schedule import Point
 from .target.resources import Resources
 
 __all__ = [
-    "ENGINES", "Planned", "Point", "Project", "Resources", "Simulation", "Suite", "Synthesis", "Synthesized", "WouldFit",
-    "choose_images", "evaluate", "generate", "load", "schedule", "simulate", "synth", "synth_vitis", "would_fit",
-    "write_report",
+    "ENGINES", "STRATEGIES", "Build", "Built", "Planned", "Point", "Project", "Resources", "Simulation", "Suite", "Synthesis",
+    "Synthesized", "Watch", "WouldFit", "build", "choose_images", "evaluate", "generate", "load", "schedule", "simulate",
+    "synth", "synth_vitis", "synth_vivado", "would_fit", "write_report",
 ]  # fmt: skip

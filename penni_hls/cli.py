@@ -15,6 +15,7 @@ import typer
 from . import __version__
 from .backends.children import end_with_signals
 from .commands.boards import boards
+from .commands.build import build
 from .commands.compress import compress
 from .commands.doctor import doctor
 from .commands.evaluate import evaluate
@@ -52,6 +53,7 @@ for command in (
     evaluate,
     simulate,
     synth,
+    build,
     timeline,
     report,
     boards,

@@ -1,4 +1,4 @@
-"""Tcl scripts without the vendor's tool: run by tclsh, or by the Tcl in Python's tkinter."""
+"""Tcl scripts without the vendor's tool: run by tclsh, or by the Tcl in Python's tkinter. No test is left out without."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ import pytest
 _BY_TKINTER = """
 import sys, tkinter
 tcl = tkinter.Tcl()
-tcl.createcommand("exit", lambda status="0": (sys.stdout.flush(), __import__("os")._exit(int(status))))
+end = lambda status="0": (tcl.eval("flush stdout"), sys.stdout.flush(), __import__("os")._exit(int(status)))
+tcl.createcommand("exit", end)
+tcl.setvar("argv0", sys.argv[1]); tcl.setvar("argv", tuple(sys.argv[2:])); tcl.setvar("argc", len(sys.argv) - 2)
 try:
     tcl.evalfile(sys.argv[1])
 except tkinter.TclError as error:
@@ -24,14 +26,18 @@ except tkinter.TclError as error:
 """
 
 
-def run(script: Path, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a Tcl script as tclsh does. The test fails, and says what to install, where there is no Tcl."""
+def interpreter() -> list[str]:
+    """The command before a script and its arguments. The test fails, and says what to install, where there is no Tcl."""
     if (tclsh := shutil.which("tclsh")) is not None:
-        command = [tclsh, str(script)]
-    elif importlib.util.find_spec("_tkinter") is not None:
-        command = [sys.executable, "-c", _BY_TKINTER, str(script)]
-    else:
+        return [tclsh]
+    if importlib.util.find_spec("_tkinter") is None:
         pytest.fail("no Tcl: neither tclsh nor Python's tkinter is here (Debian: apt-get install tcl)")
+    return [sys.executable, "-c", _BY_TKINTER]
+
+
+def run(script: Path, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a Tcl script as tclsh does."""
     return subprocess.run(
-        command, cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=60
+        [*interpreter(), str(script)], cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True,
+        timeout=60,
     )  # fmt: skip

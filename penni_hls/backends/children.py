@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -39,13 +39,15 @@ _ending = threading.Event()
 
 def execute(
     command: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None,
-    log: IO[str] | None = None, timeout: float | None = None,
+    log: IO[str] | None = None, timeout: float | None = None, each: Callable[[str], None] | None = None,
 ) -> Finished:  # fmt: skip
-    """Run `command` to its end, without input. stdout and stderr as text, or both written to `log`.
+    """Run `command` to its end, without input. stdout and stderr as text, or both written to `log`, or each line of both
+    given to `each` as it comes (without its end; `timeout` then does not count).
 
     OSError where it cannot be started; subprocess.TimeoutExpired after `timeout` seconds.
     """
     out, err = (subprocess.PIPE, subprocess.PIPE) if log is None else (log, subprocess.STDOUT)
+    err = err if each is None else subprocess.STDOUT
     with _lock:
         if _ending.is_set():
             raise ToolError("interrupted")
@@ -55,6 +57,9 @@ def execute(
         )  # fmt: skip
         _running.add(child)
     try:
+        if each is not None:
+            for line in child.stdout or ():
+                each(line.rstrip("\n"))
         said, complained = child.communicate(timeout=timeout)
     except BaseException:
         _end([child])

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 
 from .board.driver import emit_driver
 from .board.readme import emit_readme
-from .board.vivado import emit_vivado
 from .design import Design
 from .hls.emit import emit_hls
 from .rtl.accelerator import emit_accelerator
 from .rtl.sim import emit_sim
+from .vivado.emit import emit_vivado
 
 Files = Mapping[str, str | bytes]
 EMITTERS: tuple[Callable[[Design], Files], ...] = (

@@ -8,33 +8,43 @@ from typing import Annotated
 import typer
 
 from .. import api
+from ..errors import UsageError
 from ..report.console import Reporter
 from ..report.schedule import counts, shown
 from ..report.tables import percent, table
 from .options import Json, ProjectDir
 from .synth_vitis import synth_vitis
+from .synth_vivado import synth_vivado
 
-Tool = Enum("Tool", {"yosys": "yosys", "vitis": "vitis"}, type=str)
+Tool = Enum("Tool", {"yosys": "yosys", "vitis": "vitis", "vivado": "vivado"}, type=str)
 
 
 def synth(
     project: ProjectDir,
     tool: Annotated[Tool, typer.Option(help="The synthesis tool.")] = Tool.yosys,
+    place: Annotated[
+        bool, typer.Option("--place", help="vivado: place and route each operator, for a clock with its wires.")
+    ] = False,
     as_json: Json = False,
 ) -> int:
-    """Synthesize a project: its RTL by yosys, compared with the board's budget, or its C++ by Vitis HLS, each operator and
-    the whole, beside the estimates. Exit 1 where it is over the budget, or a loop of the C++ is not pipelined.
+    """Synthesize a project: its RTL by yosys or Vivado, compared with the board's budget, or its C++ by Vitis HLS, each
+    operator and the whole, beside the estimates. Exit 1 where it is over the budget, or a loop of the C++ is not pipelined.
 
     \b
     Examples:
       penni-hls synth build/r20 --tool yosys
       penni-hls synth build/r20 --tool vitis
+      penni-hls synth build/r20 --tool vivado --place
       penni-hls synth build/r20 --json
     """
+    if place and tool is not Tool.vivado:
+        raise UsageError(f"--place goes with --tool vivado, not {tool.value}")
     report = Reporter(as_json)
     loaded = api.load(project)
     if tool is Tool.vitis:
         return synth_vitis(loaded, report)
+    if tool is Tool.vivado:
+        return synth_vivado(loaded, report, place)
     with report.progress(f"synth {tool.value}") as advance:
         found = api.synth(loaded, progress=advance)
     board = loaded.schedule.board

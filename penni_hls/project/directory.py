@@ -18,14 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ProjectError
-from ..files import replace_folder
+from ..files import replace_file, replace_folder
 from ..ir.graph import Graph
+from ..ir.serialize import to_json
 from ..locks import locked, temporary_folder
 from ..schedule import Schedule
 from .manifest import MANIFEST, Bundle, decode, digest, files_of, load
 
 WORK = "build"
 REPORT = "report.html"  # not among the files of the manifest: it changes with what is found out about the project
+RESULTS = "results"  # of tools that ran on the project
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +72,21 @@ class Project:
         """Files that are not as they were generated, in order."""
         digests = files_of(self.manifest)
         return tuple(name for name in sorted(digests) if _digest_of(self.path / name) != digests[name])
+
+    def record(self, key: str, value: Any) -> None:
+        """Write what a tool found out about the project to its manifest, under `key`, which `generate` leaves free."""
+        with locked(self.path / MANIFEST):
+            manifest = load(self.path)
+            if manifest is None:
+                raise ProjectError(f"{self.path}: {MANIFEST} is gone; generate it anew")
+            manifest.setdefault(RESULTS, {})[key] = value
+            replace_file(self.path / MANIFEST, to_json(manifest))
+        self.manifest[RESULTS] = manifest[RESULTS]
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """What tools found out, by the key that `record` was given."""
+        return self.manifest.get(RESULTS, {})
 
     def check_whole(self, folder: str) -> None:
         """ProjectError where a generated file of `folder` is missing: a tool would say so late, or not at all."""

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from penni_hls.backends.board.driver import emit_driver
 from penni_hls.backends.board.readme import emit_readme
-from penni_hls.backends.board.vivado import emit_vivado
 from penni_hls.backends.design import Design
 from penni_hls.backends.hls.emit import emit_hls
 from penni_hls.backends.quoting import c_string, comment, tcl
 from penni_hls.backends.rtl.emit import emit_rtl
+from penni_hls.backends.vivado.emit import emit_vivado
 from penni_hls.ir.graph import Graph, Node
 from penni_hls.schedule import plan
 from penni_hls.target.boards import load

@@ -168,13 +168,15 @@ def test_the_driver_has_its_programs_and_its_numbers(small_project):
     assert values["image"] == [32, 32, 3] and values["result"] == [10] and values["digest"] == manifest["digest"]
 
 
-@pytest.mark.parametrize(("board", "processor"), [("pynq-z2", "processing_system7"), ("kv260", "zynq_ultra_ps_e")])
-def test_the_vivado_script_names_part_clock_and_processor(board, processor, small_checkpoint, tmp_path, command):
+@pytest.mark.parametrize("board", ["pynq-z2", "kv260"])
+def test_the_vivado_scripts_know_part_clock_and_processor(board, small_checkpoint, tmp_path, command):
     command("generate", small_checkpoint, "--board", board, "-o", tmp_path / "p")
-    known, text = boards.load(board), (tmp_path / "p" / "vivado" / "build.tcl").read_text()
-    assert f"-part {known.part}\n" in text and f"xilinx.com:ip:{processor} " in text
-    assert f"FREQMHZ {{{known.clock_mhz:g}}}" in text
-    assert text.count("{") == text.count("}") and text.count("[") == text.count("]")
+    known, text = boards.load(board), (tmp_path / "p" / "vivado" / "settings.tcl").read_text()
+    settings = dict(
+        line.removeprefix("set penni(").split(")", 1) for line in text.splitlines() if line.startswith("set")
+    )
+    assert settings["part"].strip() == known.part and settings["processor"].strip() == known.processor
+    assert settings["clock_mhz"].strip() == f"{known.clock_mhz:g}"
 
 
 def test_long_stages_are_told_without_a_terminal(monkeypatch, capsys):

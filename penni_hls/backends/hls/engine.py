@@ -29,17 +29,20 @@ def hls(
     project.check_whole("hls")
     if layer is not None:
         return _layer(project, images, layer, waves, stage)
-    style, path = compiler.find()
-    stage(f"running {path}")
+    with free_folder(project.work / "hls") as work:
+        made = netlist(project, work, stage)
+        folder, slower = other_netlist(made.directory), SLOWER[made.style]
+        return simulate_netlist(project, images, folder, "hls", waves, stage, slower)
+
+
+def netlist(project: Project, work: Path, stage: Stage = silent) -> compiler.Netlist:
+    """The Verilog of the project's top, made of its C++ by whichever compiler is on PATH, below `work`."""
+    project.check_whole("hls")
+    stage(f"running {compiler.find()[1]}")
     source = project.path / "hls"
     deepest = max(edge.depth for edge in streams(project.schedule))
-    with free_folder(project.work / "hls") as work:
-        made = compiler.synthesize(
-            compiler.Source(source, TOP, (source / "bambu" / f"{TOP}.v").read_text(), deepest),
-            project.schedule.board,
-            work,
-        )
-        return simulate_netlist(project, images, other_netlist(made.directory), "hls", waves, stage, SLOWER[style])
+    wrapper = (source / "bambu" / f"{TOP}.v").read_text()
+    return compiler.synthesize(compiler.Source(source, TOP, wrapper, deepest), project.schedule.board, work)
 
 
 def _layer(project: Project, images: np.ndarray, layer: str, waves: bool, stage: Stage) -> Simulation:

