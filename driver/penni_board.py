@@ -45,8 +45,11 @@ class PynqBoard:
     """A bitstream loaded by PYNQ 3.0 or later, with its .hwh file beside it."""
 
     def __init__(self, bitfile: str) -> None:
-        """Load `bitfile` into the device. BoardError where it is not made by the project's vivado/."""
-        from pynq import MMIO, Clocks, Overlay, allocate
+        """Load `bitfile` into the device. BoardError where there is no PYNQ, or where the bitstream is of another kind."""
+        try:
+            from pynq import MMIO, Clocks, Overlay, allocate
+        except ImportError as error:
+            raise BoardError(f"PYNQ cannot be used here ({error}); run this on the board, with its Python") from None
 
         self._allocate, self._clocks = allocate, Clocks
         # PYNQ would set clocks first: 3.x by divisors for the crystal that Vivado assumed, 4.0 not at all on a Zynq-7000

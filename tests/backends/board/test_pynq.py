@@ -83,6 +83,14 @@ def test_a_bitstream_without_the_blocks_is_refused(rig: Rig, monkeypatch) -> Non
         rig.penni.Accelerator("x.bit")
 
 
+def test_without_pynq_it_is_said_where_to_run_it(rig: Rig, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynq", None)
+    with pytest.raises(
+        SystemExit, match=r"^penni\.py: PYNQ cannot be used here \(.*\); run this on the board, with its Python$"
+    ):
+        rig.penni.main(["--validate"])
+
+
 @pytest.mark.skipif(not PYTHONS, reason="no interpreter with pynq; 'make pynq' installs some")
 @pytest.mark.parametrize("python", PYTHONS or ["none"])
 def test_on_the_package_of_pynq(rig: Rig, python: str) -> None:
