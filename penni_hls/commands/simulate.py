@@ -74,7 +74,7 @@ def simulate(
     report.note(f"images: {source}")
     with report.stages(f"simulate {engine.value}") as stage:
         result = api.simulate(loaded, engine.value, pixels, layer=layer, stage=stage, **options)
-    predicted = _predicted(loaded, layer)
+    predicted = _predicted(loaded, layer, engine.value)
     _print(report, result, predicted)
     if options.get("profile") and result.profile:
         print_profile(report, result.profile)
@@ -82,8 +82,14 @@ def simulate(
     return 0 if result.bit_exact else 1
 
 
-def _predicted(project: api.Project, layer: str | None) -> int:
-    return project.schedule.cycles_per_image if layer is None else project.schedule.cycles[layer]
+def _predicted(project: api.Project, layer: str | None, engine: str) -> int:
+    """Cycles per image: of the RTL, or for `hls` of what Vitis HLS makes of the C++."""
+    schedule = project.schedule
+    if engine == "hls" and layer is not None:
+        return schedule.graph.by_name[layer].op.in_turn(schedule.foldings[layer]).cycles()
+    if engine == "hls" and schedule.in_hls is not None:
+        return schedule.in_hls.cycles_per_image
+    return schedule.cycles_per_image if layer is None else schedule.cycles[layer]
 
 
 def _print(report: Reporter, result: api.Simulation, predicted: int) -> None:

@@ -75,6 +75,9 @@ def test_one_operator_by_vitis_run(project, tmp_path, command, monkeypatch):
     stand_in(tmp_path / "bin", "vitis-run", makes, project / "rtl", monkeypatch)
     done = command("simulate", project, "--engine", "hls", "--layer", LAYER, "--count", 2, "--json")
     assert (done.code, done.json["bit_exact"], done.json["engine"]) == (0, True, "hls")
+    loaded = penni_hls.load(project)
+    op, folding = loaded.graph.by_name[LAYER].op, loaded.schedule.foldings[LAYER]
+    assert done.json["predicted_cycles_per_image"] == op.in_turn(folding).cycles() > op.cycles(folding) > 1
     assert done.json["cycles_per_image"] > 1
 
 
