@@ -7,6 +7,8 @@ C++ uses, and leaves away what is known not to get through; libclang is the comp
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +81,13 @@ def test_no_function_takes_a_parameter_pack():
     headers = [path for path in HW.rglob("hls/*.hpp") if path.name not in ("penni_pragmas.hpp", "penni_blocks.hpp")]
     assert len(headers) > 15
     assert [path.name for path in headers if re.search(r"\.\.\.", path.read_text())] == []
+
+
+@pytest.mark.slow
+def test_the_demo_network_compiles(tmp_path):
+    command = [sys.executable, "-m", "penni_hls", "generate", "examples/resnet8.pt", "-o", str(tmp_path / "r8")]
+    subprocess.run([*command, "--bits", "8/8", "--copies", "2"], cwd=HW.parent, check=True, capture_output=True)
+    assert errors(parse(tmp_path / "r8" / "hls" / "penni_top.cpp")) == []
 
 
 @pytest.mark.slow

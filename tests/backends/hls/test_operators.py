@@ -51,6 +51,7 @@ def test_the_wide_cases_are_wide():
     memories = [memory.width for case in WIDE for memory in case.op.memories(case.folding).values()]
     tiles = [case.folding.q * case.op.z_type.bits for case in WIDE if isinstance(case.op, BasisConv)]
     assert max(memories) > 64 and max(tiles) > 128
+    assert ALL["mac_p8_wide_program"].op.memories(ALL["mac_p8_wide_program"].folding)["program"].width > 128
 
 
 @dataclass(frozen=True, eq=False)
