@@ -67,6 +67,7 @@ class FakeBoard:
     clock_hz: int = 125_000_000
     source_mhz: float = 1000.0
     crystal: float = 1.0
+    operators: tuple[tuple[int, int], ...] = ()  # starved and blocked cycles of each
     faults: Faults = field(default_factory=Faults)
     magic: int = registers.MAGIC
     version: int = registers.VERSION[0] << 16 | registers.VERSION[1]
@@ -131,9 +132,12 @@ class FakeBoard:
                 return value & 0xFFFFFFFF
             if offset == OFFSETS[name] + 4:
                 return self.upper
+        place, word = divmod(offset - registers.OPERATORS, registers.OPERATOR_BYTES)
+        if 0 <= place < len(self.operators):
+            return self.operators[place][word // 4]
         values = {
             "MAGIC": self.magic, "VERSION": self.version, "CLOCK_HZ": self.clock_hz, "CONTROL": int(self.in_reset),
-            "STATUS": self._status(),
+            "STREAMS": len(self.operators) << 16 | 32 << 8 | 32, "STATUS": self._status(),
         }  # fmt: skip
         return next((value for name, value in values.items() if offset == OFFSETS[name]), 0)
 

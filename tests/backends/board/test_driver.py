@@ -344,6 +344,15 @@ def test_another_crystal_is_told(vector: Rig) -> None:
         vector.penni.Accelerator(board=vector.board())
 
 
+def test_counters_of_operators(vector: Rig) -> None:
+    """By name, in the order of model.json's layers; none where the project has none."""
+    assert vector.penni.Accelerator(board=vector.board()).operator_counters() == {}
+    names = [node.name for node in vector.design.schedule.instances]
+    counts = tuple((100 + i, 2**32 - 1 - i) for i in range(len(names)))
+    accelerator = vector.penni.Accelerator(board=vector.board(operators=counts))
+    assert accelerator.operator_counters() == dict(zip(names, counts)) and len(names) > 4
+
+
 def test_validation(vector: Rig, map_: Rig) -> None:
     for made, results in ((vector, 56), (map_, 768)):
         text = made.penni.Accelerator(board=made.board()).validate()
