@@ -8,8 +8,10 @@ module penni_counter #(
     input  logic             event_i,
     output logic [WIDTH-1:0] count_o
 );
+  logic [WIDTH-1:0] count_q;
+  assign count_o = count_q;
   always_ff @(posedge clk_i) begin
-    if (!rst_ni || clear_i) count_o <= '0;
-    else if (event_i) count_o <= count_o + 1'b1;
+    if (!rst_ni || clear_i) count_q <= '0;
+    else if (event_i) count_q <= count_q + 1'b1;
   end
 endmodule

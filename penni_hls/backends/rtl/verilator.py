@@ -107,7 +107,7 @@ def build(
 ) -> Model:
     """Verilate and compile `sources`. The log is build_dir/build.log; a failure is a ToolError that names it.
 
-    home: where build_dir will be moved. visible: what a bench may read within, each a module and a pattern of signals.
+    home: where build_dir will be moved. visible: what a bench may read and set within, each a module and a pattern of signals.
     """
     build_dir = build_dir.resolve()
     build_dir.mkdir(parents=True, exist_ok=True)
@@ -137,7 +137,7 @@ def _build(
         'public_flat_rd -module "penni_fifo" -var "taken_q"\n'
         'public_flat_rd -module "penni_activity" -var "starved_cycles_q"\n'
         'public_flat_rd -module "penni_activity" -var "blocked_cycles_q"\n'
-        + "".join(f'public_flat_rd -module "{module}" -var "{signals}"\n' for module, signals in visible)
+        + "".join(f'public_flat_rw -module "{module}" -var "{signals}"\n' for module, signals in visible)
     )
     with _environment(environment()):
         from cocotb_tools.runner import VerilatorControlFile

@@ -11,7 +11,7 @@ import pytest
 
 from penni_hls.backends import registers
 from penni_hls.backends.design import Design
-from penni_hls.backends.rtl import verilator
+from penni_hls.backends.rtl import accelerator, verilator
 from penni_hls.backends.rtl.accelerator import MODULES, emit_accelerator
 from penni_hls.backends.rtl.emit import sinks
 from penni_hls.backends.shell import ACCELERATOR, Shell
@@ -63,6 +63,7 @@ def build(design: Design, folder: Path) -> Built:
     visible = (
         ("penni_shell", "core_*"),
         ("penni_shell", "pixel_*"),
+        ("penni_counter", "count_q"),
         *((TOP, name) for name in ("*_valid", "*_ready") if design.shell.counters),
     )
     return Built(design, verilator.build(sources, ACCELERATOR, folder / "model", visible=visible), folder)
@@ -109,11 +110,25 @@ def play(built: Built, images: np.ndarray, tests: str = "") -> None:
     verilator.run(built.model, "shell_bench", run, env={"SHELL_BENCH": str(run), "COCOTB_TEST_FILTER": tests})
 
 
-@pytest.mark.parametrize(("bits", "tests"), [(8, "bytes|packets"), (64, "")])
-def test_the_shell(bits: int, tests: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def images(monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
+    """And the bench, where the simulation finds it."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    images = np.random.default_rng(7).integers(0, 256, (12, 7, 5, 3), np.uint8)
-    play(build(design_of(network(), Shell(bits, counters=bits == 64)), tmp_path), images, tests)
+    return np.random.default_rng(7).integers(0, 256, (12, 7, 5, 3), np.uint8)
+
+
+def test_everything_with_64_bits_and_counters(images: np.ndarray, tmp_path: Path) -> None:
+    play(build(design_of(network(), Shell(64, counters=True)), tmp_path), images)
+
+
+def test_packets_of_bytes_with_room_for_two_images(
+    images: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next image waits at its last pixel; nothing else changes."""
+    monkeypatch.setattr(accelerator, "images_in_flight", lambda schedule: 2)
+    built = build(design_of(network(), Shell(8)), tmp_path)
+    assert ".IMAGES(2)" in (tmp_path / "rtl" / f"{ACCELERATOR}.v").read_text()
+    play(built, images, "bytes|packet")
 
 
 def test_its_list_of_files_is_what_it_needs() -> None:
