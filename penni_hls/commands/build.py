@@ -82,7 +82,10 @@ def _clock(text: str | None) -> float | str | None:
 def _print(report: Reporter, project: api.Project, found: api.Built) -> None:
     best, schedule = found.best, project.schedule
     if found.tries:
-        rows = ((f"{step.clock_mhz:g}", step.slack, step.met) for step in found.tries)
+        rows = (
+            (f"{step.clock_mhz:g}", None if step.slack is None else f"{step.slack:.3f}", step.met)
+            for step in found.tries
+        )
         report.table(table(("MHz", "setup slack, ns", "met"), rows))
     if best.utilization:
         predicted, whole = schedule.total.as_dict(), best.utilization

@@ -59,7 +59,8 @@ class Options:
 class Build:
     """How a build went. problem: why there is no bitstream that may be used, None where there is one. clock_mhz: the one
     that was built for, as the processor's dividers make it. utilization: of the whole device; accelerator, operators: what
-    of it they take, the FIFOs before an operator with it. power: in W, estimated by Vivado. files: what was left; folder:
+    of it they take, the FIFOs before an operator with it. power: in W, estimated by Vivado.
+    board_files: Vivado's, or "none". addresses: of registers, by cell. files: what was left; folder:
     where Vivado worked."""
 
     vivado: str
@@ -72,6 +73,7 @@ class Build:
     timing: reports.Timing | None = None
     power: float | None = None
     board_files: str = ""
+    addresses: dict[str, str] | None = None
     problem: str | None = None
     files: tuple[str, ...] = ()
     folder: str = ""
@@ -140,7 +142,8 @@ def _result(project: Project, options: Options, run: Run, out: Path) -> Build:
     built = Build(
         run.result("vivado"), options.source, run.result("strategy"),
         float(run.result("clock_mhz") or options.clock or project.schedule.board.clock_mhz),
-        board_files=run.result("board_files"), folder=str(out.parent),
+        board_files=run.result("board_files"),
+        addresses=dict(address.split(" ", 1) for address in run.results.get("address", [])), folder=str(out.parent),
     )  # fmt: skip
     if not (out / "timing.rpt").is_file():
         synthesized = out / "utilization_synth.rpt"

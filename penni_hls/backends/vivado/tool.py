@@ -21,7 +21,7 @@ _ECHO = re.compile(r"\[(?:Common 17-69|Common 17-39|Vivado 12-13638|Vivado 12-10
 # A memory image that is not found leaves its memory empty: an error, whatever Vivado calls it.
 _EMPTY = "[Synth 8-4445]"
 # What one line of a log is worth: worth showing while nothing else is asked for.
-_NOTABLE = re.compile(r"(?:ERROR|CRITICAL WARNING):|(?:Starting|Finished|Ending) |Phase \d+ |penni: ")
+_NOTABLE = re.compile(r"(?:ERROR|CRITICAL WARNING):|(?:Starting|Finished|Ending) |Phase \d+ |penni: (?:step|error) ")
 
 
 @dataclass

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from penni_hls.backends.hls.compiler import Netlist
 from penni_hls.backends.vivado import clock, reports
 from penni_hls.backends.vivado.build import Build
 from penni_hls.backends.vivado.tool import Watch
@@ -37,6 +36,7 @@ def test_a_build_that_is_good(tmp_path: Path, vivado: StandIn) -> None:
     assert found.accelerator == Resources(39000, 47000, 194, 94.5)
     assert found.timing.setup == 0.231 and found.timing.hold == 0.018 and found.power == 2.391
     assert found.fmax == pytest.approx(1000 / (8 - 0.231))
+    assert found.addresses == {"penni": "0x40000000", "dma": "0x40400000", "axi_intc": "0x41800000"}
     assert steps == [
         "project", "block design", "synthesis", "implementation Performance_ExplorePostRoutePhysOpt", "reports"
     ]  # fmt: skip
@@ -138,16 +138,29 @@ def test_a_bare_part_is_built_out_of_context(tmp_path: Path, vivado: StandIn) ->
     assert [Path(path).name for path in found.files] == ["0.dcp"]
 
 
-def test_from_the_c(tmp_path: Path, vivado: StandIn, monkeypatch) -> None:
-    """The HLS compiler's Verilog takes the place of the network's RTL."""
-    netlist = tmp_path / "netlist"
-    netlist.mkdir()
-    (netlist / "penni_top.v").write_text("module penni_top; endmodule\n")
-    made = Netlist(netlist, "vitis", ())
-    monkeypatch.setattr("penni_hls.recipes.build.netlist", lambda project, work, stage: made)
-    found = build(project(tmp_path / "p", Z2), "hls").best
+VITIS = """#!/bin/sh
+mkdir -p build/solution/syn/verilog
+echo "module penni_top; endmodule" > build/solution/syn/verilog/penni_top.v
+exit {status}
+"""
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_from_the_c(status: int, tmp_path: Path, vivado: StandIn) -> None:
+    """The Verilog that Vitis HLS (a small script here) leaves takes the place of the network's RTL."""
+    vitis = vivado.folder / "vitis_hls"
+    vitis.write_text(VITIS.format(status=status))
+    vitis.chmod(0o755)
+    made = project(tmp_path / "p", Z2)
+    if status:
+        with pytest.raises(ToolError, match="^vitis_hls failed with status 1: "):
+            build(made, "hls")
+        return
+    found = build(made, "hls").best
     assert found.problem is None and found.source == "hls"
-    assert any(f"{netlist}/penni_top.v" in call for call in vivado.calls() if call.startswith("add_files"))
+    (sources,) = [call for call in vivado.calls() if call.startswith("add_files") and "penni_accelerator.v" in call]
+    assert "/build-hls/build/solution/syn/verilog/penni_top.v" in sources and "penni_shell.sv" in sources
+    assert "penni_top.sv" not in sources and "penni_i_" not in sources
 
 
 def test_the_highest_clock_is_searched(tmp_path: Path, vivado: StandIn, monkeypatch) -> None:
