@@ -81,29 +81,44 @@ module penni_basis_conv #(
   // take_q[n]: n enabled cycles after the window is complete; one bit for each stage of the adder graph and each basis.
   logic [LATENCY+D-1:0] take_q;
   logic [LATENCY+D-1:0] done_q;
-  logic [D-1:0]         used, word_done_q;
+  localparam int unsigned DW = (D > 1) ? $clog2(D) : 1;
+  logic [D-1:0]         used, word_done;
+  logic [DW-1:0]        basis, basis_q;  // whose word is done
+  logic                 done_now_q;
   logic [D*Q*ZW-1:0]    gathered;
   logic [Q*ZW-1:0]      word;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      take_q      <= '0;
-      done_q      <= '0;
-      word_done_q <= '0;
+      take_q     <= '0;
+      done_q     <= '0;
+      done_now_q <= 1'b0;
     end else if (en) begin
-      take_q      <= {take_q[LATENCY+D-2:0], take_s1};
-      done_q      <= {done_q[LATENCY+D-2:0], take_s1 && last_s1};
-      word_done_q <= done_q[LATENCY+:D] & used;
+      take_q     <= {take_q[LATENCY+D-2:0], take_s1};
+      done_q     <= {done_q[LATENCY+D-2:0], take_s1 && last_s1};
+      done_now_q <= |word_done;
     end
+  end
+  assign word_done = done_q[LATENCY+:D] & used;
+  always_ff @(posedge clk_i) if (en) basis_q <= basis;
+  always_comb begin  // at most one is done
+    basis = '0;
+    for (int unsigned b = 1; b < D; b++) basis |= DW'(b) & {DW{word_done[b]}};
   end
 
   // Which words of a channel leave: looked up before the first is gathered, kept until the next channel's, D cycles later.
   if (MASKED) begin : gen_masked
     localparam int unsigned CW = (KEPT > 1) ? $clog2(KEPT) : 1;
     logic [CW-1:0] channel_q;
+    logic          last_channel_q;
     always_ff @(posedge clk_i) begin
-      if (!rst_ni) channel_q <= '0;
-      else if (en && done_q[LATENCY-1]) channel_q <= (channel_q == CW'(KEPT - 1)) ? '0 : channel_q + 1'b1;
+      if (!rst_ni) begin
+        channel_q      <= '0;
+        last_channel_q <= KEPT == 1;
+      end else if (en && done_q[LATENCY-1]) begin
+        channel_q      <= last_channel_q ? '0 : channel_q + 1'b1;
+        last_channel_q <= KEPT == 1 || 32'(channel_q) == KEPT - 2;
+      end
     end
     penni_rom #(
         .WIDTH(D), .DEPTH(KEPT), .AW(CW), .FILE(USED_FILE)
@@ -127,15 +142,18 @@ module penni_basis_conv #(
     assign gathered[b*Q*ZW+:Q*ZW] = gather_q;
   end
 
-  always_comb begin
-    word = '0;
-    for (int unsigned b = 0; b < D; b++) word |= gathered[b*Q*ZW+:Q*ZW] & {Q*ZW{word_done_q[b]}};
+  // The last basis's word again behind it, up to a power of two: a multiplexer without comparisons.
+  logic [(Q*ZW<<DW)-1:0] words;
+  for (genvar b = 0; b < (1 << DW); b++) begin : gen_word
+    localparam int unsigned FROM = (b < D) ? b : D - 1;
+    assign words[b*Q*ZW+:Q*ZW] = gathered[FROM*Q*ZW+:Q*ZW];
   end
+  assign word = words[basis_q*(Q*ZW)+:Q*ZW];
 
   penni_fifo #(
       .WIDTH(Q * ZW), .DEPTH(2)
   ) u_words (
-      .clk_i, .rst_ni, .in_valid_i(|word_done_q), .in_ready_o(en), .in_data_i(word),
+      .clk_i, .rst_ni, .in_valid_i(done_now_q), .in_ready_o(en), .in_data_i(word),
       .out_valid_o, .out_ready_i, .out_data_o
   );
 endmodule

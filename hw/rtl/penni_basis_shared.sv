@@ -64,7 +64,7 @@ module penni_basis_shared #(
   localparam int unsigned LAST = (KH - 1) * PER_ROW + 3;         // a window's sum is complete LAST + 2 stages behind its read
   localparam logic signed [ACCW-1:0] HALF = (SHIFT == 0) ? '0 : ACCW'(1) << (SHIFT - 1);
 
-  logic en;  // of registers only: out_ready_i is not on its path
+  logic en;  // a register: not (done_q and out_valid_o)
 
   // ---- s1: columns --------------------------------------------------------------------------------------------------
   logic             read_s1, take_s1, last_s1;
@@ -191,10 +191,16 @@ module penni_basis_shared #(
 
   // ---- Gather: Q neighbouring pixels in the output register itself --------------------------------------------------
   // A word has KW cycles or more, KW - 1 without a value of the next one: a reader that takes it at once stalls nothing.
-  assign en = !(done_q && out_valid_o);
+  logic waits;  // out_valid_o in the next cycle
+  assign waits = out_valid_o ? !out_ready_i : word_done_q;
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) out_valid_o <= 1'b0;
-    else out_valid_o <= out_valid_o ? !out_ready_i : word_done_q;
+    if (!rst_ni) begin
+      out_valid_o <= 1'b0;
+      en          <= 1'b1;
+    end else begin
+      out_valid_o <= waits;
+      en          <= !((!en || take_q[LAST]) && waits);
+    end
   end
   if (Q == 1) begin : gen_single
     always_ff @(posedge clk_i) if (en && done_q) out_data_o <= z;

@@ -105,13 +105,16 @@ module penni_basis_walker #(
     localparam int unsigned FROM = (PAD_TOP > i) ? PAD_TOP - i : 0;
     localparam int unsigned TO = (PAD_TOP + H > i) ? PAD_TOP + H - i : 0;  // 0: always below the map
     assign row_inside_o[i]      = 32'(y_q) >= FROM && 32'(y_q) < TO;
-    assign row_bank_o[i*BW+:BW] = (32'(bank_q) + i >= ROWS) ? BW'(32'(bank_q) + i - ROWS) : BW'(32'(bank_q) + i);
+    assign row_bank_o[i*BW+:BW] = bank_after(bank_q, i);
   end
 
-  assign bank_next  = (32'(bank_q) + STEP_BANK >= ROWS) ? BW'(32'(bank_q) + STEP_BANK - ROWS)
-                                                        : BW'(32'(bank_q) + STEP_BANK);
-  assign bank_frame = (32'(bank_q) + FRAME_BANK >= ROWS) ? BW'(32'(bank_q) + FRAME_BANK - ROWS)
-                                                         : BW'(32'(bank_q) + FRAME_BANK);
+  // The bank of so many rows further down. A table: for sums of two or three bits yosys takes carry chains.
+  function automatic logic [BW-1:0] bank_after(input logic [BW-1:0] bank, input int unsigned rows);
+    bank_after = '0;
+    for (int unsigned b = 0; b < ROWS; b++) if (bank == BW'(b)) bank_after = BW'((b + rows) % ROWS);
+  endfunction
+  assign bank_next  = bank_after(bank_q, STEP_BANK);
+  assign bank_frame = bank_after(bank_q, FRAME_BANK);
 
   penni_group_arrival #(
       .H(H), .W(W), .HO(HO), .WO(WO), .KH(KH), .KW(KW), .STRIDE_H(STRIDE_H), .STRIDE_W(STRIDE_W),
@@ -163,15 +166,16 @@ module penni_basis_walker #(
 
   // The bases of this channel that are not done yet, the lowest one now; those of the next channel are looked up ahead.
   if (PAIRS) begin : gen_pairs
-    logic [D-1:0] rest_q, later_q, used;  // later: rest without the lowest
-    logic         fresh, single, single_q, last_unit_q;
-    function automatic logic [D-1:0] without_lowest(input logic [D-1:0] bases);
-      without_lowest = bases & (bases - 1'b1);
-    endfunction
+    logic [D-1:0] rest, rest_q, later, later_q, used;  // later: rest without the lowest
+    logic         fresh, single_q, last_unit_q;
     assign channel_ends = single_q;
     assign last_unit    = last_unit_q;
-    assign single       = (fresh ? without_lowest(used) : without_lowest(later_q)) == '0;
     assign fresh        = !run_q || channel_ends;
+    assign rest         = fresh ? used : later_q;
+    assign later[0]     = 1'b0;
+    for (genvar b = 1; b < D; b++) begin : gen_later
+      assign later[b] = rest[b] && (|rest[b-1:0]);
+    end
     if (MASKED) begin : gen_masked
       logic [CW-1:0] ahead_q;
       // In reset the first channel's are looked up.
@@ -189,10 +193,10 @@ module penni_basis_walker #(
     end
     always_ff @(posedge clk_i) begin
       if (en_i && load) begin
-        rest_q      <= fresh ? used : later_q;
-        later_q     <= fresh ? without_lowest(used) : without_lowest(later_q);
-        single_q    <= single;
-        last_unit_q <= single && (!run_q ? C == 1 : channel_ends ? 32'(channel_q) == C - 2 : last_channel_q);
+        rest_q      <= rest;
+        later_q     <= later;
+        single_q    <= later == '0;
+        last_unit_q <= later == '0 && (!run_q ? C == 1 : channel_ends ? 32'(channel_q) == C - 2 : last_channel_q);
       end
     end
     always_comb begin
@@ -210,15 +214,19 @@ module penni_basis_walker #(
   localparam int unsigned BACK_X = STRIDE_W - (KW - 1);  // to the next group's first column, modulo 2^32
   localparam int unsigned SEEN_X = (PAD_LEFT + KW - 1 > STRIDE_W) ? PAD_LEFT + KW - 1 - STRIDE_W : 0;  // that is inside
   logic           row_done, row_done_q, columns_done;
-  logic [NW-1:0]  frees_q;
+  logic [NW-1:0]  frees, frees_q;  // rows of the map from y_q to the next output row's windows
   logic [XCW-1:0] next_x;
   assign next_x       = x_q + XCW'(BACK_X);
   assign row_done     = ends && !hold_q && row_end_q && last_unit;
   assign columns_done = group_end && !row_end_q && 32'(y_q) >= PAD_TOP && 32'(x_q) >= SEEN_X;
+  always_comb begin
+    frees = NW'(STRIDE_H);
+    for (int unsigned y = 0; y < PAD_TOP; y++) begin
+      if (32'(y_q) == y) frees = (y + STRIDE_H > PAD_TOP) ? NW'(y + STRIDE_H - PAD_TOP) : '0;
+    end
+  end
   always_ff @(posedge clk_i) begin
-    if (bottom_q) frees_q <= NW'(FRAME_FREES);
-    else if (32'(y_q) >= PAD_TOP) frees_q <= NW'(STRIDE_H);
-    else frees_q <= (32'(y_q) + STRIDE_H > PAD_TOP) ? NW'(32'(y_q) + STRIDE_H - PAD_TOP) : '0;
+    frees_q <= bottom_q ? NW'(FRAME_FREES) : frees;
     if (!rst_ni) begin
       row_done_q      <= 1'b0;
       freed_columns_o <= '0;

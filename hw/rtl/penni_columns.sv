@@ -55,7 +55,7 @@ module penni_columns #(
   localparam int unsigned COLW = $clog2(W + 1);
   logic            write, pixel_written, row_written, last_value_q, last_column_q, read;
   logic [SW-1:0]   channel_q;       // of the next value of the stream
-  logic [COLW-1:0] column_q;        // and its column: as many pixels of its row have arrived
+  logic [COLW-1:0] column_q, column_next;  // and its column: as many pixels of its row have arrived
   logic [COLW-1:0] freed_columns;   // first columns of the oldest row that are no longer needed
   logic [NW-1:0]   held_q, held_kept;  // rows written and not yet freed
   logic [NW-1:0]   freed;           // rows freed in this cycle
@@ -64,6 +64,7 @@ module penni_columns #(
   assign pixel_written = write && last_value_q;
   assign row_written   = pixel_written && last_column_q;
   assign held_kept     = held_q - freed;
+  assign column_next   = column_q + 1'b1;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -79,14 +80,14 @@ module penni_columns #(
         last_value_q <= C == 1 || 32'(channel_q) == C - 2;
       end
       if (pixel_written) begin
-        column_q      <= last_column_q ? '0 : column_q + 1'b1;
+        column_q      <= last_column_q ? '0 : column_next;
         last_column_q <= W == 1 || 32'(column_q) == W - 2;
       end
       held_q <= held_kept + NW'(row_written);
       // Where all ROWS rows are held, the oldest makes room column by column.
       if (row_written) in_ready_o <= held_kept != NW'(ROWS - 1) || freed_columns != '0;
       else if (held_kept != NW'(ROWS)) in_ready_o <= 1'b1;
-      else in_ready_o <= pixel_written ? 32'(column_q) + 1 < 32'(freed_columns) : column_q < freed_columns;
+      else in_ready_o <= column_q < freed_columns && !(pixel_written && column_next == freed_columns);
     end
   end
 

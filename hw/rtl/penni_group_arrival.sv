@@ -42,7 +42,7 @@ module penni_group_arrival #(
   // ---- The last window of the group to come, and what the group that is looked for needs -----------------------------
   logic [XCW-1:0]  x_q;
   logic [YCW-1:0]  y_q;
-  logic [RW-1:0]   rows_q;     // rows, the last one whole where whole_q
+  logic [RW-1:0]   rows_q;     // whole rows, and of the one below as much: all of it where whole_q
   logic [COLW-1:0] columns_q;  // else so many columns of it
   logic            whole_q, last_q;  // last: of the frame
   logic            known_q;  // these are
@@ -68,7 +68,7 @@ module penni_group_arrival #(
   // A group's lowest row is whole, too, where it is the map's last one and the group begins in windows above.
   always_ff @(posedge clk_i) begin
     if (next) begin
-      rows_q    <= (last || 32'(y_q) >= LOWEST) ? RW'(H) : RW'(32'(y_q) + KH - PAD_TOP);
+      rows_q    <= (last || 32'(y_q) >= LOWEST) ? RW'(H - 1) : RW'(32'(y_q) + KH - 1 - PAD_TOP);
       columns_q <= COLW'(32'(x_q) + KW - PAD_LEFT);
       whole_q   <= last || 32'(x_q) == LAST_X || 32'(x_q) >= WHOLE_X
                    || (32'(y_q) >= LOWEST && 32'(x_q) < (Q - 1) * STRIDE_W);
@@ -88,8 +88,7 @@ module penni_group_arrival #(
     end else begin
       known_q     <= 1'b1;
       there_q     <= there_o;
-      all_there_q <= known_q && (arrived_q >= rows_q
-                                 || (!whole_q && arrived_q + 1'b1 >= rows_q && columns_i >= columns_q));
+      all_there_q <= known_q && arrived_q >= rows_q && (arrived_q != rows_q || (!whole_q && columns_i >= columns_q));
       arrived_q   <= arrived_q + RW'(row_written_i) - ((found && last_q) ? RW'(H) : '0);
     end
   end

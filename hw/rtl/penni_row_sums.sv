@@ -40,16 +40,20 @@ module penni_row_sums #(
   localparam int unsigned LW = (P > 1) ? $clog2(P) : 1;
 
   // ---- s0: which pixel, which channel -------------------------------------------------------------------------------
-  logic           half_q, last_channel, last_pixel, group_end, group_end_s1_q;
+  logic           half_q, first_channel_q, last_channel_q, last_pixel, group_end, group_end_s1_q;
   logic [CAW-1:0] channel_q;
   logic [QW-1:0]  pixel_q;
 
   // A single half is released one cycle after its last step.
   assign present_o    = full_i[half_q] && (HALVES || !group_end_s1_q);
-  assign last_channel = channel_q == CAW'(CO - 1);
-  assign group_end    = step_i && last_channel && last_pixel;
+  assign group_end    = step_i && last_channel_q && last_pixel;
   if (LAST_Q == Q) begin : gen_whole
-    assign last_pixel = pixel_q == QW'(Q - 1);
+    logic last_pixel_q;
+    assign last_pixel = last_pixel_q;
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) last_pixel_q <= Q == 1;
+      else if (step_i && last_channel_q) last_pixel_q <= Q == 1 || (!last_pixel_q && 32'(pixel_q) == Q - 2);
+    end
   end else begin : gen_short
     logic last_group;
     penni_frame_last #(.BEATS(GROUPS)) u_last (
@@ -60,12 +64,16 @@ module penni_row_sums #(
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      half_q    <= 1'b0;
-      channel_q <= '0;
-      pixel_q   <= '0;
+      half_q          <= 1'b0;
+      channel_q       <= '0;
+      first_channel_q <= 1'b1;
+      last_channel_q  <= CO == 1;
+      pixel_q         <= '0;
     end else if (step_i) begin
-      channel_q <= last_channel ? '0 : channel_q + 1'b1;
-      if (last_channel) pixel_q <= last_pixel ? '0 : pixel_q + 1'b1;
+      channel_q       <= last_channel_q ? '0 : channel_q + 1'b1;
+      first_channel_q <= last_channel_q;
+      last_channel_q  <= CO == 1 || (!last_channel_q && 32'(channel_q) == CO - 2);
+      if (last_channel_q) pixel_q <= last_pixel ? '0 : pixel_q + 1'b1;
       if (group_end) half_q <= HALVES && !half_q;
     end
   end
@@ -94,7 +102,7 @@ module penni_row_sums #(
   always_ff @(posedge clk_i) begin
     half_s1_q  <= half_q;
     pixel_s1_q <= pixel_q;
-    first_s1_q <= channel_q == '0;
+    first_s1_q <= first_channel_q;
     pixel_s2_q <= pixel_s1_q;
     lane_s2_q  <= lane_s1;
     first_s2_q <= first_s1_q;
@@ -112,7 +120,7 @@ module penni_row_sums #(
     assign rows_o  = ROWAW'(channel_s1_q);
   end else begin : gen_lanes
     logic last_channel_s1_q;
-    always_ff @(posedge clk_i) last_channel_s1_q <= last_channel;
+    always_ff @(posedge clk_i) last_channel_s1_q <= last_channel_q;
     penni_rom #(
         .WIDTH(LW), .DEPTH(CO), .AW(CAW), .BLOCK(1'b0), .FILE(FILE)
     ) u_lane (
@@ -173,13 +181,17 @@ module penni_row_sums #(
     assign unused = ^lane_s3_q;
   end else begin : gen_earlier_ram
     (* ram_style = "distributed" *) logic [UNITW-1:0] earlier_mem[P];
-    logic [P-1:0] there_q;
+    logic [P-1:0] there, there_q;  // lanes of which there is one
+    logic         there_s3_q;
+    for (genvar p = 0; p < P; p++) begin : gen_there
+      assign there[p] = !clear && (there_q[p] || (valid_s3_q && lane_s3_q == LW'(p)));
+    end
     always_ff @(posedge clk_i) begin
       if (valid_s3_q) earlier_mem[lane_s3_q] <= running_s3_q;
-      if (clear) there_q <= '0;
-      else if (valid_s3_q) there_q[lane_s3_q] <= 1'b1;
+      there_q    <= there;
+      there_s3_q <= there[lane_s2_q];
     end
-    assign earlier = there_q[lane_s3_q] ? earlier_mem[lane_s3_q] : '0;
+    assign earlier = there_s3_q ? earlier_mem[lane_s3_q] : '0;
   end
 
   if (PAIR_SHIFT == 0) begin : gen_sum
