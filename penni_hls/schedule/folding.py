@@ -19,7 +19,8 @@ from .stages import Options, options, row
 
 ROUNDING = 0.01  # cycles that the model's floats may be off
 ROUNDS = 5  # of choosing, then seeing what FIFOs and waiting make of it
-WORTH = 0.98  # of the room for FIFOs, or of the cycles: less than this must do for another choice to be of interest
+WORTH = 0.98  # of the room for FIFOs: less than this must do for another choice to be looked for
+GAIN = 0.995  # of the cycles: as few must be hoped for, for a choice to be simulated
 
 
 def plan(
@@ -49,7 +50,7 @@ def plan(
         choice = _choose(stages, budget - fifos, cycles)
         if choice is None:
             break
-        wins = min([below, *(WORTH * draft.cycles for draft in fitting if wanted is None)])
+        wins = min([below, *(GAIN * draft.cycles for draft in fitting if wanted is None)])
         if choice.cycles >= turns * wins:  # before any waiting
             break
         draft = _Draft.of(graph, board, choice, wanted, draft)
