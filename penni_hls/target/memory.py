@@ -18,6 +18,7 @@ STYLES = (LUT, BLOCK, ULTRA)  # in the order of the numbers that hw/rtl and hw/h
 
 LUTRAM_BITS = 4096  # below this many bits (and 256 words) a memory costs less in LUT RAM than half a block RAM
 ROM_WORDS, ROM_SLICE = 64, 256  # words whose bit is one LUT; of which a slice chooses by itself
+FEW_WORDS = 12  # from which on bits are hardly ever the same
 ULTRA_WORDS, ULTRA_BITS, BYTES = 4096, 72, (8, 9)  # of an UltraRAM, and of what it can write alone in a word
 BLOCK_RAM_LUTS = 380  # LUTs that weigh as much as a RAMB36: what small devices hold of both
 
@@ -25,6 +26,11 @@ BLOCK_RAM_LUTS = 380  # LUTs that weigh as much as a RAMB36: what small devices 
 def address_bits(depth: int) -> int:
     """Bits to address `depth` words; at least 1."""
     return max(1, math.ceil(math.log2(depth)))
+
+
+def chosen(inputs: int) -> int:
+    """LUTs that choose one of so many bits: a LUT one of four."""
+    return math.ceil((inputs - 1) / 3)
 
 
 def ram_style(depth: int, width: int) -> MemoryStyle:
@@ -39,10 +45,16 @@ def rom_style(depth: int) -> MemoryStyle:
 
 @cache
 def rom_cost(depth: int, width: int, style: MemoryStyle) -> Resources:
+    """In LUTs, few words have few different bits: of random contents so many, less those that are constant or an address
+    bit."""
     if style == BLOCK:
         return block_cost(depth, width)
-    luts = math.ceil(depth / ROM_WORDS)
-    return Resources(lut=width * luts * (1.5 if depth > ROM_SLICE else 1.0) * (depth > 2))
+    luts = math.ceil(depth / ROM_WORDS) * (1.5 if depth > ROM_SLICE else 1.0)
+    if depth >= FEW_WORDS:
+        return Resources(lut=width * luts)
+    kinds = 2**depth
+    plain = min(1.0, (2 + 2 * address_bits(depth)) / kinds)
+    return Resources(lut=kinds * (1 - (1 - 1 / kinds) ** width) * (1 - plain) * (depth > 2))
 
 
 @cache
@@ -96,7 +108,8 @@ def number(style: MemoryStyle) -> int:
 @cache
 def block_cost(depth: int, width: int, true_dual_port: bool = False) -> Resources:
     """RAMB36 for a RAM of depth x width: columns of one shape, the best of the shapes that exist, and the LUTs that choose
-    among blocks above each other. A simple dual-port RAM can be twice as wide as a true one."""
+    among blocks above each other. A simple dual-port RAM can be twice as wide as a true one. (yosys puts words of a ROM side
+    by side, where that saves half a block; nothing is said here of other tools, so this is not counted on.)"""
     shapes = ((1024, 36, 1.0), (2048, 18, 1.0), (4096, 9, 1.0), (8192, 4, 1.0), (16384, 2, 1.0))
     if not true_dual_port:
         shapes = ((512, 72, 1.0), *shapes)

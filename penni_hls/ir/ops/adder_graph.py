@@ -89,7 +89,7 @@ class AdderGraph:
                 last[out.source] = self.latency + 1
         return tuple(last)
 
-    @property
+    @cached_property
     def register_bits(self) -> int:
         """Flip-flops of the pipeline (delays included, before any are turned into shift registers)."""
         return sum(
@@ -97,9 +97,19 @@ class AdderGraph:
             for index, stage in enumerate(self.stages)
         )
 
-    @property
+    @cached_property
     def adder_bits(self) -> int:
-        return sum(adder.qtype.bits for adder in self.adders)
+        """Bits of all adders that take a LUT: those of both operands, and of a difference those above, too. The others are
+        bits of one operand, as they are, or on a carry chain."""
+        return sum(map(self._bits, self.adders))
+
+    def _bits(self, adder: Adder) -> int:
+        width = adder.qtype.bits
+        if adder.subtract:
+            return width - adder.b_shift
+        operands = ((self.qtype(adder.a), adder.a_shift), (self.qtype(adder.b), adder.b_shift))
+        ends = (width if qtype.signed else shift + qtype.bits for qtype, shift in operands)
+        return max(0, min(width, *ends) - max(adder.a_shift, adder.b_shift))
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:
         """x (..., inputs) int64 -> (..., outputs) int64."""
@@ -123,6 +133,11 @@ class RoundedSums:
     def latency(self) -> int:
         """Clock cycles from x to z: the graph's stages and one for rounding and saturation."""
         return self.graph.latency + 1
+
+    @cached_property
+    def dropped_bits(self) -> int:
+        """Lowest bits of outputs that rounding does not read: they are not registered."""
+        return sum(max(0, shift - 1 - out.shift) for out, shift in zip(self.graph.outputs, self.shifts))
 
 
 def solve(matrix: np.ndarray, x_type: QType) -> AdderGraph:

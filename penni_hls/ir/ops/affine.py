@@ -96,12 +96,12 @@ class Affine(Operator):
         without a skip connection on nine maps of 3 to 200 channels; the bias is added in the DSP of K, if any."""
         c, width, y_bits = self.x.shape[2], SIGNED_MULTIPLIER.bits + self._bias_bits(), self.requant.out.bits
         wide = [spec.qtype.bits > 24 for spec in self.in_specs]
-        registers = 6 + address_bits(c) + 2 * y_bits + (0 if self.skip else self._bias_bits())
+        bias = self._bias_bits()  # in flip-flops, behind a ROM in LUTs twice; M is in the DSP
+        registers = 6 + address_bits(c) + 2 * y_bits + (0 if self.skip else bias) + bias * (folding.requant != BLOCK)
         logic = Resources(
-            lut=2.2 * y_bits + 2 + self.total_type.bits * sum(wide), ff=registers, dsp=len(wide) + sum(wide)
+            lut=1.5 * y_bits + 4 + self.total_type.bits * sum(wide), ff=registers, dsp=len(wide) + sum(wide)
         )
-        read = width * (folding.requant != BLOCK)  # a ROM in LUTs is read into flip-flops
-        return logic + rom_cost(c, width, folding.requant) + Resources(ff=read)
+        return logic + rom_cost(c, width, folding.requant)
 
     def parameters(self, folding: AffineFolding) -> dict[str, int]:
         skip = self.skip.qtype if self.skip else QType(1, False)

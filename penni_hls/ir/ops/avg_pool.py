@@ -39,7 +39,7 @@ class AvgPool(WindowPool):
     def cost(self, folding: WindowPoolFolding) -> Resources:
         """Logic fitted to yosys: 2x2 to 8x8 windows of 8 and 12 bits."""
         kept = sum(self.words)
-        return Resources(lut=2.2 * kept + 30, ff=1.3 * kept + 70 + self.out_type.bits) + self.memory_cost(folding)
+        return Resources(lut=2.2 * kept + 45) + self.walk_cost(folding)
 
     def parameters(self, folding: WindowPoolFolding) -> dict[str, int]:
         return {**super().parameters(folding), "RW": self.row_type.bits, "YW": self.out_type.bits}

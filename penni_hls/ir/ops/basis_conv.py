@@ -22,7 +22,6 @@ from ...target.memory import (
     address_bits,
     number,
     or_ultra,
-    ram_cost,
     ram_style,
     rom_cost,
 )
@@ -33,6 +32,7 @@ from ..windows import Pair, Sides, Window, short, weighted
 from . import adder_graph
 from .base import Folding, Operator
 from .memory import Memory, to_word
+from .row_cost import columns_cost
 from .row_walk import RowWalk
 from .scaled_basis import ScaledBasis
 from .timing import Timing
@@ -41,6 +41,19 @@ GROUPS = (1, 2, 4, 6, 8, 12, 16, 24, 32)  # pixels
 CHUNK = 1 << 19  # values of windows that `reference` has in work at a time: they stay in the cache
 SPARE = 256  # values that may come in while operators wait for each other: more than their registers hold
 SHARED = "basis_shared"  # penni_basis_shared: the module with multipliers that take turns
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """LUTs and flip-flops that are not counted. Found by `bench/costs.py --fit`."""
+
+    rounded: float = 2.31  # bit of a result
+    register: float = 0.905  # bit of the graph's registers: some of them are shared
+    shared: float = 1.98  # multipliers that take turns
+    saturate: float = 0.229
+
+
+FITTED = Fitted()
 
 
 @dataclass(frozen=True)
@@ -224,32 +237,38 @@ class BasisConv(Operator):
 
     def cost(self, folding: BasisConvFolding) -> Resources:  # type: ignore[override]
         """What is common to all, the row buffer among it, and what computes."""
-        x_bits, c, d = self.x.qtype.bits, self.x.shape[2], len(self.bases)
-        masks = rom_cost(len(self.channels), d, LUT) if not self.masks.all() else Resources()
-        kept = rom_cost(c, 1, LUT) if len(self.channels) < c else Resources()
-        memories = masks + kept + ram_cost(self._buffered, self.rows(folding.q) * x_bits, folding.rows)
-        return memories + (self._shared_cost(folding) if folding.multipliers else self._graph_cost(folding))
+        d, kept, masked = len(self.bases), len(self.channels), not self.masks.all()
+        walk, padded = self._walk(folding), bool(self.pad_value.any())
+        shared = folding.multipliers > 0
+        common = columns_cost(walk, kept, self.x.qtype.bits, folding.rows, padded, d if shared else 0)
+        masks = rom_cost(kept, d, LUT) + Resources(ff=d) if masked else Resources()
+        return common + masks + (self._shared_cost(folding) if shared else self._graph_cost(folding))
 
     def _graph_cost(self, folding: BasisConvFolding) -> Resources:
-        """Adders cost a LUT a bit; gathering costs q*d values in registers, and two words wait at the output; the rest was
-        fitted to yosys (docs/benchmarks)."""
+        """q*d values are gathered in registers; LUTs choose one of d words, or the one that waits. Basis b comes b cycles
+        after the first: from three cycles on in shift registers."""
         x_bits, z_bits, d, (kh, kw) = self.x.qtype.bits, self.z_type.bits, len(self.bases), self.window.kernel
-        word, graph = folding.q * z_bits, self.graph.graph
-        pad = 0 if not self.pad_value.any() else kh * x_bits  # else the registers' reset does it
-        lut = 0.7 * graph.adder_bits + d * (2 * z_bits + 9) + word * (math.ceil((d - 1) / 4) + 1 + (d > 1)) + 315 + pad
-        ff = 0.82 * graph.register_bits + (1.17 * d + 1) * word + kh * kw * x_bits + 345
+        word, graph, latency = folding.q * z_bits, self.graph.graph, self.graph.latency
+        lut = graph.adder_bits + FITTED.rounded * z_bits * d
+        lut += z_bits * max(0, d - 3) + word * math.ceil((d + 1) / 3)
+        ff = FITTED.register * (graph.register_bits - self.graph.dropped_bits)
+        ff += z_bits * (d + sum(range(min(d, 3)))) + (d + 2) * word + kh * kw * x_bits + 2 * (latency + d) + 7
         return Resources(lut=lut, ff=ff)
 
     def _shared_cost(self, folding: BasisConvFolding) -> Resources:
-        """Kernels are constants in LUTs, a word is gathered in the output register; fitted to yosys as above."""
-        (_, _, c), (kh, _), d = self.x.shape, self.window.kernel, len(self.bases)
-        columns = folding.multipliers == kh
-        pad = 0 if not self.pad_value.any() else kh * self.x.qtype.bits
-        dropped = 2 * address_bits(c) * (len(self.channels) < c)
-        constants = 2.2 * d * self.scaled.type.bits
-        lut = (122 if columns else 92) + 16 * kh + 5 * address_bits(len(self.channels)) + constants + pad + dropped
-        ff = folding.q * self.z_type.bits + (235 + 8 * d if columns else 215 + 18 * d)
-        return Resources(lut=lut, ff=ff, dsp=folding.multipliers)
+        """Kernels are constants in LUTs, a word is gathered in the output register."""
+        (kh, kw), d, m, x_bits = self.window.kernel, len(self.bases), folding.multipliers, self.x.qtype.bits
+        columns, acc = m == kh, self.scaled.acc_type.bits
+        words = d << address_bits(kw) if columns else d
+        coefs = rom_cost(words, m // kh * self.scaled.type.bits, LUT).times(kh)
+        steps, address = m // kh, address_bits(words)
+        lut = FITTED.shared + 2 * acc * columns + FITTED.saturate * self.z_type.bits
+        ff = folding.q * self.z_type.bits + kh * x_bits + acc + 3 * ((kh - 1) * steps + 4) + 4
+        if columns:
+            ff += address * kh + x_bits * (kh - 2)
+        else:
+            lut += (x_bits + address) * (kh - 1)
+        return coefs + Resources(lut=lut, ff=ff, dsp=m)
 
     def parameters(self, folding: BasisConvFolding) -> dict[str, int]:  # type: ignore[override]
         h, w, c = self.x.shape

@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from ...target.fabric import Fabric
-from ...target.memory import BLOCK, MemoryStyle, number, or_ultra, ram_cost, ram_style, rom_cost, rom_style
+from ...target.memory import BLOCK, MemoryStyle, address_bits, number, or_ultra, ram_style, rom_cost, rom_style
 from ...target.resources import Resources
 from ..fixed import MULTIPLIER, IntTensor, QType, Requant, exact_dtype, smallest_qtype
 from ..graph import TensorSpec
@@ -22,8 +22,20 @@ from ..windows import Pair, Sides, Window, short
 from .base import Folding, Operator
 from .cpp_loops import called
 from .memory import Memory, to_word
+from .row_cost import columns_cost
 from .row_walk import RowWalk
 from .timing import Timing
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """LUTs that are not counted. Found by `bench/costs.py --fit`."""
+
+    lut: float = 10.8
+    result: float = 1.61  # bit of the result: FIFO and saturation
+
+
+FITTED = Fitted()
 
 
 @dataclass(frozen=True)
@@ -151,15 +163,20 @@ class DepthwiseConv(Operator):
         return smallest_qtype(min(-1, int(bias.min())), int(bias.max())).bits
 
     def cost(self, folding: DepthwiseConvFolding) -> Resources:
-        """One DSP per multiplier and one or two for M. The rest was fitted to what yosys makes of kernels from
-        2x2 to 7x7 on seven maps from 8x8x16 to 8x8x128; a ROM in LUTs is read into flip-flops."""
-        (_, w, c), (kh, kw), x_bits = self.x.shape, self.window.kernel, self.x.qtype.bits
-        coefs, constants = kh * self.coef_type.bits, MULTIPLIER.bits + self._bias_bits()
-        read = coefs * (folding.coefs != BLOCK) + constants * (folding.requant != BLOCK)
-        dsp = kh + (1 if self.acc_type.bits <= 25 else 2)
-        logic = Resources(lut=7 * kh * x_bits + 20, ff=160 + 2.9 * kh * x_bits + read, dsp=dsp)
-        memories = rom_cost(c * kw, coefs, folding.coefs) + rom_cost(c, constants, folding.requant)
-        return logic + memories + ram_cost(w * c, self.rows * x_bits, folding.rows)
+        """One DSP per multiplier and one or two for M, with the accumulator and, of constants, M and what is next to be
+        added. Multiplier i is i cycles later; a DSP has two registers at each input. What is read of a ROM in LUTs lies in
+        flip-flops, or M in the DSP."""
+        c, (kh, kw), x_bits, y_bits = self.x.shape[2], self.window.kernel, self.x.qtype.bits, self.requant.out.bits
+        bias, coef = self._bias_bits(), self.coef_type.bits
+        lut, ff = FITTED.lut + FITTED.result * y_bits, 12 + 2 * kh + kh * x_bits + 2 * y_bits
+        ff += address_bits(c * kw) + address_bits(c) + bias * (folding.requant != BLOCK)
+        for later in range(kh):
+            for bits, cycles in ((x_bits, later - 1), (coef, later - (folding.coefs == BLOCK))):
+                lut, ff = lut + bits * (cycles > 2), ff + bits * max(0, cycles) * (cycles < 3)
+        logic = Resources(lut=lut, ff=ff, dsp=kh + (1 if self.acc_type.bits <= 25 else 2))
+        memories = rom_cost(c * kw, kh * coef, folding.coefs) + rom_cost(c, MULTIPLIER.bits + bias, folding.requant)
+        padded = bool(self.pad_value.any())
+        return logic + memories + columns_cost(self._walk(), c, x_bits, folding.rows, padded)
 
     def parameters(self, folding: DepthwiseConvFolding) -> dict[str, int]:
         h, w, c = self.x.shape

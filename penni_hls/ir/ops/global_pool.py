@@ -55,9 +55,12 @@ class GlobalPool(Operator):
         return Timing((Stage("sum", ((int(before > 0), adds), (1, gives))),), latency=2)
 
     def cost(self, folding: GlobalPoolFolding) -> Resources:
-        width = self.out_spec.qtype.bits
-        totals = ram_cost(1 << address_bits(self.x.shape[2]), width, folding.totals)
-        return Resources(lut=width + 20, ff=2 * width + 30) + totals
+        """Counters of pixels and, through three stages, of channels; LUT RAM is read into flip-flops."""
+        width, channel = self.out_spec.qtype.bits, address_bits(self.x.shape[2])
+        registers = (
+            3 * channel + self.x.pixels.bit_length() + self.x.qtype.bits + width * (2 - (folding.totals == BLOCK))
+        )
+        return Resources(lut=width + 12, ff=registers + 5) + ram_cost(1 << channel, width, folding.totals)
 
     def parameters(self, folding: GlobalPoolFolding) -> dict[str, int]:
         return {

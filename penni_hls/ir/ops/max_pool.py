@@ -32,4 +32,4 @@ class MaxPool(WindowPool):
 
     def cost(self, folding: WindowPoolFolding) -> Resources:
         kept = sum(self.words)
-        return Resources(lut=2 * kept + 60, ff=2 * kept + 40 + self.out_type.bits) + self.memory_cost(folding)
+        return Resources(lut=2 * kept + 60) + self.walk_cost(folding)

@@ -340,9 +340,10 @@ class SparseMac(Operator):
     @cached_property
     def _costs(self) -> MacCost:
         return MacCost(
-            self.depth, self.channels, self.z.tiled, self.skip is not None, self.z.qtype, self.coef_bits,
-            self.acc_type.bits, self.total_type.bits, int(self.requant.multiplier.max()).bit_length(),
-            self.requant.skip_multiplier.bit_length(), self._bias_bits, self.requant.out.bits,
+            self.pixels, self.depth, self.channels, self.z.tiled, 0 if self.skip is None else self.skip.qtype.bits,
+            self.z.qtype, self.coef_bits, self.acc_type.bits, self.total_type.bits,
+            int(self.requant.multiplier.max()).bit_length(), self.requant.skip_multiplier.bit_length(),
+            self._bias_bits, self.requant.out.bits,
         )  # fmt: skip
 
     def cost(self, folding: SparseMacFolding) -> Resources:

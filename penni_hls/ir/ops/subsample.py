@@ -68,8 +68,9 @@ class Subsample(Operator):
         return Timing((Stage("walk", tuple(runs)),))
 
     def cost(self, folding: Folding) -> Resources:
-        bits = sum(n.bit_length() for n in (*self.x.shape, self.channels))
-        return Resources(lut=1.4 * bits + 6, ff=bits + 1)
+        h, w, c = self.x.shape
+        bits = sum(n.bit_length() for n in (h, w, c - 1, self.channels, self.stride, self.stride))
+        return Resources(lut=bits + self.x.qtype.bits, ff=bits + 1)
 
     def parameters(self, folding: Folding) -> dict[str, int]:
         h, w, c = self.x.shape

@@ -6,6 +6,7 @@ each of its pixels `factor` times in each of them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -86,7 +87,11 @@ class Upsample(Operator):
         sizes = (self._words, self._words, c, w, self.factor, self.factor)
         counters = sum((size - 1).bit_length() for size in sizes)
         bits = self.x.qtype.bits
-        logic = Resources(lut=0.9 * counters + 8, ff=counters + 3 + (0 if folding.rows == BLOCK else bits))
+        address = address_bits(self._words)
+        wraps = (
+            address + 3 * math.ceil(address / 6) if self._words & (self._words - 1) else 0
+        )  # elsewhere than at a power of 2
+        logic = Resources(lut=0.9 * counters + 8 + wraps, ff=counters + 3 + (0 if folding.rows == BLOCK else bits))
         return logic + ram_cost(1 << address_bits(self._words), bits, folding.rows)
 
     def parameters(self, folding: UpsampleFolding) -> dict[str, int]:

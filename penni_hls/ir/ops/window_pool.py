@@ -96,11 +96,17 @@ class WindowPool(Operator):
         ]
         return Timing((Stage("walk", tuple((1, step) for step in steps)),), latency=3)
 
-    def memory_cost(self, folding: WindowPoolFolding) -> Resources:
-        c, wo = self.x.shape[2], self.out_spec.shape[1]
-        pixel, row = self.words
-        pixels = ram_cost(1 << address_bits(c), pixel, folding.pixels)
-        return pixels + ram_cost(1 << address_bits(wo * c), row, folding.rows)
+    def walk_cost(self, folding: WindowPoolFolding) -> Resources:
+        """The memories and all flip-flops: what they lie in is read into some, and counters follow through three stages."""
+        c, (ho, wo, _), (rows, columns) = self.x.shape[2], self.out_spec.shape, self.walked
+        (kh, kw), (down, right), (pixel, row) = self.window.kernel, self.window.stride, self.words
+        memories = ram_cost(1 << address_bits(c), pixel, folding.pixels)
+        memories += ram_cost(1 << address_bits(wo * c), row, folding.rows)
+        counters = 2 * address_bits(c) + address_bits(columns) + address_bits(rows) + 4 * address_bits(wo * c)
+        counters += wo.bit_length() + ho.bit_length() + address_bits(max(kh, down)) + address_bits(max(kw, right))
+        read = pixel * (folding.pixels == LUT) + row * (folding.rows == LUT)
+        values = self.x.qtype.bits + self.row_type.bits + row + 2 * self.out_type.bits
+        return memories + Resources(ff=counters + read + values + kw + 2 * kh + 9)
 
     def parameters(self, folding: WindowPoolFolding) -> dict[str, int]:
         h, w, c = self.x.shape
