@@ -14,6 +14,7 @@ from penni_hls.backends.design import Design
 from penni_hls.backends.rtl import accelerator, verilator
 from penni_hls.backends.rtl.accelerator import MODULES, emit_accelerator
 from penni_hls.backends.rtl.emit import sinks
+from penni_hls.backends.rtl.yosys import Unit, synthesize
 from penni_hls.backends.shell import ACCELERATOR, Shell
 from penni_hls.backends.templates import identifier
 from penni_hls.backends.top import TOP
@@ -151,3 +152,12 @@ def test_the_accelerator_is_clean(tmp_path: Path) -> None:
     assert len(ports) == 17 + 5 + 5 + 2
     for index in ports:
         assert "X_INTERFACE_" in lines[index - 1], lines[index]
+
+
+def test_yosys_takes_it(tmp_path: Path) -> None:
+    """At about the size that docs/architecture.md gives, and without a block RAM or a DSP."""
+    parameters = {"LANES": 4, "IMAGE_BYTES": 3072, "RESULT_WORDS": 10, "IMAGES": 16}
+    unit = Unit("penni_shell", tuple(parameters.items()))
+    found = synthesize(HW / "rtl", [unit], tmp_path)[unit]
+    assert 430 < found.lut < 530 and 630 < found.ff < 760
+    assert (found.dsp, found.bram36, found.uram) == (0, 0, 0)
