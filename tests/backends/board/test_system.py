@@ -42,10 +42,15 @@ def check_batches(project: Project, run: SystemRun, images: np.ndarray) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("copies", [1, 2])
 def test_64_images_of_resnet8_in_batches(copies: int, tmp_path: Path) -> None:
-    project = generate(RESNET8, tmp_path / "p", copies=copies)
+    """The one of one copy has counters for each operator, which the driver reads by name."""
+    project = generate(RESNET8, tmp_path / "p", copies=copies, counters=copies == 1)
     assert project.schedule.copies == copies
     images = pictures(project, 64)
-    check_batches(project, simulate_system(project, images, "batches", batch=16), images)
+    run = simulate_system(project, images, "batches", batch=16)
+    check_batches(project, run, images)
+    operators, busy = run.found["operators"], run.found["counters"]["busy"]
+    assert list(operators) == [node.name for node in project.schedule.instances if copies == 1]
+    assert all(starved + blocked <= busy for starved, blocked in operators.values())
 
 
 @pytest.mark.slow
