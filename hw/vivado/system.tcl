@@ -157,12 +157,17 @@ proc penni_ila {} {
 }
 
 # Registers at fixed addresses, the same in every build, for those who do not read the .hwh; then the memory, as Vivado maps it.
+# A segment that is not called as expected is found by its interface.
 proc penni_addresses {} {
   global penni
-  foreach {segment offset range} [list \
-    penni/s_axi_control/reg0 $penni(penni_at) 4K  dma/S_AXI_LITE/Reg $penni(dma_at) 64K  axi_intc/S_AXI/Reg $penni(intc_at) 64K] {
-    assign_bd_address -target_address_space /ps/Data -offset $offset -range $range [get_bd_addr_segs $segment] -force
-    penni_result address "[lindex [split $segment /] 0] $offset"
+  foreach {cell bus segment offset range} [list \
+    penni    s_axi_control s_axi_control/reg0 $penni(penni_at) 4K \
+    dma      S_AXI_LITE    S_AXI_LITE/Reg     $penni(dma_at)   64K \
+    axi_intc s_axi         S_AXI/Reg          $penni(intc_at)  64K] {
+    set found [get_bd_addr_segs -quiet $cell/$segment]
+    if {$found eq ""} { set found [get_bd_addr_segs -of_objects [get_bd_intf_pins $cell/$bus]] }
+    assign_bd_address -target_address_space /ps/Data -offset $offset -range $range $found -force
+    penni_result address "$cell $offset"
   }
   assign_bd_address
 }

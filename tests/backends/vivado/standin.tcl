@@ -9,7 +9,7 @@
 set record [open [lindex $argv 0] a]
 array set ::is {
   board_files 0  without {}  status ok  place ok  wns {0.231}  whs 0.018  wpws 2.000  lut 41000  available_lut 53200
-  act 0  hwh gen  memory ok
+  act 0  hwh gen  memory ok  segments named
 }
 array set ::is [lindex $argv 1]
 set script [lindex $argv 2]
@@ -203,9 +203,13 @@ command apply_bd_automation {args} {
   set rule [dict get [lrange $args 0 end-1] -rule]
   if {![regexp {^xilinx.com:bd_rule:(processing_system7|zynq_ultra_ps_e)$} $rule]} { stop "no rule $rule" }
 }
-command get_bd_addr_segs {name} {
-  if {$name ni {penni/s_axi_control/reg0 dma/S_AXI_LITE/Reg axi_intc/S_AXI/Reg}} { stop "no segment $name" }
-  return $name
+command get_bd_addr_segs {args} {
+  lassign [options $args] named rest
+  if {[dict exists $named -of_objects]} { return [dict get $named -of_objects]/reg9 }
+  if {$::is(segments) eq "named" && [lindex $rest 0] in {penni/s_axi_control/reg0 dma/S_AXI_LITE/Reg axi_intc/S_AXI/Reg}} {
+    return [lindex $rest 0]
+  }
+  if {![dict exists $named -quiet]} { stop "no segment $rest" }
 }
 command assign_bd_address {args} {}
 command validate_bd_design {} {

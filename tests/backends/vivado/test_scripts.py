@@ -131,6 +131,14 @@ def test_a_logic_analyser_on_both_streams(tmp_path: Path, vivado: StandIn) -> No
     assert called(calls, "connect_bd_intf_net -intf_net results penni/m_axis ila/SLOT_1_AXIS")
 
 
+def test_segments_of_other_names_are_found_by_their_interface(tmp_path: Path, vivado: StandIn) -> None:
+    vivado.set(segments="other")
+    found, calls = run(tmp_path, vivado, load("pynq-z2"), "build.tcl")
+    assert found.reason is None
+    for name in ("penni/s_axi_control", "dma/S_AXI_LITE", "axi_intc/s_axi"):
+        assert called(calls, "assign_bd_address -target_address_space /ps/Data", f" {name}/reg9 -force")
+
+
 def test_the_hand_off_of_an_older_vivado(tmp_path: Path, vivado: StandIn) -> None:
     vivado.set(hwh="srcs")
     found, _ = run(tmp_path, vivado, load("pynq-z2"), "build.tcl")
