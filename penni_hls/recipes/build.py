@@ -54,6 +54,10 @@ def build(
         raise UsageError(f"--clock {clock}: give MHz, or auto")
     if isinstance(clock, (int, float)) and not (math.isfinite(clock) and 1 <= clock <= 1000):
         raise UsageError(f"--clock {clock:g}: give MHz, from 1 to 1000")
+    if source == "hls" and project.manifest.get("options", {}).get("counters"):
+        raise UsageError(
+            "--from hls: only the RTL drives the operators' counters; generate the project without --counters"
+        )
     options = Options(source, None, None, strategies, ila, jobs)
     tool.find()
     if source == "hls":

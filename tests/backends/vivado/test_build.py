@@ -163,6 +163,15 @@ def test_from_the_c(status: int, tmp_path: Path, vivado: StandIn) -> None:
     assert "penni_top.sv" not in sources and "penni_i_" not in sources
 
 
+def test_counters_of_operators_are_of_the_rtl(tmp_path: Path, vivado: StandIn) -> None:
+    made = project(tmp_path / "p", Z2)
+    made.manifest["options"] = {"counters": True}
+    with pytest.raises(
+        UsageError, match="^--from hls: only the RTL drives the operators' counters; generate the project without"
+    ):
+        build(made, "hls")
+
+
 def test_the_highest_clock_is_searched(tmp_path: Path, vivado: StandIn, monkeypatch) -> None:
     """With a worst path of 6.9 ns, 142.857 MHz (1000 / 7) is the highest of the processor's clocks that it meets."""
     tried = []
