@@ -157,7 +157,8 @@ def measure(point: Point) -> Point:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
         found = synthesize(Path(folder, "rtl"), [wanted], Path(folder, "cache"))[wanted]
-    return replace(point, **found.as_dict(), digest=digest(point), yosys=version())
+    counts = {name: getattr(found, name) for name in ("lut", "ff", "dsp", "bram36")}
+    return replace(point, **counts, digest=digest(point), yosys=version())
 
 
 def run(points: list[Point], jobs: int, only: re.Pattern) -> None:
