@@ -212,6 +212,21 @@ async def packets_of_any_length(dut) -> None:
 
 
 @cocotb.test()
+async def packets_that_pile_up(dut) -> None:
+    """Nothing is received until no more pixels go in; then everything comes, packet by packet."""
+    bench = await begin(dut)
+    bench.sink.pause = True
+    for image in range(len(IMAGES)):
+        await bench.send(image, 1)
+    await bench.cycles(len(IMAGES) * DESIGN["cycles"] * 2)
+    assert await bench.read("IMAGES_IN") > 1 and await bench.read("IMAGES_OUT") == 0
+    bench.sink.pause = False
+    for image in range(len(IMAGES)):
+        await bench.expect(image, 1)
+    assert await bench.read("STATUS") == 0 and await bench.read("ERRORS") == 0
+
+
+@cocotb.test()
 async def a_packet_that_ends_within_an_image(dut) -> None:
     """Zeros fill it up; DESIGN["cut"] bytes of image 0 and zeros are the last row of RESULTS."""
     bench = await begin(dut)
