@@ -185,9 +185,10 @@ Walk:
             // A row that begins completes the sum of the one before, which its own products come upon.
             const int row = int(first_row) + int(rows[lane]);
             if (begins) mac_keep<C>(accumulators[lane], extras[lane], sums[lane][row]);
-            typename types::z_t values[C::Q];
-            PENNI_PARTITION(values, 0)
-            spread<C::ZW, C::Z_SIGNED, C::Q>(z[lane][int(z_first) + int(address)], values);
+            typename types::z_t room[C::Q];
+            PENNI_PARTITION(room, 0)
+            const typename types::z_t(&values)[C::Q] =
+                spread<C::ZW, C::Z_SIGNED, C::Q>(z[lane][int(z_first) + int(address)], room);
         Multiply:
             for (int unit = 0; unit < UNITS; ++unit) {
                 PENNI_UNROLL

@@ -132,10 +132,12 @@ word<N * COUNT> pack(const word<N> (&fields)[COUNT]) {
 
 template <int W, bool SIGNED, int N>
 using numbers = word<W * N>;
-
-/// The numbers of a memory's word, the first in its lowest bits.
 template <int W, bool SIGNED, int N>
-void spread(const numbers<W, SIGNED, N>& from, integer<W, SIGNED> (&values)[N]) {
+using values_of = integer<W, SIGNED>[N];
+
+/// The numbers of a memory's word, the first in its lowest bits. `values` has room for them.
+template <int W, bool SIGNED, int N>
+const values_of<W, SIGNED, N>& spread(const numbers<W, SIGNED, N>& from, values_of<W, SIGNED, N>& values) {
     PENNI_INLINE
     word<W> bits[N];
     PENNI_PARTITION(bits, 0)
@@ -145,6 +147,7 @@ Values:
         PENNI_UNROLL
         values[i] = from_bits<W, SIGNED>(bits[i]);
     }
+    return values;
 }
 
 /// A memory's word of these numbers.

@@ -132,8 +132,11 @@ struct numbers {
 };
 
 template <int W, bool SIGNED, int N>
-void spread(const numbers<W, SIGNED, N>& from, integer<W, SIGNED> (&values)[N]) {
-    for (int i = 0; i < N; ++i) values[i] = from.value[i];
+using values_of = integer<W, SIGNED>[N];
+
+template <int W, bool SIGNED, int N>
+const values_of<W, SIGNED, N>& spread(const numbers<W, SIGNED, N>& from, values_of<W, SIGNED, N>&) {
+    return from.value;
 }
 
 template <int W, bool SIGNED, int N>
