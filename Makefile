@@ -51,7 +51,7 @@ $(VENV)/.python: pyproject.toml constraints.txt
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(PYTEST_ARGS)
-	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow $(PYTEST_ARGS)
 
 demo: $(VENV)/.light
 	$(BIN)/penni-hls generate examples/resnet8.pt --board $(BOARD) -o $(DEMO)

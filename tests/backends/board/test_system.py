@@ -34,7 +34,9 @@ def check_batches(project: Project, run: SystemRun, images: np.ndarray) -> None:
     assert counters["images_in"] == counters["images_out"] == count
     assert abs(counters["cycles"] - found["cycles"]) < 1000  # two readings of a few registers
     assert own * 0.99 < counters["busy"] <= counters["cycles"]
-    assert 0 <= counters["starved"] < 0.03 * counters["busy"] and 0 <= counters["blocked"] < 0.03 * counters["busy"]
+    # Behind the last pixel it asks for more until it has emptied, no longer than an image takes through it.
+    assert 0 <= counters["starved"] < 0.03 * counters["busy"] + schedule.prediction.latency
+    assert 0 <= counters["blocked"] < 0.03 * counters["busy"]
     assert re.fullmatch(r"AcceleratorError: the bitstream holds another network \(digest .*", found["refused"])
     assert found["clock_mhz"] == schedule.board.clock_mhz and found["left"] == 0
 
