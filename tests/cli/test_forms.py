@@ -38,7 +38,7 @@ def files(project: Path) -> dict[str, str]:
     return {
         path.relative_to(project).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in project.rglob("*")
-        if path.is_file() and path.name != "model.json"
+        if path.is_file() and path.name not in ("model.json", "report.html")
     }
 
 

@@ -28,7 +28,10 @@ from .small import save_checkpoint, small_state_dict
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    """By name; `build/` is of those who simulate the project."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    names = {str(path.relative_to(folder)): path for path in files}
+    return {name: path.read_bytes() for name, path in names.items() if not name.startswith("build/")}
 
 
 def small_board(folder: Path) -> Path:
@@ -117,7 +120,8 @@ def test_calibration_is_used(small_checkpoint, tmp_path, command):
     done = command(
         "generate", small_checkpoint, "--calibration", images, "--copies", 1, "--bits", "8/4", "-o", tmp_path / "p"
     )
-    assert (done.code, done.err) == (0, "")
+    # Nothing is noted; a slow machine tells what it does.
+    assert done.code == 0 and all(line.startswith("generate small.pt: ") for line in done.err.splitlines())
     assert penni_hls.load(tmp_path / "p").manifest["options"]["calibration_sha256"]
 
 

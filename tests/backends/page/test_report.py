@@ -95,7 +95,7 @@ class Page(HTMLParser):
 @pytest.fixture
 def project(small_project, tmp_path) -> penni_hls.Project:
     """A copy whose results may change."""
-    shutil.copytree(small_project, tmp_path / "p")
+    shutil.copytree(small_project, tmp_path / "p", ignore=shutil.ignore_patterns("build"))
     return penni_hls.load(tmp_path / "p")
 
 
