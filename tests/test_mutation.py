@@ -64,7 +64,7 @@ def test_csim_finds_a_wrong_shift(project):
 def test_csim_finds_a_lost_beat(project, bounded):
     """A fork that forgets one beat of a frame: its readers wait for it for ever."""
     header = project / "hls" / "penni_fork.hpp"
-    replace_once(header, r"(write_all\(value, outs\.\.\.\);)", lambda m: f"if (beat != 5) {m[1]}")
+    replace_once(header, r"(out0\.write\(value\);\s*out1\.write\(value\);)", lambda m: f"if (beat != 5) {{ {m[1]} }}")
     result = simulate(project, "csim", bounded=bounded)
     assert not result.bit_exact
     assert "_fork_to_" in result.problem and "empty" in result.problem
