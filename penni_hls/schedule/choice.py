@@ -76,11 +76,12 @@ def _alike(stages: Sequence[Options]) -> list[_Alike]:
     return [_Alike(group[0], tuple(stage.nodes for stage in group)) for group in groups.values()]
 
 
-def fastest(stages: Sequence[Options], budget: np.ndarray) -> Choice | None:
-    """The fewest cycles within `budget` (resources,), by the least hardware; None where nothing fits."""
+def fastest(stages: Sequence[Options], budget: np.ndarray, below: float = math.inf) -> Choice | None:
+    """The fewest cycles within `budget` (resources,), by the least hardware; None where nothing with fewer than `below`
+    fits."""
     clock, alike = Clock(), _alike(stages)
     slowest = max(int(stage.cycles.min()) for stage in stages)
-    rates = sorted({rate for stage in stages for rate in stage.cycles.tolist() if rate > slowest} | {slowest})
+    rates = sorted({rate for stage in stages for rate in stage.cycles.tolist() if slowest <= rate < below})
 
     def fast(index: int) -> list[_Alike]:
         return [group.within(rates[index]) for group in alike]

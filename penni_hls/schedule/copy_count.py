@@ -20,7 +20,7 @@ from ..ir.ops.merge import MOST
 from ..target.boards import Board
 from .choice import fastest, least
 from .copies import DEAL, copied, tails
-from .folding import plan
+from .folding import Draft, draft
 from .links import shortest
 from .schedule import Schedule
 from .stages import Known, Options, options, row
@@ -28,28 +28,17 @@ from .stages import Known, Options, options, row
 WORTH = 0.02  # of the rate, or of the hardware: what a further copy must bring
 
 Part = tuple[int, str | None]  # how many copies, and where what is there once begins: see `copied`
-Planned = tuple[Schedule, tuple[Options, ...]]
+Planned = tuple[Draft, tuple[Options, ...]]
 
 
-def plan_copies(graph: Graph[Operator], board: Board, fps: float | None = None, count: int | None = None) -> Planned:
+def plan_copies(
+    graph: Graph[Operator], board: Board, fps: float | None = None, count: int | None = None
+) -> tuple[Schedule, tuple[Options, ...]]:
     """Fold `count` copies of `graph` for `board`, as `plan` does; None: as many as give the highest rate, or reach `fps`
     by the least hardware. -> the schedule, and the options of its graph."""
     search = _Search(graph, board, fps)
-    if count is not None:
-        best, *others = (search.planned((count, tail)) for tail in tails(graph, count))
-        return next((other for other in others if _better(other[0], best[0])), best)
-    best = alone = search.planned((1, None))
-    if alone[0].shortfalls:  # one is too large already
-        return alone
-    cheaper = search.cheaper(alone[0])
-    for part, estimate in search.promising(*alone):
-        reached = _share(row(best[0].total), board) if cheaper else best[0].cycles_per_image
-        if estimate >= (1 - WORTH) * reached:
-            continue
-        other = search.planned(part, alone[0], math.inf if cheaper else (1 - WORTH) * reached)
-        if other[0] is not None and _better(other[0], best[0]):
-            best = other
-    return best
+    found, stages = search.best() if count is None else search.best_of(count)
+    return found.schedule, stages
 
 
 def _better(new: Schedule, old: Schedule) -> bool:
@@ -74,12 +63,31 @@ class _Search:
     fps: float | None
     known: Known = field(default_factory=dict)
 
+    def best_of(self, count: int) -> Planned:
+        best, *others = (self.planned((count, tail)) for tail in tails(self.graph, count))
+        return next((other for other in others if _better(other[0].rtl, best[0].rtl)), best)
+
+    def best(self) -> Planned:
+        best = self.planned((1, None))
+        alone, stages = best[0].rtl, best[1]
+        if alone.shortfalls:  # one is too large already
+            return best
+        cheaper = self.cheaper(alone)
+        for part, estimate in self.promising(alone, stages):
+            reached = _share(row(best[0].rtl.total), self.board) if cheaper else best[0].rtl.cycles_per_image
+            if estimate >= (1 - WORTH) * reached:
+                continue
+            other = self.planned(part, alone, math.inf if cheaper else (1 - WORTH) * reached)
+            if other[0] is not None and _better(other[0].rtl, best[0].rtl):
+                best = other
+        return best
+
     def planned(self, part: Part, alone: Schedule | None = None, below: float = math.inf) -> Planned:
         """alone: a schedule of one copy, where there is one. below: as in `plan`."""
         network = copied(self.graph, *part)
         stages = options(network, self.board.fabric, self.known)
         fifos = None if alone is None else self._fifos(part, alone)
-        return plan(network, self.board, self.fps, stages, fifos, below), stages
+        return draft(network, self.board, self.fps, stages, fifos, below), stages
 
     def _fifos(self, part: Part, alone: Schedule) -> np.ndarray:
         """What FIFOs cost, about: each copy has those of one."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -31,6 +32,19 @@ def plan(
     fifos: np.ndarray | None = None,
     below: float = math.inf,
 ) -> Schedule | None:
+    """As `draft`, with what Vitis HLS makes of the C++."""
+    found = draft(graph, board, fps, stages, fifos, below)
+    return found and found.schedule
+
+
+def draft(
+    graph: Graph[Operator],
+    board: Board,
+    fps: float | None = None,
+    stages: Sequence[Options] | None = None,
+    fifos: np.ndarray | None = None,
+    below: float = math.inf,
+) -> Draft | None:
     """Fold `graph` for `board`. Where nothing fits, the smallest design is returned; its `shortfalls` say what is missing.
 
     fps: images per second to reach by the least hardware; None: as many as fit. Where they cannot be reached, as many as
@@ -43,42 +57,40 @@ def plan(
     wanted, turns = math.floor(board.clock_mhz * 1e6 / fps) if fps else None, copies(graph)
     budget, fifos = row(board.budget), row(shortest(graph)) if fifos is None else fifos
     cycles = turns * wanted if wanted else None  # of a stage that sees an image in `turns`
-    fitting: list[_Draft] = []
+    fitting: list[Draft] = []
     enough: np.ndarray | None = None  # for FIFOs, of a choice that fits
-    draft: _Draft | None = None
+    last: Draft | None = None
     for _ in range(ROUNDS):
-        choice = _choose(stages, budget - fifos, cycles)
+        wins = min([below, *(GAIN * other.cycles for other in fitting if wanted is None)])
+        choice = _choose(stages, budget - fifos, cycles, turns * wins)  # before any waiting
         if choice is None:
             break
-        wins = min([below, *(GAIN * draft.cycles for draft in fitting if wanted is None)])
-        if choice.cycles >= turns * wins:  # before any waiting
-            break
-        draft = _Draft.of(graph, board, choice, wanted, draft)
-        if not draft.fits:
-            fifos = np.maximum(fifos, draft.fifos)
-        elif wanted is not None and draft.cycles <= wanted and (schedule := draft.schedule()).fits:
-            return schedule
+        last = Draft.of(graph, board, choice, wanted, last)
+        if not last.fits:
+            fifos = np.maximum(fifos, last.fifos)
+        elif wanted is not None and last.cycles <= wanted and last.rtl.fits:
+            return last
         else:
-            fitting.append(draft)
+            fitting.append(last)
             if cycles is not None:  # operators wait for each other
-                cycles = math.floor(cycles * wanted / draft.cycles)
+                cycles = math.floor(cycles * wanted / last.cycles)
             else:
-                fifos, enough = np.minimum(fifos, draft.fifos), fifos
+                fifos, enough = np.minimum(fifos, last.fifos), fifos
         if enough is not None and (fifos >= WORTH * enough).all():
             break
     best = _best(fitting)
     if best is None and below < math.inf:
         return None
-    return best or _Draft.of(graph, board, smallest(stages, budget), wanted, draft).schedule()
+    return best or Draft.of(graph, board, smallest(stages, budget), wanted, last)
 
 
-def _choose(stages: Sequence[Options], budget: np.ndarray, cycles: float | None) -> Choice | None:
-    found = None if cycles is None else least(stages, budget, cycles)
-    return found or fastest(stages, budget)
+def _choose(stages: Sequence[Options], budget: np.ndarray, cycles: float | None, below: float) -> Choice | None:
+    found = None if cycles is None or cycles >= below else least(stages, budget, cycles)
+    return found or fastest(stages, budget, below)
 
 
 @dataclass(frozen=True)
-class _Draft:
+class Draft:
     """A choice with the FIFOs and the rate that the model of the pipeline lets expect."""
 
     board: Board
@@ -87,9 +99,7 @@ class _Draft:
     wanted: int | None
 
     @classmethod
-    def of(
-        cls, graph: Graph[Operator], board: Board, choice: Choice, wanted: int | None, near: _Draft | None
-    ) -> _Draft:
+    def of(cls, graph: Graph[Operator], board: Board, choice: Choice, wanted: int | None, near: Draft | None) -> Draft:
         """near: another one of the network, which tells where FIFOs may have to be deep."""
         foldings = {node.name: node.op.folding() for node in graph if not node.op.hardware} | choice.foldings
         return cls(board, choice, Sizing(graph, foldings, bool(near and near.sizing.expected.everywhere)), wanted)
@@ -106,8 +116,9 @@ class _Draft:
     def fits(self) -> bool:
         return bool((self.choice.cost + self.fifos <= row(self.board.budget)).all())
 
-    def schedule(self) -> Schedule:
-        """With FIFOs that are tried: seldom deeper ones than expected, which may not fit."""
+    @cached_property
+    def rtl(self) -> Schedule:
+        """With FIFOs that are tried: seldom deeper ones than expected, which may not fit. As if there was no C++."""
         sizing, found, choice = self.sizing, self.sizing.found, self.choice
         spans = {
             n: (round(pairs[0][0]), round(pairs[0][1])) for n, pairs in found.spans.items() if n in sizing.foldings
@@ -115,20 +126,25 @@ class _Draft:
         prediction = Prediction(_cycles(sizing, found.interval), found.fill, found.latency, spans)
         gap, turns = choice.gap if math.isfinite(choice.gap) else None, copies(sizing.graph)
         proof = Proof(math.ceil(choice.cycles / turns), math.ceil(choice.bound / turns), gap, self.wanted)
-        links, cpp = sizing.links(), sizing.found_in_cpp
+        return Schedule(sizing.graph, self.board, dict(sizing.foldings), sizing.in_rtl(), prediction, proof)
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """With the FIFOs and the rate of the C++."""
+        cpp = self.sizing.found_in_cpp
         in_hls = Prediction(math.ceil(cpp.interval - ROUNDING), cpp.fill, cpp.latency, {})
-        return Schedule(sizing.graph, self.board, dict(sizing.foldings), links, prediction, proof, in_hls)
+        return replace(self.rtl, links=self.sizing.links(), in_hls=in_hls)
 
 
-def _best(drafts: Sequence[_Draft]) -> Schedule | None:
+def _best(drafts: Sequence[Draft]) -> Draft | None:
     """The fastest that fits as a schedule."""
-    best: Schedule | None = None
+    best: Draft | None = None
     for draft in sorted(drafts, key=lambda draft: draft.cycles):
-        if best is not None and best.cycles_per_image <= draft.cycles:
+        if best is not None and best.rtl.cycles_per_image <= draft.cycles:
             break
-        schedule = draft.schedule()
-        if not schedule.shortfalls and (best is None or schedule.cycles_per_image < best.cycles_per_image):
-            best = schedule
+        schedule = draft.rtl
+        if not schedule.shortfalls and (best is None or schedule.cycles_per_image < best.rtl.cycles_per_image):
+            best = draft
     return best
 
 

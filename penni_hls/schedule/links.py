@@ -127,11 +127,14 @@ class Sizing:
         """With it the words that FIFOs hold which need more than a few."""
         least = self._least()
         meets, anywhere = frozenset().union(*self.joins), frozenset(self.edges)
-        deep = anywhere if self.everywhere else meets
-        free = self._run(self._unlimited(deep))
-        if deep != anywhere and free.interval > (1 + WORTH) * least:
+        slow = (1 + WORTH) * least
+        deep, free = meets, None if self.everywhere else self._run(self._unlimited(meets), slow=slow)
+        if free is None or free.interval > slow:
             freer = self._run(self._unlimited(anywhere))
-            if freer.interval < (1 - WORTH) * free.interval:
+            slow = freer.interval / (1 - WORTH)
+            if free and free.interval <= slow:
+                free = self._run(self._unlimited(meets), slow=slow)
+            if free is None or free.interval > slow:
                 deep, free = anywhere, freer
         run = self._run(self._unlimited(deep), free.interval)
         held = {
@@ -213,5 +216,7 @@ class Sizing:
     def _unlimited(self, deep: Iterable[End]) -> dict[End, float]:
         return dict.fromkeys(self.edges, SHORT) | dict.fromkeys(deep, math.inf)
 
-    def _run(self, depths: Mapping[End, float], interval: float = 0, *, in_turn: bool = False) -> Pipeline:
-        return simulate(self.graph, self.foldings, depths, interval, in_turn=in_turn)
+    def _run(
+        self, depths: Mapping[End, float], interval: float = 0, *, slow: float = math.inf, in_turn: bool = False
+    ) -> Pipeline:
+        return simulate(self.graph, self.foldings, depths, interval, slow=slow, in_turn=in_turn)

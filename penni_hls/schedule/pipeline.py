@@ -48,7 +48,7 @@ class Pipeline:
     @property
     def interval(self) -> float:
         """Cycles between two images, as a mean of the last two periods: halves of a memory may take turns."""
-        return (self.ends[-1] - self.ends[-1 - 2 * self.period]) / (2 * self.period)
+        return _interval(self.ends, self.period)
 
     @property
     def fill(self) -> int:
@@ -69,9 +69,10 @@ def simulate(
     depths: Mapping[End, float],
     interval: float = 0,
     *,
+    slow: float = math.inf,
     in_turn: bool = False,
 ) -> Pipeline:
-    """Frames through the network until their intervals settle.
+    """Frames through the network until their intervals settle, or are longer than `slow`.
 
     depths: beats of the FIFO at each edge that has one; may be infinite. interval: cycles in which a frame comes in; as
     fast as it is taken where it needs fewer. in_turn: the C++ instead of the RTL. Raises Deadlock.
@@ -118,6 +119,8 @@ def simulate(
         levels.append([channel.at(running.now) for channel in channels])
         if _settled(last.ends, period) and (endless or _steady(levels, channels, period)):
             break
+        if frames > 2 * period and _interval(last.ends, period) > slow:
+            break
     spans: dict[str, list[tuple[float, float]]] = {}
     for runner in runners:
         pairs = list(zip(runner.starts, runner.ends))
@@ -159,6 +162,10 @@ def _steady(levels: Sequence[Sequence[float]], channels: Sequence[Channel], peri
         )
         for before in (levels[-1 - period], levels[-1 - 2 * period])
     )
+
+
+def _interval(ends: Sequence[float], period: int) -> float:
+    return (ends[-1] - ends[-1 - 2 * period]) / (2 * period)
 
 
 def _settled(ends: Sequence[float], period: int) -> bool:

@@ -20,6 +20,7 @@ from penni_hls.ir.images import copies, frames_of, images_of
 from penni_hls.schedule import Schedule, copied, copy_count, plan, plan_copies
 from penni_hls.schedule.copies import tails
 from penni_hls.schedule.copy_count import WORTH
+from penni_hls.schedule.folding import draft
 from penni_hls.schedule.stages import row, stages
 from penni_hls.target.boards import load
 from tests.networks import random_resnet
@@ -112,7 +113,7 @@ def test_a_rate_that_one_does_not_reach_takes_the_fewest(alone: Schedule):
 def test_nothing_is_tried_where_one_fills_the_board(alone: Schedule, monkeypatch: pytest.MonkeyPatch):
     """The bound alone says so: two can neither be listed nor planned."""
     planned: list[int] = []
-    monkeypatch.setattr(copy_count, "plan", lambda graph, *args: planned.append(copies(graph)) or plan(graph, *args))
+    monkeypatch.setattr(copy_count, "draft", lambda graph, *args: planned.append(copies(graph)) or draft(graph, *args))
     for board in (replace(BOARD, lut=4_500), replace(BOARD, lut=200)):
         assert plan_copies(GRAPH, board)[0].copies == 1
     assert planned == [1, 1]

@@ -30,9 +30,9 @@ _FOLDER = Path(__file__).parent
 @dataclass(frozen=True)
 class Usable:
     """The share of each resource that the accelerator may use; the rest is for the processor's interconnect, the DMA
-    engine and routing."""
+    engine and routing. Of LUTs a part of that is for what the estimate of a whole accelerator may be too low by."""
 
-    lut: float = 0.80
+    lut: float = 0.79
     ff: float = 0.85
     dsp: float = 0.97
     bram36: float = 0.97
