@@ -34,9 +34,11 @@ def _front(points: np.ndarray) -> np.ndarray:
     """A point is beaten only by points whose sum is no larger, so the first that is left is on the front."""
     scale = np.abs(points).max(0, initial=0)
     order = np.argsort((points / np.where(scale > 0, scale, 1)).sum(1), kind="stable")
-    found = []
+    found, left = [], np.ascontiguousarray(points[order].T)
     while len(order):
-        best = order[0]
-        found.append(best)
-        order = order[1:][(points[order[1:]] < points[best]).any(1)]
+        found.append(order[0])
+        kept = left[0] < left[0, 0]
+        for column in left[1:]:
+            kept |= column < column[0]
+        order, left = order[kept], left[:, kept]
     return np.sort(np.array(found, dtype=np.int64))
