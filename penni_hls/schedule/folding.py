@@ -120,9 +120,7 @@ class Draft:
     def rtl(self) -> Schedule:
         """With FIFOs that are tried: seldom deeper ones than expected, which may not fit. As if there was no C++."""
         sizing, found, choice = self.sizing, self.sizing.found, self.choice
-        spans = {
-            n: (round(pairs[0][0]), round(pairs[0][1])) for n, pairs in found.spans.items() if n in sizing.foldings
-        }
+        spans = {name: (round(begin), round(end)) for name, (begin, end) in found.spans.items()}
         prediction = Prediction(_cycles(sizing, found.interval), found.fill, found.latency, spans)
         gap, turns = choice.gap if math.isfinite(choice.gap) else None, copies(sizing.graph)
         proof = Proof(math.ceil(choice.cycles / turns), math.ceil(choice.bound / turns), gap, self.wanted)

@@ -34,8 +34,8 @@ class Pipeline:
     ends: the cycle in which each image's last value leaves. period: images after which everything repeats, where copies
     of the network take turns. latency: from the first value in to the last one of the first frame out. high_water: the
     most beats that the edge held. registers: cycles by which registers delay what comes along the longest path to the
-    other inputs of its node more than what comes along this edge. spans: by node, for each frame the cycles in which its
-    first step began and its last one ended.
+    other inputs of its node more than what comes along this edge. spans: by node, of its first frame, the cycles in which
+    its first value came and its last step ended.
     """
 
     ends: tuple[float, ...]
@@ -43,7 +43,7 @@ class Pipeline:
     latency: int
     high_water: dict[End, int]
     registers: dict[End, int]
-    spans: dict[str, tuple[tuple[float, float], ...]]
+    spans: dict[str, tuple[float, float]]
 
     @property
     def interval(self) -> float:
@@ -121,22 +121,33 @@ def simulate(
             break
         if frames > 2 * period and _interval(last.ends, period) > slow:
             break
-    spans: dict[str, list[tuple[float, float]]] = {}
-    for runner in runners:
-        pairs = list(zip(runner.starts, runner.ends))
-        if not pairs:  # moves tokens only
-            continue
-        known = spans.get(runner.node)
-        merged = pairs if known is None else [(min(a, c), max(b, d)) for (a, b), (c, d) in zip(known, pairs)]
-        spans[runner.node] = merged
     return Pipeline(
         tuple(last.ends),
         period,
         math.ceil(last.ends[0]) + latency[graph.output.name] + tail[graph.output.name],
         {end: math.ceil(channel.high) for group in edges.values() for end, channel in group},
         registers,
-        {name: tuple(pairs) for name, pairs in spans.items()},
+        _spans(graph, runners, reads),
     )
+
+
+def _spans(
+    graph: Graph[Operator], runners: Sequence[Runner], reads: Mapping[str, Sequence[Channel]]
+) -> dict[str, tuple[float, float]]:
+    """reads: the channels of each node's inputs. A step may give a beat a little before what it is made of has come; no
+    stage begins before the operator that it reads."""
+    begins: dict[str, float] = {}
+    for node in graph:
+        sources = {id(channel): begins[name] for channel, name in zip(reads.get(node.name, ()), node.inputs)}
+        came = []
+        for runner in runners:
+            if runner.node == node.name and runner.starts:
+                read = {id(channel) for _, _, takes, *_ in runner.runs for channel, _ in takes} & sources.keys()
+                if read or not sources:
+                    came.append(max([runner.starts[0], min((sources[channel] for channel in read), default=0.0)]))
+        begins[node.name] = min(came)
+    ends = {name: max(r.ends[0] for r in runners if r.node == name and r.ends) for name in begins}
+    return {name: (begins[name], ends[name]) for name in begins}
 
 
 def _sink(port: Port, channel: Channel) -> Runner:

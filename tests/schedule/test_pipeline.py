@@ -17,6 +17,7 @@ from penni_hls.ir.graph import Graph, TensorSpec
 from penni_hls.ir.ops import BasisConv, Fork, Input
 from penni_hls.ir.ops.base import Folding
 from penni_hls.schedule import Link, Prediction, Proof, Schedule, plan
+from penni_hls.schedule.links import Sizing
 from penni_hls.schedule.pipeline import Pipeline, simulate
 from penni_hls.target.boards import load
 from penni_hls.target.memory import ram_style
@@ -119,6 +120,20 @@ def test_halves_of_a_memory_that_take_turns():
     intervals = np.diff(found.ends)
     assert len(set(intervals[-4:])) == 2 and found.interval == intervals[-4:].mean()
     assert found.fill < 30
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_no_operator_begins_before_those_that_it_reads(net: str):
+    """Also where a group's words need more cycles than its columns, so that it starts while pixels are still missing."""
+    graph = schedule_of(net).graph
+    foldings = {node.name: node.op.folding() for node in graph}
+    found = simulate(graph, foldings, dict.fromkeys(Sizing(graph, foldings).edges, math.inf))
+    pixels = graph.input.op.spec.pixels
+    for node in graph.nodes[1:]:
+        begin, end = found.spans[node.name]
+        assert min(found.spans[name][0] for name in node.inputs) <= begin < end
+        if isinstance(node.op, BasisConv) and node.inputs != (graph.input.name,):
+            assert begin > pixels / 4  # behind rows of the first convolution
 
 
 @pytest.mark.parametrize(
