@@ -10,6 +10,7 @@
 /// which its last word leaves.
 module penni_shell #(
     parameter int unsigned LANES = 4,         // bytes of a beat of s_axis
+    parameter int unsigned WORD = 1,          // bytes of a beat of core_in: divides LANES and IMAGE_BYTES
     parameter int unsigned IMAGE_BYTES = 16,
     parameter int unsigned RESULT_WORDS = 4,
     parameter int unsigned IMAGES = 16,       // in flight, at most
@@ -50,7 +51,7 @@ module penni_shell #(
     output logic               core_rst_no,
     output logic               core_in_valid_o,
     input  logic               core_in_ready_i,
-    output logic [7:0]         core_in_data_o,
+    output logic [WORD*8-1:0]  core_in_data_o,
     input  logic               core_out_valid_i,
     output logic               core_out_ready_o,
     input  logic [31:0]        core_out_data_i,
@@ -67,12 +68,13 @@ module penni_shell #(
   always_ff @(posedge clk_i) core_rst_nq <= rst_ni && !reset;
 
   // ---- pixels --------------------------------------------------------------------------------------------------------
-  logic       byte_valid, byte_ready, byte_there, byte_last, pixel_valid, pixel_ready, in_image, sparse, short;
-  logic [7:0] byte_data, pixel_data;
-  logic       flag_in_valid, flag_in_ready, flag_in, flag_out_valid, flag_out_ready, flag_out, image_out;
+  logic word_valid, word_ready, word_byte, word_whole, word_last, pixel_valid, pixel_ready, in_image, sparse, short;
+  logic [WORD*8-1:0] word_data, pixel_data;
+  logic flag_in_valid, flag_in_ready, flag_in, flag_out_valid, flag_out_ready, flag_out, image_out;
 
   penni_unpack #(
-      .LANES(LANES)
+      .LANES(LANES),
+      .WORD(WORD)
   ) u_unpack (
       .clk_i,
       .rst_ni(core_rst_nq),
@@ -81,24 +83,27 @@ module penni_shell #(
       .data_i(in_data_i),
       .keep_i(in_keep_i),
       .last_i(in_last_i),
-      .valid_o(byte_valid),
-      .ready_i(byte_ready),
-      .byte_o(byte_there),
-      .data_o(byte_data),
-      .last_o(byte_last),
+      .valid_o(word_valid),
+      .ready_i(word_ready),
+      .byte_o(word_byte),
+      .whole_o(word_whole),
+      .data_o(word_data),
+      .last_o(word_last),
       .sparse_o(sparse)
   );
 
   penni_packet_in #(
-      .BYTES(IMAGE_BYTES)
+      .WIDTH(WORD * 8),
+      .WORDS(IMAGE_BYTES / WORD)
   ) u_packet_in (
       .clk_i,
       .rst_ni(core_rst_nq),
-      .valid_i(byte_valid),
-      .ready_o(byte_ready),
-      .byte_i(byte_there),
-      .data_i(byte_data),
-      .last_i(byte_last),
+      .valid_i(word_valid),
+      .ready_o(word_ready),
+      .byte_i(word_byte),
+      .whole_i(word_whole),
+      .data_i(word_data),
+      .last_i(word_last),
       .valid_o(pixel_valid),
       .ready_i(pixel_ready),
       .data_o(pixel_data),
@@ -110,7 +115,7 @@ module penni_shell #(
   );
 
   penni_fifo #(
-      .WIDTH(8),
+      .WIDTH(WORD * 8),
       .DEPTH(2)
   ) u_pixels (
       .clk_i,

@@ -12,6 +12,7 @@ from typing import Literal
 from ..ir.fixed import QType
 from ..ir.graph import TensorSpec
 from ..ir.ops.external import External
+from ..ir.streams import Stream
 from ..schedule import Schedule
 from .templates import identifier
 
@@ -46,13 +47,20 @@ def result_shape(output: TensorSpec) -> tuple[int, ...]:
     return output.shape[2:] if output.pixels == 1 else output.shape
 
 
+def pixel_stream(schedule: Schedule) -> Stream:
+    """What the port of the pixels carries."""
+    (port,) = schedule.graph.input.op.outputs(schedule.foldings[schedule.graph.input.name])
+    return port.stream
+
+
 def ports(schedule: Schedule) -> tuple[TopPort, ...]:
     """Every port of the top but clock and reset. ValueError where pixels or results do not fit their ports."""
     pixels, results = schedule.graph.input.op.out_spec, schedule.graph.output.op.out_spec
+    beats = pixel_stream(schedule)
     if pixels.qtype.bits != 8 or results.qtype.bits > LOGIT.bits:
         raise ValueError(f"the ports carry 8-bit pixels and {LOGIT.bits}-bit results, not {pixels} and {results}")
     network = (
-        TopPort(INPUT, "stream_in", pixels.qtype.bits, math.prod(pixels.shape)),
+        TopPort(INPUT, "stream_in", beats.bits, beats.beats_per_frame),
         TopPort(OUTPUT, "stream_out", LOGIT.bits, math.prod(results.shape)),
     )
     brought = (

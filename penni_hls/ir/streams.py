@@ -1,6 +1,7 @@
 """The order in which values cross an edge, one word per beat. Hardware, benches and mutation checks share it.
 
-A map (H, W, C) crosses as one value per beat, pixels in raster order, channels within a pixel.
+A map (H, W, C) crosses as one value per beat, pixels in raster order, channels within a pixel. Behind the input port q
+consecutive values may cross in a beat, the first in the lowest bits; q divides H·W·C.
 A tiled tensor (H, W, C, d) crosses as q values per beat: for each group of q consecutive pixels, for each channel, for
 each basis, the q pixels side by side, the first pixel in the lowest bits. Where a last group is short, its last pixel is
 repeated to fill the beat.
@@ -23,10 +24,14 @@ class Stream:
     spec: TensorSpec
     q: int = 1
 
+    def __post_init__(self) -> None:
+        if not self.spec.tiled and math.prod(self.spec.shape) % self.q:
+            raise ValueError(f"{self.q} values a beat do not divide {self.spec}")
+
     @classmethod
-    def of(cls, spec: TensorSpec, q: int) -> Stream:
-        """The stream of `spec` beside an operator that works on groups of q pixels: maps have one value per beat."""
-        return cls(spec, q if spec.tiled else 1)
+    def of(cls, spec: TensorSpec, q: int, values: int = 1) -> Stream:
+        """The stream of `spec` beside an operator that works on groups of q pixels. values: of a map in a beat."""
+        return cls(spec, q if spec.tiled else values)
 
     @property
     def bits(self) -> int:
@@ -40,6 +45,8 @@ class Stream:
 
     @property
     def beats_per_frame(self) -> int:
+        if not self.spec.tiled:
+            return math.prod(self.spec.shape) // self.q
         return self.groups * math.prod(self.spec.shape[2:])
 
     def beats(self, values: np.ndarray) -> np.ndarray:
@@ -47,7 +54,7 @@ class Stream:
         if values.shape[1:] != self.spec.shape:
             raise ValueError(f"beats: {values.shape[1:]} is not {self.spec.shape}")
         if not self.spec.tiled:
-            return values.reshape(-1, 1)
+            return values.reshape(-1, self.q)
         n, words = values.shape[0], math.prod(self.spec.shape[2:])
         pixels = values.reshape(n, self.spec.pixels, words)
         index = np.minimum(np.arange(self.groups * self.q), self.spec.pixels - 1)

@@ -70,7 +70,7 @@ def generate(
     )  # fmt: skip
     loaded, quantized, float_graph = found.loaded, found.quantized, found.loaded.graph
     stage("planning")
-    schedule, _ = plan_copies(quantized.graph, target, target_fps, copies)
+    schedule, _ = plan_copies(quantized.graph, target, target_fps, copies, shell.input_bits // 8)
     pixels = float_graph.input.op
     assert isinstance(pixels, Input)
     options = {

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..backends.shell import Shell
 from ..ir.bits import LayerBits
 from ..passes import fewer_bits as narrowing
 from ..schedule import Point, Schedule, boards_that_fit, front, plan_copies
@@ -61,7 +62,8 @@ def schedule(
         max_drop=max_drop, calibration=calibration, board=target, stage=stage,
     )  # fmt: skip
     stage("planning")
-    planned, stages = plan_copies(found.quantized.graph, target, target_fps, copies)
+    beat = Shell().input_bits // 8
+    planned, stages = plan_copies(found.quantized.graph, target, target_fps, copies, beat)
     if pareto:
         stage("looking at other rates")
     return Planned(found, planned, front(planned, stages) if pareto else ())

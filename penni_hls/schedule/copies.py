@@ -7,24 +7,30 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ..ir.graph import Graph, Node
-from ..ir.ops import Deal, Merge
+from ..ir.ops import Deal, Input, Merge, Narrow
 from ..ir.ops.base import Operator
 
 DEAL, MERGE = "deal", "merge"
 
 
-def copied(graph: Graph[Operator], count: int, tail: str | None = None) -> Graph[Operator]:
+def copied(graph: Graph[Operator], count: int, tail: str | None = None, values: int = 1) -> Graph[Operator]:
     """`count` copies between a `deal` and a `merge`; the graph itself where that is one. Operators are shared.
 
-    tail: a node; it and all behind it are there once, and what they read of the copies is merged before them.
+    tail: a node; it and all behind it are there once, and what they read of the copies is merged before them. values: of
+    the pixels that enter in a beat, and are dealt out so; where there are several, each copy begins with a `narrow`.
     """
     if count == 1:
         return graph
     source, *body = graph.nodes
     at = len(body) if tail is None else [node.name for node in body].index(tail)
-    nodes = [source, Node(DEAL, Deal(source.op.out_spec, count), (source.name,))]
+    pixels = source.op.out_spec
+    nodes = [replace(source, op=Input(pixels, values)), Node(DEAL, Deal(pixels, count, values), (source.name,))]
     for copy in range(count):
-        names = {source.name: DEAL} | {node.name: f"copy{copy}.{node.name}" for node in body}
+        names = {node.name: f"copy{copy}.{node.name}" for node in graph}
+        if values > 1:
+            nodes.append(Node(names[source.name], Narrow(pixels, values), (DEAL,)))
+        else:
+            names[source.name] = DEAL
         nodes += [replace(n, name=names[n.name], inputs=tuple(names[name] for name in n.inputs)) for n in body[:at]]
     crossing = [graph.output.name] if tail is None else _crossing(body[:at], body[at:])
     merged = {name: MERGE if len(crossing) == 1 else f"{MERGE}.{name}" for name in crossing}
@@ -58,3 +64,18 @@ def tails(graph: Graph[Operator], count: int) -> Iterator[str | None]:
         if whole and max(values[name] for name in streams) <= limit:
             yield body[at].name
             return
+
+
+def beats(graph: Graph[Operator], count: int, tail: str | None, most: int) -> Iterator[int]:
+    """How many pixel values may enter in a beat of `copied`: one; and `most`, where the pixels would else be the slowest
+    stream and whole beats make an image."""
+    yield 1
+    pixels = math.prod(graph.input.op.out_spec.shape)
+    if count == 1 or most == 1 or pixels % most:
+        return
+    streams, copies = [math.prod(graph.output.op.out_spec.shape)], count
+    for node in graph.nodes[1:]:
+        copies = 1 if node.name == tail else copies
+        streams += [math.prod(spec.shape) / copies for spec in node.op.in_specs if not spec.tiled]
+    if max(streams) < pixels:
+        yield most

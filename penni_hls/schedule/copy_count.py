@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..ir.graph import Graph
+from ..ir.ops import Deal, Merge, Narrow
 from ..ir.ops.base import Folding, Operator
 from ..ir.ops.merge import MOST
 from ..target.boards import Board
 from .choice import fastest, least
-from .copies import DEAL, copied, tails
+from .copies import beats, copied, tails
 from .folding import Draft, draft
 from .links import shortest
 from .schedule import Schedule
@@ -27,16 +28,17 @@ from .stages import Known, Options, options, row
 
 WORTH = 0.02  # of the rate, or of the hardware: what a further copy must bring
 
-Part = tuple[int, str | None]  # how many copies, and where what is there once begins: see `copied`
+Part = tuple[int, str | None, int]  # copies, where what is there once begins, pixel values in a beat: see `copied`
 Planned = tuple[Draft, tuple[Options, ...]]
 
 
 def plan_copies(
-    graph: Graph[Operator], board: Board, fps: float | None = None, count: int | None = None
+    graph: Graph[Operator], board: Board, fps: float | None = None, count: int | None = None, values: int = 1
 ) -> tuple[Schedule, tuple[Options, ...]]:
     """Fold `count` copies of `graph` for `board`, as `plan` does; None: as many as give the highest rate, or reach `fps`
-    by the least hardware. -> the schedule, and the options of its graph."""
-    search = _Search(graph, board, fps)
+    by the least hardware. values: of the pixels that the stream from the board has in a beat: so many may be dealt out to
+    copies at once. -> the schedule, and the options of its graph."""
+    search = _Search(graph, board, fps, values)
     found, stages = search.best() if count is None else search.best_of(count)
     return found.schedule, stages
 
@@ -61,14 +63,20 @@ class _Search:
     graph: Graph[Operator]
     board: Board
     fps: float | None
+    values: int = 1
     known: Known = field(default_factory=dict)
 
+    def parts(self, copies: int) -> Iterator[Part]:
+        """What of the network may be there in so many copies, and how pixels may enter it."""
+        for tail in tails(self.graph, copies):
+            yield from ((copies, tail, values) for values in beats(self.graph, copies, tail, self.values))
+
     def best_of(self, count: int) -> Planned:
-        best, *others = (self.planned((count, tail)) for tail in tails(self.graph, count))
+        best, *others = (self.planned(part) for part in self.parts(count))
         return next((other for other in others if _better(other[0].rtl, best[0].rtl)), best)
 
     def best(self) -> Planned:
-        best = self.planned((1, None))
+        best = self.planned((1, None, 1))
         alone, stages = best[0].rtl, best[1]
         if alone.shortfalls:  # one is too large already
             return best
@@ -91,7 +99,7 @@ class _Search:
 
     def _fifos(self, part: Part, alone: Schedule) -> np.ndarray:
         """What FIFOs cost, about: each copy has those of one."""
-        copies, tail = part
+        copies, tail, _ = part
         names = [node.name for node in self.graph]
         once = set() if tail is None else set(names[names.index(tail) :])
         costs = [row(link.cost()) * (1 if link.dst in once else copies) for link in alone.links]
@@ -105,7 +113,7 @@ class _Search:
     def promising(self, alone: Schedule, stages: tuple[Options, ...]) -> Iterator[tuple[Part, float]]:
         """What may be better than `alone`, a schedule of one copy, the best first, each with its cycles, or its hardware, at
         least. stages: options of one copy."""
-        parts = [(copies, tail) for copies in range(2, MOST + 1) for tail in tails(self.graph, copies)]
+        parts = [part for copies in range(2, MOST + 1) for part in self.parts(copies)]
         estimate = self._hardware if self.cheaper(alone) else self._cycles
         found = {part: estimate(alone, stages, part) for part in parts}
         while found:
@@ -118,11 +126,11 @@ class _Search:
 
     def _cycles(self, alone: Schedule, stages: tuple[Options, ...], part: Part) -> float:
         """Cycles per image, about; infinite where they are no fewer."""
-        copies, tail = part
+        copies, tail, _ = part
         limit = (1 - WORTH) * alone.cycles_per_image
         budget = row(self.board.budget) - self._fifos(part, alone)
         if tail is None:
-            cost, least_cycles = self._ends(copies)
+            cost, least_cycles = self._ends(part)
             budget = (budget - cost) / copies
         else:
             stages, least_cycles = self._together(part), 0.0
@@ -133,11 +141,11 @@ class _Search:
 
     def _hardware(self, alone: Schedule, stages: tuple[Options, ...], part: Part) -> float:
         """The share of the board that the rate asked for takes at least; infinite where it is no less."""
-        copies, tail = part
+        copies, tail, _ = part
         limit, least_cycles, times, cost = copies * (alone.proof.wanted or 0), 0.0, 1, row(shortest(alone.graph))
         if tail is None:
-            (cost, least_cycles), times = self._ends(copies), copies
-            cost = cost + row(shortest(copied(self.graph, copies)))
+            (cost, least_cycles), times = self._ends(part), copies
+            cost = cost + row(shortest(copied(self.graph, *part)))
         else:
             stages = self._together(part)
         fast = [stage.cost[stage.cycles <= limit] for stage in stages]
@@ -147,11 +155,11 @@ class _Search:
         found += times * sum(min(_share(option, self.board) for option in part) for part in fast)
         return found if found < (1 - WORTH) * _share(row(alone.total), self.board) else math.inf
 
-    def _ends(self, copies: int) -> tuple[np.ndarray, float]:
-        """What copies need beside themselves and FIFOs: the cost of `deal` and `merge`; cycles per image."""
-        network = copied(self.graph, copies)
-        ends = (network.by_name[DEAL].op, network.output.op)
-        return sum(row(op.cost(Folding())) for op in ends), max(op.cycles(Folding()) for op in ends) / copies
+    def _ends(self, part: Part) -> tuple[np.ndarray, float]:
+        """What copies need beside themselves and FIFOs: the cost of `deal`, `narrow` and `merge`; cycles per image."""
+        network = copied(self.graph, *part)
+        ends = [node.op for node in network if isinstance(node.op, Deal | Narrow | Merge)]
+        return sum(row(op.cost(Folding())) for op in ends), max(op.cycles(Folding()) for op in ends) / part[0]
 
     def _together(self, part: Part) -> tuple[Options, ...]:
         """Options of all copies and of what is there once."""

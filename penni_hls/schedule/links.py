@@ -103,7 +103,7 @@ class Sizing:
         """Those that have a FIFO."""
         by_name = self.graph.by_name
         return {
-            (node.name, port): Stream(spec)
+            (node.name, port): Stream(spec, node.op.values_in)
             for node in self.graph
             for port, (src, spec) in enumerate(zip(node.inputs, node.op.in_specs))
             if not spec.tiled and by_name[src].op.hardware

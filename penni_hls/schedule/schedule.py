@@ -148,12 +148,13 @@ class Schedule:
 
     @property
     def stream_bound(self) -> int:
-        """Cycles per image that the widest map takes at one value per cycle, in each of the copies or outside of them."""
+        """Cycles per image that the widest map takes at a beat per cycle, in each of the copies or outside of them."""
+        source, sink = self.graph.input.op, self.graph.output.op
         maps = ((node, spec) for node in self.instances for spec in node.op.in_specs if not spec.tiled)
         images = {node.name: self._frames[node.name] * node.op.takes / self.copies for node in self.instances}
-        streams = (images[node.name] * Stream(spec).beats_per_frame for node, spec in maps)
-        ends = (math.prod(node.op.out_spec.shape) for node in (self.graph.input, self.graph.output))
-        return math.ceil(max(*streams, *ends))
+        streams = (images[node.name] * Stream(spec, node.op.values_in).beats_per_frame for node, spec in maps)
+        ends = (Stream(source.out_spec, source.values_out), Stream(sink.out_spec))
+        return math.ceil(max(*streams, *(end.beats_per_frame for end in ends)))
 
     @property
     def images_per_second(self) -> float:

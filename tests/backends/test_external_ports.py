@@ -35,6 +35,8 @@ from penni_hls.schedule import Schedule, plan
 from penni_hls.target.boards import load
 from penni_hls.target.resources import Resources
 
+from .rtl import test_shell
+
 pytestmark = pytest.mark.slow
 SPEC = TensorSpec((3, 5, 2), QType(8, signed=False))
 OFFSETS = tuple((37 * i + 11) % 256 for i in range(math.prod(SPEC.shape)))
@@ -179,6 +181,17 @@ def test_in_rtl_with_stalls_and_resets(op: Operator, tmp_path: Path) -> None:
     assert [phase.complaint for phase in result.phases["top"]] == [None] * 3
     wrong = bench.simulate_top(model, schedule, IMAGES, logits ^ 1, phases[:1], tmp_path / "run")
     assert wrong.phases["top"][0].mismatch is not None
+
+
+def test_a_soft_reset_within_a_burst(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The memory's beats of before are not taken for those of the next image."""
+    monkeypatch.syspath_prepend(str(Path(test_shell.__file__).parent))
+    design = Design("net", "a network", scheduled(MemoryOffset()), 1.0, ())
+    (tmp_path / "rtl").mkdir()
+    (tmp_path / "rtl" / "penni_memory_offset.sv").write_text(RTL["memory_offset"])
+    images = np.random.default_rng(6).integers(0, 256, (12, *SPEC.shape), np.uint8)
+    test_shell.play(test_shell.build(design, tmp_path), images, "packets_of_any|soft_reset")
+    assert (tmp_path / "rtl" / "shell.f").read_text().endswith("penni_read_guard.sv\n")
 
 
 @pytest.mark.parametrize("bounded", [False, True])

@@ -18,7 +18,7 @@ from penni_hls.ir import interpreter
 from penni_hls.ir.graph import verify
 from penni_hls.ir.images import copies, frames_of, images_of
 from penni_hls.schedule import Schedule, copied, copy_count, plan, plan_copies
-from penni_hls.schedule.copies import tails
+from penni_hls.schedule.copies import beats, tails
 from penni_hls.schedule.copy_count import WORTH
 from penni_hls.schedule.folding import draft
 from penni_hls.schedule.stages import row, stages
@@ -36,18 +36,22 @@ def images_for(count: int) -> np.ndarray:
     return np.random.default_rng(5).integers(0, 256, (count, *shape)).astype(np.uint8)
 
 
-PARTS = [(1, None), *((count, tail) for count in (2, 3, 4) for tail in tails(GRAPH, count))]
+PARTS = [
+    (1, None, 1),
+    *((count, tail, values) for count in (2, 3, 4) for tail in tails(GRAPH, count) for values in (1, 4)),
+]
+TAILS = [(3, tail, 1) for tail in tails(GRAPH, 3) if tail]
 
 
-@pytest.fixture(scope="module", params=[(2, None), (3, None), *((3, tail) for tail in tails(GRAPH, 3) if tail)])
+@pytest.fixture(scope="module", params=[(2, None, 1), (3, None, 1), (3, None, 4), *TAILS])
 def schedule(request) -> Schedule:
     return plan(copied(GRAPH, *request.param), BOARD)
 
 
-@pytest.mark.parametrize("count, tail", PARTS)
+@pytest.mark.parametrize("count, tail, values", PARTS)
 @pytest.mark.parametrize("images", [1, 2, 5, 8])
-def test_the_reference_gives_the_same_results_in_the_same_order(count: int, tail: str | None, images: int):
-    graph = verify(copied(GRAPH, count, tail))
+def test_the_reference_gives_the_same_results_in_the_same_order(count: int, tail: str | None, values: int, images: int):
+    graph = verify(copied(GRAPH, count, tail, values))
     assert copies(graph) == count
     frames = frames_of(graph)
     for node in graph:
@@ -78,7 +82,7 @@ def test_copies_are_faster_where_streams_bind(schedule: Schedule):
     alone = plan(GRAPH, BOARD)
     assert alone.total.dsp < BOARD.dsp / 4
     pixels = GRAPH.input.op.out_spec
-    enter = pixels.pixels * pixels.shape[2]  # one per cycle, whatever the copies
+    enter = pixels.pixels * pixels.shape[2] / schedule.graph.input.op.values  # a beat per cycle, whatever the copies
     assert schedule.cycles_per_image < 1.1 * max(alone.cycles_per_image / schedule.copies, enter)
 
 
@@ -92,6 +96,24 @@ def test_more_are_taken_where_they_are_faster(alone: Schedule):
     best, stages = plan_copies(GRAPH, BOARD)
     assert best.copies > 1 and best.fits and best.cycles_per_image < (1 - WORTH) * alone.cycles_per_image
     assert [name for stage in stages for name in stage.nodes] == [node.name for node in best.instances]
+
+
+def test_wide_words_are_dealt_out_where_pixels_come_too_slowly(alone: Schedule):
+    """36 pixels of 3 bytes; the maps behind them are 36 x 4 in each copy. 4 bytes a cycle are as many as the port has."""
+    narrow, wide = (plan_copies(GRAPH, BOARD, values=values)[0] for values in (1, 4))
+    assert (
+        narrow.cycles_per_image
+        >= narrow.stream_bound
+        == 108
+        == 4 * wide.graph.by_name["deal"].op.cycles(wide.foldings["deal"]) // wide.copies
+    )
+    assert wide.graph.input.op.values == 4 and wide.stream_bound == 144 / wide.copies
+    assert wide.cycles_per_image < 0.6 * narrow.cycles_per_image and wide.fits
+    for part in ((1, None, 4), (2, None, 8), (2, None, 1)):  # one copy; 8 do not divide 108; the port is narrow
+        assert list(beats(GRAPH, *part)) == [1]
+    wider = random_resnet(widths=(16,), size=6, blocks=1, seed=3)  # 576 values, more than 4 times 108
+    assert all(list(beats(wider, count, None, 4)) == [1] for count in (1, 2, 3, 4))
+    assert list(beats(GRAPH, 2, None, 4)) == [1, 4]
 
 
 @pytest.mark.parametrize("count", [1, 2])

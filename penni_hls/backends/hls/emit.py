@@ -203,8 +203,8 @@ def _network_top(schedule: Schedule) -> Top:
         blocks += _blocks(node.name, node.op, folding).values()
         made = _processes(node.name, node.op, folding, ins, outs, brought)
         processes += [replace(process, frames=frames[node.name]) for process in made]
-    pixels, count = graph.input.op.out_spec, _by_name(top)[OUTPUT].words
-    source = _port_config(PIXELS, _by_name(top)[INPUT].words, schedule.copies, pixels.qtype)
+    count = _by_name(top)[OUTPUT].words
+    source = _port_config(PIXELS, _by_name(top)[INPUT].words, schedule.copies, QType(_by_name(top)[INPUT].bits, False))
     sink = _port_config(LOGITS, count, schedule.copies, out.qtype)
     processes.insert(0, Process(PIXELS, "penni::receive", source.name, (INPUT, PIXELS)))
     processes.append(Process(LOGITS, "penni::send_logits", sink.name, (LOGITS, OUTPUT)))

@@ -27,7 +27,7 @@ from ...schedule import Schedule
 from ..cache import built, key_of
 from ..children import Finished, execute, full_disk
 from ..result import Stage, silent
-from ..top import INPUT, LOGIT, OUTPUT, TOP, external_port, ports
+from ..top import INPUT, LOGIT, OUTPUT, TOP, external_port, pixel_stream, ports
 from ..words import memory_bytes, pack, unpack
 from .emit import Edge, emit_operators, operator_top, streams
 
@@ -150,7 +150,7 @@ def csim(
 
     bounded: in all images, not only the first, streams are as deep as declared."""
     bench = build(hls, work, exact=exact)
-    pixels = Stream(schedule.graph.input.op.out_spec)
+    pixels = pixel_stream(schedule)
     frames = -(-len(images) // schedule.copies)  # a call takes an image for each copy of the network
     inputs = {INPUT: pack(pixels.beats(_filled(images, frames * schedule.copies)), pixels.spec.qtype)}
     brought = {port.name: port.external.contents for port in ports(schedule) if port.external}

@@ -30,6 +30,14 @@ class PortView:
     signals: tuple[Signal, ...]
 
 
+@dataclass(frozen=True)
+class Guard:
+    """What lies between a read master of the network, which a soft reset stops anywhere, and its port. bits: of a word."""
+
+    port: PortView
+    bits: int
+
+
 def accelerator_ports(design: Design) -> tuple[PortView, ...]:
     """Every port but clock and reset, in order: registers, pixels, results, ports that operators bring."""
     lanes, results = design.shell.input_bits // 8, signals(_port(design, OUTPUT))
@@ -72,7 +80,10 @@ def emit_accelerator(design: Design) -> dict[str, str]:
         raise UsageError(
             f"--counters: {operators} operators, and room for {registers.MOST_OPERATORS}; leave it out, or make fewer copies"
         )
-    top = {port.name: port for port in ports(design.schedule)}
+    top, lanes = {port.name: port for port in ports(design.schedule)}, design.shell.input_bits // 8
+    word, guards = top[INPUT].bits // 8, [Guard(p, top[p.name].bits) for p in shown[3:] if top[p.name].kind == "memory"]
+    if lanes % word:
+        raise UsageError(f"a stream of {8 * lanes} bits for a network that takes {8 * word} bits in a cycle")
     view = {
         "ports": shown,
         "buses": [port.name for port in shown],
@@ -83,8 +94,15 @@ def emit_accelerator(design: Design) -> dict[str, str]:
             for signal in CONTROL
             if not signal.name.endswith("RESP")
         ],
-        "through": [f"{port.name}_{signal.name}" for port in shown[3:] for signal in port.signals],
-        "lanes": design.shell.input_bits // 8,
+        "through": [
+            f"{port.name}_{signal.name}"
+            for port in shown[3:]
+            if top[port.name].kind != "memory"
+            for signal in port.signals
+        ],
+        "guards": guards,
+        "lanes": lanes,
+        "word": word,
         "image_bytes": math.prod(design.schedule.graph.input.op.out_spec.shape),
         "result_words": top[OUTPUT].words,
         "images": images_in_flight(design.schedule),
@@ -94,5 +112,5 @@ def emit_accelerator(design: Design) -> dict[str, str]:
     }
     return {
         f"rtl/{ACCELERATOR}.v": render("rtl/penni_accelerator.v.j2", view=view),
-        "rtl/shell.f": "".join(f"penni_{name}.sv\n" for name in MODULES),
+        "rtl/shell.f": "".join(f"penni_{name}.sv\n" for name in (*MODULES, *["read_guard"] * bool(guards))),
     }

@@ -19,7 +19,7 @@ from ...ir.streams import Stream
 from ...schedule import Link, Schedule
 from ..result import Stage, silent
 from ..templates import identifier
-from ..top import INPUT, LOGIT, OUTPUT, TopPort, external_port, ports
+from ..top import INPUT, LOGIT, OUTPUT, TopPort, external_port, pixel_stream, ports
 from ..words import bit_fields, memory_bytes
 from . import verilator
 from .emit import bench_design, emit_bench, emit_instance, fifo_name, hand_written
@@ -277,7 +277,7 @@ def top_design(schedule: Schedule, images: np.ndarray, logits: np.ndarray) -> De
     top = {port.name: port for port in ports(schedule)}
     graph, frames = schedule.graph, len(images)
     seen: dict[str | None, int] = {**images_of(graph, frames)}
-    pixels = tensor_words(images, Stream(graph.input.op.out_spec))
+    pixels = tensor_words(images, pixel_stream(schedule))
     results = bit_fields(Stream(graph.output.op.out_spec).beats(logits), LOGIT.bits)
     streams, memories = _externals(tuple(top.values()), lambda port: seen[port.node])
     inputs = (_axis(top[INPUT], pixels), *streams)

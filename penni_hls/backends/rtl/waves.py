@@ -13,7 +13,7 @@ from ...ir.graph import Node
 from ...ir.ops.base import Operator
 from ...schedule import Schedule
 from ..templates import identifier
-from ..top import INPUT, LOGIT, OUTPUT, TOP
+from ..top import INPUT, LOGIT, OUTPUT, TOP, pixel_stream
 from .emit import fifo_name, sinks
 
 ZOOM = -8  # 2^8 steps of time, 26 cycles of the bench, between two lines of the grid
@@ -26,7 +26,11 @@ def save_file(schedule: Schedule, dump: Path) -> str:
     has what the operator waits for, and of each input its stream and how many words its FIFO holds."""
     head = (f'[dumpfile] "{dump.resolve()}"', "[timestart] 0", f"*{ZOOM:.6f} -1", "[sst_expanded] 0")
     ports = (
-        *_group("ports", (*_bits("ap_clk", "ap_rst_n"), *_axis(INPUT, 8), *_axis(OUTPUT, LOGIT.bits)), closed=False),
+        *_group(
+            "ports",
+            (*_bits("ap_clk", "ap_rst_n"), *_axis(INPUT, pixel_stream(schedule).bits), *_axis(OUTPUT, LOGIT.bits)),
+            closed=False,
+        ),
     )
     groups = (
         line

@@ -14,6 +14,7 @@ from .input import Input
 from .mac_folding import SparseMacFolding
 from .max_pool import MaxPool
 from .merge import Merge
+from .narrow import Narrow
 from .sparse_mac import SparseMac
 from .subsample import Subsample
 from .upsample import Upsample, UpsampleFolding
@@ -21,7 +22,7 @@ from .window_pool import WindowPoolFolding
 
 OPERATORS = (
     BasisConv, SparseMac, MaxPool, AvgPool, GlobalPool, Subsample, Fork, Concat, Upsample, DepthwiseConv, Clip, Affine,
-    Deal, Merge,
+    Deal, Merge, Narrow,
 )  # fmt: skip
 FOLDINGS = (
     Folding, BasisConvFolding, SparseMacFolding, WindowPoolFolding, GlobalPoolFolding, UpsampleFolding,
@@ -43,6 +44,7 @@ __all__ = [
     "Input",
     "MaxPool",
     "Merge",
+    "Narrow",
     "SparseMac",
     "Subsample",
     "Upsample",

@@ -115,10 +115,20 @@ class Operator(ABC):
         """Operators that the output feeds: each has an output port of its own."""
         return 1
 
+    @property
+    def values_in(self) -> int:
+        """Values of a map that an input takes in a beat."""
+        return 1
+
+    @property
+    def values_out(self) -> int:
+        """Values of a map that the output gives in a beat."""
+        return 1
+
     def inputs(self, folding: Folding) -> tuple[Port, ...]:
         """The input ports in use, in the order of `in_specs`."""
         pairs = zip(self.input_names, self.in_specs)
-        return tuple(Port(name, Stream.of(spec, folding.q)) for name, spec in pairs)
+        return tuple(Port(name, Stream.of(spec, folding.q, self.values_in)) for name, spec in pairs)
 
     def unused_inputs(self) -> tuple[str, ...]:
         """Inputs of the module that this operator leaves open."""
@@ -126,7 +136,7 @@ class Operator(ABC):
 
     def outputs(self, folding: Folding) -> tuple[Port, ...]:
         """The output ports: the same words at each."""
-        stream = Stream.of(self.out_spec, folding.q)
+        stream = Stream.of(self.out_spec, folding.q, self.values_out)
         names = ("out",) if self.readers == 1 else tuple(f"out{i}" for i in range(self.readers))
         return tuple(Port(name, stream) for name in names)
 

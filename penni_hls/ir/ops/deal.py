@@ -15,10 +15,11 @@ from .timing import Stage, Step, Timing
 
 @dataclass(frozen=True)
 class Deal(Operator):
-    """x: the map of an image. copies: readers, in graph order."""
+    """x: the map of an image. copies: readers, in graph order. values: of the map in a beat, in and out."""
 
     x: TensorSpec
     copies: int = 2
+    values: int = 1
 
     kind: ClassVar[str] = "deal"
 
@@ -40,6 +41,14 @@ class Deal(Operator):
         return self.copies
 
     @property
+    def values_in(self) -> int:
+        return self.values
+
+    @property
+    def values_out(self) -> int:
+        return self.values
+
+    @property
     def takes(self) -> int:
         return self.copies
 
@@ -50,14 +59,18 @@ class Deal(Operator):
         return len(range(reader, images[0], self.copies))
 
     def timing(self, folding: Folding) -> Timing:
-        beats = math.prod(self.x.shape)
+        beats = self._beats
         steps = (Step(beats, (("in", beats),), ((port.name, beats),)) for port in self.outputs(folding))
         return Timing((Stage("deal", tuple((1, step) for step in steps)),))
 
     def cost(self, folding: Folding) -> Resources:
         """A counter of beats and one of readers, fitted to yosys."""
-        bits = (math.prod(self.x.shape) - 1).bit_length()
+        bits = (self._beats - 1).bit_length()
         return Resources(lut=6 + 0.5 * bits + self.copies, ff=bits + self.copies)
 
     def parameters(self, folding: Folding) -> dict[str, int]:
-        return {"XW": self.x.qtype.bits, "COPIES": self.copies, "BEATS": math.prod(self.x.shape)}
+        return {"XW": self.x.qtype.bits * self.values, "COPIES": self.copies, "BEATS": self._beats}
+
+    @property
+    def _beats(self) -> int:
+        return math.prod(self.x.shape) // self.values

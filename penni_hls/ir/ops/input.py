@@ -17,9 +17,10 @@ from .timing import Stage, Step, Timing
 
 @dataclass(frozen=True)
 class Input(Operator):
-    """spec: the map of pixels."""
+    """spec: the map of pixels. values: of them in a beat."""
 
     spec: TensorSpec
+    values: int = 1
 
     kind: ClassVar[str] = "input"
     hardware: ClassVar[bool] = False
@@ -32,6 +33,10 @@ class Input(Operator):
     def out_spec(self) -> TensorSpec:
         return self.spec
 
+    @property
+    def values_out(self) -> int:
+        return self.values
+
     def reference(self, images: np.ndarray) -> IntTensor:
         """images (N, H, W, C) in the dtype of the type -> the same; ValueError where they are of another shape."""
         if images.shape[1:] != self.spec.shape or images.dtype != self.spec.qtype.dtype:
@@ -39,7 +44,7 @@ class Input(Operator):
         return IntTensor(images, self.spec.qtype)
 
     def timing(self, folding: Folding) -> Timing:
-        beats = Stream(self.spec).beats_per_frame
+        beats = Stream(self.spec, self.values).beats_per_frame
         return Timing((Stage("input", ((1, Step(beats, gives=(("out", beats),))),)),))
 
     def cost(self, folding: Folding) -> Resources:

@@ -17,14 +17,16 @@ from penni_hls.backends.rtl.emit import sinks
 from penni_hls.backends.rtl.yosys import Unit, synthesize
 from penni_hls.backends.shell import ACCELERATOR, Shell
 from penni_hls.backends.templates import identifier
-from penni_hls.backends.top import TOP
+from penni_hls.backends.top import TOP, pixel_stream, ports
+from penni_hls.backends.words import memory_bytes
+from penni_hls.errors import UsageError
 from penni_hls.files import HW
 from penni_hls.ir import interpreter
 from penni_hls.ir.fixed import QType
 from penni_hls.ir.graph import Graph, Node, TensorSpec, verify
 from penni_hls.ir.ops import GlobalPool, Input
 from penni_hls.ir.ops.base import Operator
-from penni_hls.schedule import Schedule, plan
+from penni_hls.schedule import Schedule, copied, plan
 from penni_hls.target.boards import load
 
 from ...networks import U8, NetworkBuilder
@@ -32,17 +34,22 @@ from ...networks import U8, NetworkBuilder
 pytestmark = pytest.mark.slow
 
 
-def network() -> Graph:
-    """A convolution, pooling and a linear layer of images of 7 x 5 x 3 bytes: no multiple of a beat."""
+UNEVEN = (7, 5, 3)  # bytes of an image: no multiple of a beat
+WHOLE = (6, 4, 3)
+
+
+def network(shape: tuple[int, int, int] = UNEVEN) -> Graph:
+    """A convolution, pooling and a linear layer."""
     builder = NetworkBuilder(np.random.default_rng(3), bases=2, density=0.4)
-    x = builder.add("input", Input(TensorSpec((7, 5, 3), U8)))
+    x = builder.add("input", Input(TensorSpec(shape, U8)))
     x = builder.conv("conv", x, 4)
     x = builder.add("pool", GlobalPool(builder.spec(x)), x)
     builder.mac("linear", x, 5, QType(16, True))
     return verify(Graph(tuple(builder.nodes)))
 
 
-CUT = 40  # bytes of the image that is broken off
+CUT = 40  # bytes of the image that is broken off at a beat's end
+CUTS = (CUT, CUT + 1, CUT + 7, -1)  # and within a beat, the last time without the image's last byte only
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +91,10 @@ def play(built: Built, images: np.ndarray, tests: str = "") -> None:
     for image in (built.folder / "rtl").glob("mem/*"):
         (run / image.name).write_bytes(image.read_bytes())
     size = images[0].size
-    broken = images[:1].copy().reshape(1, -1)
-    broken[:, CUT:] = 0
-    played = np.concatenate((images, broken.reshape(1, *images.shape[1:])))
+    broken = np.repeat(images[:1], len(CUTS), axis=0).reshape(len(CUTS), size)
+    for image, cut in zip(broken, CUTS):
+        image[cut:] = 0
+    played = np.concatenate((images, broken.reshape(-1, *images.shape[1:])))
     np.save(run / "images.npy", images.reshape(len(images), -1))
     results = interpreter.output(graph, played).values.reshape(len(played), -1)
     np.save(run / "results.npy", results.astype(np.int32))
@@ -103,23 +111,51 @@ def play(built: Built, images: np.ndarray, tests: str = "") -> None:
              "fields": {field.name: {"lsb": field.lsb, "bits": field.bits} for field in r.fields}}
             for r in registers.MAP
         ],
-        "constants": constants, "operators": operators, "cut": CUT, "lanes": design.shell.input_bits // 8,
+        "constants": constants, "operators": operators, "cuts": [cut % size for cut in CUTS],
+        "lanes": design.shell.input_bits // 8, "word": pixel_stream(design.schedule).q,
         "cycles": design.schedule.cycles_per_image,
+        "memories": [
+            {"prefix": port.name, "contents": list(memory_bytes(port.external.contents))}
+            for port in ports(design.schedule)
+            if port.kind == "memory"
+        ],
         "counted": [joined(design.schedule, node) for node in design.schedule.instances if design.shell.counters],
     }  # fmt: skip
     (run / "design.json").write_text(json.dumps(data))
     verilator.run(built.model, "shell_bench", run, env={"SHELL_BENCH": str(run), "COCOTB_TEST_FILTER": tests})
 
 
+def pictures(shape: tuple[int, int, int]) -> np.ndarray:
+    return np.random.default_rng(7).integers(0, 256, (12, *shape), np.uint8)
+
+
 @pytest.fixture
 def images(monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
     """And the bench, where the simulation finds it."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    return np.random.default_rng(7).integers(0, 256, (12, 7, 5, 3), np.uint8)
+    return pictures(UNEVEN)
 
 
 def test_everything_with_64_bits_and_counters(images: np.ndarray, tmp_path: Path) -> None:
     play(build(design_of(network(), Shell(64, counters=True)), tmp_path), images)
+
+
+def test_a_network_that_takes_a_whole_beat(images: np.ndarray, tmp_path: Path) -> None:
+    """Two copies, to which words of the stream are dealt out; a last word that lacks bytes gets zeros."""
+    graph = verify(copied(network(WHOLE), 2, None, 4))
+    play(build(design_of(graph, Shell(32)), tmp_path), pictures(WHOLE))
+
+
+@pytest.mark.parametrize("bits, values", [(32, 1), (64, 8)])
+def test_packets_of_other_widths(bits: int, values: int, images: np.ndarray, tmp_path: Path) -> None:
+    graph = network() if values == 1 else verify(copied(network(WHOLE), 2, None, values))
+    built = build(design_of(graph, Shell(bits)), tmp_path)
+    play(built, images if values == 1 else pictures(WHOLE), "bytes|packet|rate")
+
+
+def test_a_stream_narrower_than_what_the_network_takes() -> None:
+    with pytest.raises(UsageError, match="stream of 8 bits"):
+        emit_accelerator(design_of(verify(copied(network(WHOLE), 2, None, 4)), Shell(8)))
 
 
 def test_packets_of_bytes_with_room_for_two_images(

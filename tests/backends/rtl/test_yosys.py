@@ -68,6 +68,7 @@ CASES = {
     "fork": case("fork_3"),
     "deal": case("deal_3_partial"),
     "merge": case("merge_3_signed"),
+    "narrow": case("narrow_4"),
     "concat": case("concat_3_5"),
     "upsample": case("up_block"),
 }

@@ -25,6 +25,7 @@ from penni_hls.ir.ops import (
     GlobalPool,
     MaxPool,
     Merge,
+    Narrow,
     SparseMac,
     Subsample,
     Upsample,
@@ -630,6 +631,13 @@ CASES: dict[str, tuple[Case, ...]] = {
         _plain("deal_2", Deal(_map(3, 4, 2))),
         _plain("deal_3_partial", Deal(_map(2, 2, 3), 3)),
         _plain("deal_4_values", Deal(_map(1, 1, 1), 4)),
+        _plain("deal_3_wide", Deal(_map(2, 2, 3), 3, 4)),
+        _plain("deal_2_one_beat", Deal(_map(2, 2, 2), 2, 8)),
+    ),
+    "narrow": (
+        _plain("narrow_4", Narrow(_map(4, 3, 3), 4)),
+        _plain("narrow_8_one_beat", Narrow(_map(1, 4, 2), 8)),
+        _plain("narrow_2_signed", Narrow(_map(3, 4, 1, S4), 2)),
     ),
     "merge": (
         _plain("merge_2", Merge(_map(3, 4, 2))),
