@@ -31,14 +31,18 @@ def _kept_of_few(points: np.ndarray) -> np.ndarray:
 
 
 def _front(points: np.ndarray) -> np.ndarray:
-    """A point is beaten only by points whose sum is no larger, so the first that is left is on the front."""
+    """A point is beaten only by points whose sum is no larger, so of the first that are left only these beat each other."""
     scale = np.abs(points).max(0, initial=0)
     order = np.argsort((points / np.where(scale > 0, scale, 1)).sum(1), kind="stable")
     found, left = [], np.ascontiguousarray(points[order].T)
     while len(order):
-        found.append(order[0])
-        kept = left[0] < left[0, 0]
-        for column in left[1:]:
-            kept |= column < column[0]
+        few = order[:FEW][_kept_of_few(points[order[:FEW]])]
+        found.append(few)
+        order, left = order[FEW:], left[:, FEW:]
+        best = points[few].T[:, :, None]
+        beaten = best[0] <= left[0]  # [i, j]: by the i-th
+        for good, column in zip(best[1:], left[1:]):
+            beaten &= good <= column
+        kept = ~beaten.any(0)
         order, left = order[kept], left[:, kept]
-    return np.sort(np.array(found, dtype=np.int64))
+    return np.sort(np.concatenate([np.zeros(0, np.int64), *found]))

@@ -216,3 +216,16 @@ def test_cycles_of_a_stage_are_those_of_the_model_of_the_pipeline(buffers: int, 
     assert found == pytest.approx(measured, rel=0.02)  # a few beats of a group wait between the two
     if buffers == 1:  # neither the nodes alone nor what each of them needs would say so
         assert found > 1.05 * max(before, own.cycles())
+
+
+def test_two_buffers_are_offered_where_tiles_come_in_bursts():
+    """A sparse product that alone is as fast with one buffer for z: not behind a basis convolution."""
+    build = NetworkBuilder(np.random.default_rng(0), 5, 0.1)
+    build.conv("conv", build.add("input", Input(TensorSpec((16, 16, 16), U8))), 16)
+    basis, mac = build.nodes[1:3]
+    (found,) = options(Graph(tuple(build.nodes)), SERIES7)
+    q = 16
+    alone = min(mac.op.cycles(folding) for folding in mac.op.foldings(SERIES7) if (folding.q, folding.p) == (q, 1))
+    assert alone < basis.op.cycles(basis.op.folding(q))
+    both = [found.at(row) for row in np.flatnonzero(found.cycles == basis.op.cycles(basis.op.folding(q)))]
+    assert any((folding[mac.name].q, folding[mac.name].p) == (q, 1) for folding in both)

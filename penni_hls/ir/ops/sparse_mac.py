@@ -140,12 +140,17 @@ class SparseMac(Operator):
     # ---- choices ---------------------------------------------------------------------------------------------------
 
     def foldings(self, fabric: Fabric) -> tuple[Folding, ...]:
-        """Those of each q of which none is dominated by another, each with every requantizer that hardly costs cycles."""
+        """Those of each q of which none is dominated by another, each with every requantizer that hardly costs cycles.
+
+        Two buffers for z count as better than one: where z comes in bursts, loading takes longer than its cycles here."""
         result: list[Folding] = []
         for q in (q for q in QS if q < 2 * self.pixels):
             options = list(self._options(q, fabric))
             costs = [(self.cycles(option), self.cost(option)) for option in options]
-            figures = np.array([(cycles, cost.lut, cost.dsp, cost.bram36, cost.uram) for cycles, cost in costs])
+            figures = np.array([
+                (cycles, 2 - option.z_buffers, cost.lut, cost.dsp, cost.bram36, cost.uram)
+                for option, (cycles, cost) in zip(options, costs)
+            ])  # fmt: skip
             for option in (options[index] for index in undominated(figures)):
                 result += self._requantizers(option)
         return tuple(result)
