@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..errors import UsageError
 from ..schedule import Schedule
+from ..target.resources import Resources
 
 ACCELERATOR = "penni_accelerator"
 INPUT_BITS = (8, 32, 64)
@@ -25,6 +26,14 @@ class Shell:
                 f"a stream of {self.input_bits} bits for the pixels: take {', '.join(map(str, INPUT_BITS[:-1]))}"
                 f" or {INPUT_BITS[-1]} bits"
             )
+
+    def cost(self, operators: int) -> Resources:
+        """What penni_shell takes beside a network of so many operators, by yosys. The estimate of the network is without
+        it: the rest of the system has to pay for it, too."""
+        counted = operators if self.counters else 0
+        return Resources(
+            lut=394 + 2.5 * self.input_bits + 33 * counted, ff=589 + 3.375 * self.input_bits + 67 * counted
+        )
 
 
 def images_in_flight(schedule: Schedule) -> int:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from .. import api
+from ..backends.shell import Shell
 from ..report.console import Reporter
 from ..report.schedule import counts, misfit_lines, rate_lines, short, shown
 from ..report.tables import percent, table
@@ -99,10 +100,16 @@ def generate(
     report.result(
         {
             "output": str(output), "fits": fits, **performance, "would_fit": asdict(instead) if instead else None,
-            "bits": options["bits"], "bits_chosen": options["bits_chosen"], "layers": project.layers,
+            "bits": options["bits"], "bits_chosen": options["bits_chosen"],
+            "shell": _shell(project).cost(len(project.schedule.instances)).as_dict(), "layers": project.layers,
         }
     )  # fmt: skip
     return 0 if fits or allow_oversize else 1
+
+
+def _shell(project: api.Project) -> Shell:
+    options = project.manifest["options"]
+    return Shell(options["stream_bits"], options["counters"])
 
 
 def _print(
@@ -128,5 +135,9 @@ def _print(
         if not allow_oversize:
             report.say("Exit code 1; --allow-oversize accepts it.")
     else:
-        report.say(f"Estimated to fit {board.name} ('penni-hls synth {output}' gives yosys's figures).")
+        around = _shell(project).cost(len(schedule.instances))
+        report.say(
+            f"Estimated to fit {board.name} ('penni-hls synth {output}' gives yosys's figures). There the shell around it "
+            f"takes {around.lut:,.0f} LUT and {around.ff:,.0f} FF more."
+        )
     report.say(f"Written: {output} (its report.html shows it, its README.md says what to do with it)")

@@ -8,9 +8,11 @@ from ..errors import BoardError
 from .fabric import SERIES7, ULTRASCALE
 from .resources import Resources
 
-# (6-input LUTs, DSP slices, 36-kbit block RAMs, UltraRAMs) of the whole device, as Vivado counts them. Written down without
-# the data sheets at hand: compare with DS180 and DS190 (7 series, Zynq-7000), DS890 and DS891 (UltraScale+). Each LUT has two
-# flip-flops.
+# (6-input LUTs, DSP slices, 36-kbit block RAMs, UltraRAMs) of the whole device, as Vivado counts them; each LUT has two
+# flip-flops. Written down without the data sheets at hand: compare with DS180 and DS190 (7 series, Zynq-7000), DS890 and
+# DS891 (UltraScale+). Found again elsewhere: xc7z020, xc7a35t and xc7a100t (and LUTs of xc7z010) as available in Vivado's
+# reports of public designs (Xilinx/BNN-PYNQ, epsilon537/boxlambda); xczu3 and xczu7 in necst/faber_fpga; xczu9's block RAMs
+# and DSPs in Xilinx/finn; xck26 in raulest50/z-scan-propagation-kernel.
 _SERIES7 = {
     "xc7z007s": (14400, 66, 50), "xc7z010": (17600, 80, 60), "xc7z012s": (34400, 120, 72), "xc7z014s": (40600, 170, 107),
     "xc7z015": (46200, 160, 95), "xc7z020": (53200, 220, 140), "xc7z030": (78600, 400, 265), "xc7z035": (171900, 900, 500),

@@ -12,6 +12,7 @@ import numpy as np
 from ...files import TEMPLATES
 from ...schedule import Schedule
 from ...target.resources import Resources
+from ..shell import Shell
 from ..templates import identifier, render
 from . import charts
 from .drawing import draw
@@ -85,6 +86,7 @@ def emit_report(manifest: Mapping[str, Any], schedule: Schedule, results: Found)
         columns=("output", "bits", "non-zeros", "hardware", "cycles", "load", "limited by", *headings.values()),
         rows=tuple(_rows(schedule, limits)), total=_total(schedule), synthesized=_compared(schedule, synthesized),
         profiled="over-time" in specs, copies=schedule.copies, pictures=tuple(_pictures(schedule)),
+        around=_around(manifest["options"], schedule),
         accuracy=tuple(_accuracy(manifest, results)), facts=tuple(_facts(manifest, schedule)), notes=manifest["notes"],
         specs=_script(specs), style=_file("page.css"), script=_file("page.js"), vega=_file("vega/vega.min.js"),
         vega_lite=_file("vega/vega-lite.min.js"),
@@ -170,6 +172,13 @@ def _total(schedule: Schedule) -> tuple[str, ...]:
         "", "", f"{nonzero:,} of {size:,}", "", f"{schedule.cycles_per_image:,}", "", schedule.slowest,
         *_counts(schedule, schedule.total),
     )  # fmt: skip
+
+
+def _around(options: Mapping[str, Any], schedule: Schedule) -> str:
+    """What the shell takes beside the network."""
+    shell = Shell(options.get("stream_bits", Shell.input_bits), bool(options.get("counters")))
+    cost = shell.cost(len(schedule.instances))
+    return f"{cost.lut:,.0f} LUT and {cost.ff:,.0f} FF"
 
 
 def _counts(schedule: Schedule, cost: Resources) -> tuple[str, ...]:

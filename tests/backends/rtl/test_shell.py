@@ -190,10 +190,56 @@ def test_the_accelerator_is_clean(tmp_path: Path) -> None:
         assert "X_INTERFACE_" in lines[index - 1], lines[index]
 
 
+HLS_TOP = """// Ports as Vitis HLS gives them to a top with ap_ctrl_none, axis ports of {bits} bits and of ap_axis<32,0,0,0>.
+/* verilator lint_off UNUSEDSIGNAL */
+module penni_top (
+        ap_clk, ap_rst_n, s_axis_TDATA, s_axis_TVALID, s_axis_TREADY,
+        m_axis_TDATA, m_axis_TVALID, m_axis_TREADY, m_axis_TKEEP, m_axis_TSTRB, m_axis_TLAST
+);
+input   ap_clk;
+input   ap_rst_n;
+input  [{bits}-1:0] s_axis_TDATA;
+input   s_axis_TVALID;
+output   s_axis_TREADY;
+output  [31:0] m_axis_TDATA;
+output   m_axis_TVALID;
+input   m_axis_TREADY;
+output  [3:0] m_axis_TKEEP;
+output  [3:0] m_axis_TSTRB;
+output  [0:0] m_axis_TLAST;
+assign s_axis_TREADY = m_axis_TREADY;
+assign m_axis_TVALID = s_axis_TVALID;
+assign m_axis_TDATA = 32'd0;
+assign m_axis_TKEEP = 4'd15;
+assign m_axis_TSTRB = 4'd15;
+assign m_axis_TLAST = 1'd1;
+endmodule
+"""
+
+
+@pytest.mark.parametrize("values", [1, 4])
+def test_a_top_of_vitis_hls_fits_the_shell(values: int, tmp_path: Path) -> None:
+    """By its port list: a stand-in, which computes nothing."""
+    graph = network(WHOLE) if values == 1 else verify(copied(network(WHOLE), 2, None, values))
+    (tmp_path / "penni_top.v").write_text(HLS_TOP.format(bits=8 * values))
+    accelerator = tmp_path / f"{ACCELERATOR}.v"
+    accelerator.write_text(emit_accelerator(design_of(graph, Shell(32)))[f"rtl/{ACCELERATOR}.v"])
+    shell = [HW / "rtl" / f"penni_{name}.sv" for name in MODULES]
+    assert verilator.lint([*shell, tmp_path / "penni_top.v", accelerator], ACCELERATOR) == ""
+
+
 def test_yosys_takes_it(tmp_path: Path) -> None:
-    """At about the size that docs/architecture.md gives, and without a block RAM or a DSP."""
-    parameters = {"LANES": 4, "IMAGE_BYTES": 3072, "RESULT_WORDS": 10, "IMAGES": 16}
-    unit = Unit("penni_shell", tuple(parameters.items()))
-    found = synthesize(HW / "rtl", [unit], tmp_path)[unit]
-    assert 430 < found.lut < 530 and 630 < found.ff < 760
-    assert (found.dsp, found.bram36, found.uram) == (0, 0, 0)
+    """At about the size that docs/architecture.md gives and `generate` tells, and without a block RAM or a DSP."""
+    parameters = {"IMAGE_BYTES": 3072, "RESULT_WORDS": 10, "IMAGES": 16}
+    shells = {(Shell(32), 8): (4, 0), (Shell(64), 8): (8, 0), (Shell(32, counters=True), 8): (4, 8)}
+    units = {
+        built: Unit("penni_shell", (("LANES", lanes), ("OPERATORS", counted), *parameters.items()))
+        for built, (lanes, counted) in shells.items()
+    }
+    found = synthesize(HW / "rtl", units.values(), tmp_path)
+    for (shell, operators), unit in units.items():
+        cost, estimate = found[unit], shell.cost(operators)
+        assert abs(estimate.lut / cost.lut - 1) < 0.08 and abs(estimate.ff / cost.ff - 1) < 0.03
+        assert (cost.dsp, cost.bram36, cost.uram) == (0, 0, 0)
+    plain = found[units[Shell(32), 8]]
+    assert 430 < plain.lut < 530 and 630 < plain.ff < 760
