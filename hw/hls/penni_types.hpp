@@ -93,6 +93,11 @@ void put_bits(word<W>& into, const word<N>& bits) {
 #endif
 }
 
+}  // namespace penni
+#endif
+
+namespace penni {
+
 /// The fields below number END of a word of COUNT fields, N bits each, field 0 lowest.
 template <int N, int COUNT, int END = COUNT>
 struct fields_below {
@@ -130,6 +135,22 @@ word<N * COUNT> pack(const word<N> (&fields)[COUNT]) {
     return all;
 }
 
+/// Word `index` of a read-only memory that is kept in PARTS pieces of equal width, the lowest first.
+template <int W, int PARTS, int DEPTH, typename T>
+word<W> rom_word(const T (&parts)[PARTS][DEPTH], int index) {
+    PENNI_INLINE
+    constexpr int PIECE = (W + PARTS - 1) / PARTS;
+    word<PIECE> pieces[PARTS];
+    PENNI_PARTITION(pieces, 0)
+Parts:
+    for (int part = 0; part < PARTS; ++part) {
+        PENNI_UNROLL
+        pieces[part] = word<PIECE>(parts[part][index]);
+    }
+    return word<W>(pack<PIECE>(pieces));
+}
+
+#ifndef PENNI_NATIVE
 template <int W, bool SIGNED, int N>
 using numbers = word<W * N>;
 template <int W, bool SIGNED, int N>
@@ -182,26 +203,7 @@ numbers<W, SIGNED, N> shift_in(const numbers<W, SIGNED, N>& from, const integer<
     put_bits<W, W * (N - 1), W * N>(moved, to_bits<W>(value));
     return moved;
 }
-
-/// Word `index` of a read-only memory that is kept in PARTS pieces of equal width, the lowest first.
-template <int W, int PARTS, int DEPTH, typename T>
-word<W> rom_word(const T (&parts)[PARTS][DEPTH], int index) {
-    PENNI_INLINE
-    constexpr int PIECE = (W + PARTS - 1) / PARTS;
-    word<PIECE> pieces[PARTS];
-    PENNI_PARTITION(pieces, 0)
-Parts:
-    for (int part = 0; part < PARTS; ++part) {
-        PENNI_UNROLL
-        pieces[part] = word<PIECE>(parts[part][index]);
-    }
-    return word<W>(pack<PIECE>(pieces));
-}
-
-}  // namespace penni
 #endif
-
-namespace penni {
 
 /// The nearest value that W bits can hold.
 template <int W, bool SIGNED, typename T>

@@ -8,11 +8,10 @@
 namespace penni {
 
 /// Wider than 128 bits: only fields can be read and written.
-template <int W>
+template <int COUNT>
 struct limbs {
-    static const int COUNT = (W + 63) / 64;
     uint64_t limb[COUNT];
-    limbs() : limb() {}
+    limbs(uint64_t low = 0) : limb() { limb[0] = low; }
 };
 
 template <int BYTES, bool SIGNED>
@@ -49,7 +48,7 @@ struct word_of<W, 1> {
 };
 template <int W>
 struct word_of<W, 2> {
-    typedef limbs<W> type;
+    typedef limbs<(W + 63) / 64> type;
 };
 template <int W>
 using word = typename word_of<W>::type;
@@ -81,8 +80,8 @@ word<N> field(const T& from, int low) {
     return word<N>(uint64_t(from >> low) & mask<N>());
 }
 
-template <int N, int W>
-word<N> field(const limbs<W>& from, int low) {
+template <int N, int COUNT>
+word<N> field(const limbs<COUNT>& from, int low) {
     const int limb = low / 64, bit = low % 64;
     uint64_t value = from.limb[limb] >> bit;
     if (bit + N > 64) value |= from.limb[limb + 1] << (64 - bit);
@@ -94,8 +93,8 @@ void put(T& into, int low, uint64_t value) {
     into = T((into & ~(T(mask<N>()) << low)) | (T(value) << low));
 }
 
-template <int N, int W>
-void put(limbs<W>& into, int low, uint64_t value) {
+template <int N, int COUNT>
+void put(limbs<COUNT>& into, int low, uint64_t value) {
     const int limb = low / 64, bit = low % 64;
     into.limb[limb] = (into.limb[limb] & ~(mask<N>() << bit)) | (value << bit);
     if (bit + N > 64) {
@@ -111,18 +110,6 @@ word<N> bits_at(const word<W>& from) {
 template <int N, int LOW, int W>
 void put_bits(word<W>& into, const word<N>& bits) {
     put<N>(into, LOW, uint64_t(bits));
-}
-
-template <int N, int COUNT>
-void unpack(const word<N * COUNT>& from, word<N> (&fields)[COUNT]) {
-    for (int i = 0; i < COUNT; ++i) fields[i] = field<N>(from, i * N);
-}
-
-template <int N, int COUNT>
-word<N * COUNT> pack(const word<N> (&fields)[COUNT]) {
-    word<N * COUNT> all = word<N * COUNT>();
-    for (int i = 0; i < COUNT; ++i) put<N>(all, i * N, uint64_t(fields[i]));
-    return all;
 }
 
 /// Kept apart: nothing is gained by packing machine integers.
@@ -157,14 +144,6 @@ numbers<W, SIGNED, N> shift_in(const numbers<W, SIGNED, N>& from, const integer<
     for (int i = 0; i < N - 1; ++i) moved.value[i] = from.value[i + 1];
     moved.value[N - 1] = value;
     return moved;
-}
-
-template <int W, int PARTS, int DEPTH, typename T>
-word<W> rom_word(const T (&parts)[PARTS][DEPTH], int index) {
-    constexpr int PIECE = (W + PARTS - 1) / PARTS;
-    word<W> all = word<W>();
-    for (int part = 0; part < PARTS; ++part) put<PIECE>(all, part * PIECE, uint64_t(parts[part][index]));
-    return all;
 }
 
 }  // namespace penni

@@ -88,7 +88,7 @@ def build(hls: Path, work: Path, *, exact: bool = False, stage: Stage = silent) 
     hls, work = hls.absolute(), work.absolute()  # no argument begins with "-" or "@", whatever the folder's name
     defines = ["-DPENNI_CSIM", *([] if exact else ["-DPENNI_NATIVE"])]
     include = [f"-I{hls}", f"-I{hls / 'csim'}", "-isystem", str(headers)]
-    command = [gxx, "-O1" if exact else "-O2", *FLAGS, *defines, *include]
+    command = [gxx, "-O1" if exact else "-O3", *FLAGS, *defines, *include]
     folder = work / f"csim{'-exact' if exact else ''}"
 
     def compile_all(folder: Path) -> None:

@@ -79,7 +79,7 @@ def test_what_is_read_was_written_as_many_steps_before(tmp_path):
     project, memories = counting(tmp_path / "counting")
     assert {name.split()[0] for name in memories} == {
         "penni_basis_conv.hpp", "penni_basis_shared.hpp", "penni_depthwise_conv.hpp", "penni_global_pool.hpp",
-        "penni_sparse_mac.hpp", "penni_upsample.hpp",
+        "penni_sparse_load.hpp", "penni_upsample.hpp",
     }  # fmt: skip
     got = csim_operators({name: alone(ALL[name]) for name in CASES}, tmp_path / "work", project=project)
     for name in CASES:
