@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// What basis_conv and basis_shared have in common: the writer of the row buffer, and the groups of Q output pixels that
-/// are walked one after the other.
+/// What basis_conv, basis_shared and depthwise_conv have in common: the writer of the row buffer, and the groups of Q
+/// output pixels that are walked one after the other.
 ///
 /// Pixels of the map are counted in stream order, on into the next frame. A group starts when `end` of them have arrived;
 /// meanwhile as many as `limit` may arrive.

@@ -20,7 +20,6 @@ from ..fixed import MULTIPLIER, IntTensor, QType, Requant, exact_dtype, smallest
 from ..graph import TensorSpec
 from ..windows import Pair, Sides, Window, short
 from .base import Folding, Operator
-from .cpp_loops import called
 from .memory import Memory, to_word
 from .row_cost import columns_cost
 from .row_walk import RowWalk
@@ -151,9 +150,6 @@ class DepthwiseConv(Operator):
     def timing(self, folding: Folding) -> Timing:
         return self._walk().timing(self.window.kernel[0] + 8)
 
-    def in_turn(self, folding: Folding) -> Timing:
-        return called(self._walk().in_turn(self.window.kernel[0] + 8))
-
     def _walk(self) -> RowWalk:
         channels = self.x.shape[2]
         return RowWalk(self.x.shape, self.out_spec.shape[:2], self.window, self.rows, 1, channels, channels)
@@ -192,7 +188,7 @@ class DepthwiseConv(Operator):
         }  # fmt: skip
 
     def cpp_parameters(self, folding: Folding) -> dict[str, int]:
-        return {"STEPS": self._walk().steps()}
+        return {"STEPS": self._walk().walked(0)}
 
     def rom_styles(self, folding: DepthwiseConvFolding) -> dict[str, MemoryStyle]:
         return {"coefs": folding.coefs, "requant": folding.requant}

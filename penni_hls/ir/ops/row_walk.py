@@ -84,14 +84,6 @@ class RowWalk:
         """Columns left of the map."""
         return self.window.pads[1]
 
-    def _rows_of_groups(self) -> Iterator[tuple[int, int]]:
-        """Groups between which no row of windows begins or ends: the first, and one behind the last."""
-        rows, width = self.out
-        cuts = {row * width // self.q for row in range(rows)}
-        cuts |= {((row + 1) * width - 1) // self.q + 1 for row in range(rows)}
-        ordered = sorted(cuts)
-        return zip(ordered, ordered[1:])
-
     def timing(self, latency: int, tail: int = 0) -> Timing:
         h, w, c = self.x
         pixels, groups = h * w, -(-math.prod(self.out) // self.q)
@@ -135,62 +127,7 @@ class RowWalk:
         columns = sum(sum(self.columns(self.segments(group))) for group in range(groups))
         return groups * GROUP_OVERHEAD + self.units * columns + tail
 
-    def steps(self) -> int:
-        """Steps of a loop of the C++ that takes frame by frame, and row by row of windows: a step to find that a row's
-        pixels are there, then its units. A value is written in each step in which there is room; what a row frees is
-        written to from the second step of the next one on."""
-        values, c = math.prod(self.x), self.x[2]
-        rows, width = self.out
-        step = written = 0
-        room = self._limit(0) * c
-        for group in range(0, rows * width, width):
-            start, needed, limit = step, self._end(group, whole_rows=True) * c, self._limit(group) * c
-            waits = written < needed
-            written += written < room
-            step += waits * (1 + max(0, needed - written))
-            step += 1 + self.units * sum(self.columns(self.segments(group))) * width
-            written, room = min(written + step - start - 1, limit), limit
-        rest = values - written
-        return step + (rest if rest == 0 or written < room else 1 + rest)
-
-    def in_turn(self, latency: int) -> Timing:
-        """Of such a loop: its steps walk and, as long as there is room, read a value each. The words of a unit leave one
-        by one in the `slots` steps behind it."""
-        c, values = self.x[2], math.prod(self.x)
-        steps: list[Step] = []
-        written = leaving = 0
-        late = self.words // self.units
-
-        def add(cycles: int, read: int, words: int) -> None:
-            nonlocal written
-            if cycles:
-                steps.append(Step(cycles, (("in", read),), (("out", words),)))
-            written += read
-
-        def early(cycles: int, room: int, words: int) -> None:
-            """Reads as long as there is room."""
-            read = min(max(room, 0), cycles)
-            before = words * read // cycles if cycles else 0
-            add(read, read, before)
-            add(cycles - read, 0, words - before)
-
-        for first, end in self._rows_of_groups():
-            words, needed = (end - first) * self.words, self._end(end - 1, whole_rows=True) * c
-            cycles = self.units * sum(sum(self.columns(self.segments(group))) for group in range(first, end))
-            missing, room = max(0, needed - written), self._limit(end - 1) * c
-            meanwhile = min(missing, leaving)
-            sent = late * meanwhile // self.slots
-            add(meanwhile, meanwhile, sent)
-            add(missing - meanwhile, missing - meanwhile, 0)
-            leaving -= meanwhile
-            early(leaving, room - written, late - sent)
-            early(cycles - leaving, room - written, words - late)
-            leaving = self.slots
-        early(leaving, values - written, late)
-        add(values - written, values - written, 0)
-        return Timing((Stage("steps", tuple((1, step) for step in steps)),), latency=latency)
-
-    def _end(self, group: int, whole_rows: bool = False) -> int:
+    def _end(self, group: int) -> int:
         """Pixels up to the last one that a group reads."""
         (h, w, _), width = self.x, self.out[1]
         (kh, kw), (down, right) = self.window.kernel, self.window.stride
@@ -198,15 +135,9 @@ class RowWalk:
         row = group * self.q // width + len(segments) - 1
         end = (group * self.q + sum(segments) - 1) % width + 1
         lowest = row * down - self._top + kh
-        if whole_rows or end == width or (len(segments) > 1 and lowest >= h):
+        if end == width or (len(segments) > 1 and lowest >= h):
             return min(lowest, h) * w
         return (min(lowest, h) - 1) * w + min((end - 1) * right - self._left + kw, w)
-
-    def _limit(self, group: int) -> int:
-        """Pixels of the map that may have been read when a row of windows of such a loop is walked, from its group on."""
-        (h, w, _), width = self.x, self.out[1]
-        above = group * self.q // width * self.window.stride[0] - self._top
-        return min(h * w, (max(above, 0) + self.rows) * w)
 
     def _parts(self, group: int) -> Iterator[tuple[int, int, int]]:
         """(cycles, words, pixels freed in all) of a group without its start. The last unit frees row by row; where a short

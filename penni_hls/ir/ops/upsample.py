@@ -15,7 +15,6 @@ from ...target.resources import Resources
 from ..fixed import IntTensor
 from ..graph import TensorSpec
 from .base import Folding, Operator
-from .cpp_loops import called
 from .timing import Stage, Step, Timing
 
 
@@ -68,18 +67,6 @@ class Upsample(Operator):
         read = Step(copies, gives=(("out", copies),), needs=(("row", 1),), posts=(("room", 1, 1),))
         stages = (Stage("write", ((h, write),)), Stage("read", ((h, read),)))
         return Timing(stages, {"room": 2, "row": 0}, latency=2)
-
-    def in_turn(self, folding: Folding) -> Timing:
-        """The next row is read while the first copies of one are given, value by value."""
-        h, w, c = self.x.shape
-        row, copies = w * c, self.factor**2 * w * c
-        both, rest = Step(row, (("in", row),), (("out", row),)), Step(copies - row, gives=(("out", copies - row),))
-        runs = (
-            (1, Step(row, (("in", row),))),
-            *((1, both), (1, rest)) * (h - 1),
-            (1, Step(copies, gives=(("out", copies),))),
-        )
-        return called(Timing((Stage("rows", runs),), latency=2))
 
     def cost(self, folding: UpsampleFolding) -> Resources:
         """Counters and their comparators, fitted to yosys at maps of 4x4x1 to 32x32x128; LUT RAM is read into flip-flops."""
