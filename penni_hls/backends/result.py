@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -72,18 +73,20 @@ class Simulation:
         return asdict(self) | {"profile": self.profile and self.profile.as_dict()}
 
 
-def steady_state(intervals: Sequence[int], fill: int) -> tuple[int | None, bool | None]:
-    """intervals: cycles between the ends of consecutive images; fill: images on their way at once. -> their mean behind
-    the fill, and whether it has settled: both halves say the same. Where all came within the fill: the mean of the later
-    half. The halves of a memory may take turns, so that long and short intervals alternate: where there are enough, each
-    half has an even number of them."""
+def steady_state(intervals: Sequence[int], fill: int, period: int = 1) -> tuple[int | None, bool | None]:
+    """intervals: cycles between the ends of consecutive images; fill: images on their way at once; period: copies of the
+    network that take turns, so that their intervals do. -> their mean behind the fill, and whether it has settled: both
+    halves say the same. Where too few came behind the fill: the mean of the later half. The halves of a memory may take
+    turns as well: where there are enough, each half has an even number of periods."""
     if not intervals:
         return None, None
     behind = intervals[fill:]
-    if len(behind) < 2:
-        late = intervals[len(intervals) // 2 :]
-        return round(sum(late) / len(late)), False
-    behind = behind[len(behind) % 4 if len(behind) >= 4 else 0 :]
+    if len(behind) < 2 * period:
+        late = math.ceil(len(intervals) / 2)
+        late = late // period * period or late
+        return round(sum(intervals[-late:]) / late), False
+    whole = 4 * period if len(behind) >= 4 * period else 2 * period
+    behind = behind[len(behind) % whole :]
     half = len(behind) // 2
     first, second = (sum(part) / len(part) for part in (behind[:half], behind[half:]))
     return round(sum(behind) / len(behind)), abs(first - second) <= SETTLED * second

@@ -49,7 +49,7 @@ def choose_for_board(quantizer: Quantizer, board: Board, max_drop: float, stage:
             added = sum(_error(layers[name], bits) * gains[name] for name in names)
             stages.setdefault(offered.nodes, []).append(Variant(offered.cycles, offered.cost, added))
     stage("choosing bits and foldings")
-    budget, fifos = row(board.budget), row(shortest(_graph(quantizer, dict.fromkeys(layers, WIDEST))))
+    budget, fifos = row(board.plan_budget), row(shortest(_graph(quantizer, dict.fromkeys(layers, WIDEST))))
     allowed, best, fewest_cycles = study.allowed(max_drop), None, np.inf
     for _ in range(ROUNDS):
         found = fewest(tuple(stages.values()), budget - fifos, allowed, study.meter.own)

@@ -53,7 +53,7 @@ def _better(new: Schedule, old: Schedule) -> bool:
 
 def _share(cost: np.ndarray, board: Board) -> float:
     """The sum of shares of the budget, of what the board has at all."""
-    budget = row(board.budget)
+    budget = row(board.plan_budget)
     there = budget > 0
     return float((cost[there] / budget[there]).sum())
 
@@ -128,7 +128,7 @@ class _Search:
         """Cycles per image, about; infinite where they are no fewer."""
         copies, tail, _ = part
         limit = (1 - WORTH) * alone.cycles_per_image
-        budget = row(self.board.budget) - self._fifos(part, alone)
+        budget = row(self.board.plan_budget) - self._fifos(part, alone)
         if tail is None:
             cost, least_cycles = self._ends(part)
             budget = (budget - cost) / copies

@@ -55,7 +55,7 @@ def draft(
     """
     stages = options(graph, board.fabric) if stages is None else stages
     wanted, turns = math.floor(board.clock_mhz * 1e6 / fps) if fps else None, copies(graph)
-    budget, fifos = row(board.budget), row(shortest(graph)) if fifos is None else fifos
+    budget, fifos = row(board.plan_budget), row(shortest(graph)) if fifos is None else fifos
     cycles = turns * wanted if wanted else None  # of a stage that sees an image in `turns`
     fitting: list[Draft] = []
     enough: np.ndarray | None = None  # for FIFOs, of a choice that fits
@@ -114,7 +114,7 @@ class Draft:
 
     @property
     def fits(self) -> bool:
-        return bool((self.choice.cost + self.fifos <= row(self.board.budget)).all())
+        return bool((self.choice.cost + self.fifos <= row(self.board.plan_budget)).all())
 
     @cached_property
     def rtl(self) -> Schedule:

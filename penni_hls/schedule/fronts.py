@@ -36,7 +36,7 @@ class Point:
 def front(schedule: Schedule, stages: Sequence[Options]) -> tuple[Point, ...]:
     """The least hardware at rates around that of `schedule`, fastest first; FIFOs as deep as there. stages: `options` of
     its graph. Where the budget does not suffice: what the rate would need, by the sum of shares of the board."""
-    budget = row(schedule.board.budget)
+    budget = row(schedule.board.plan_budget)
     fifos = sum((row(link.cost()) for link in schedule.links), np.zeros(len(budget)))
     slowest = max(int(stage.cycles.min()) for stage in stages)
     low, high = DOUBLINGS
@@ -63,7 +63,7 @@ def boards_that_fit(
     for board in boards:
         if board.fabric not in known:
             known[board.fabric] = options(graph, board.fabric)
-        choice = fastest(known[board.fabric], row(board.budget) - fifos)
+        choice = fastest(known[board.fabric], row(board.plan_budget) - fifos)
         cycles = math.ceil(choice.cycles / copies(graph)) if choice else math.inf
         if choice and (fps is None or board.clock_mhz * 1e6 >= fps * cycles):
             yield board, cycles

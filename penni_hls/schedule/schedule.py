@@ -112,7 +112,7 @@ class Schedule:
     @cached_property
     def shortfalls(self) -> tuple[Shortfall, ...]:
         """The resources of which more is needed than the accelerator may use; empty when the design is estimated to fit."""
-        have, limits, device = (cost.as_dict() for cost in (self.total, self.board.budget, self.board.device))
+        have, limits, device = (cost.as_dict() for cost in (self.total, self.board.plan_budget, self.board.device))
         return tuple(
             Shortfall(name, have[name], limit, device[name]) for name, limit in limits.items() if have[name] > limit
         )

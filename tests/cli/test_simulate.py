@@ -278,6 +278,20 @@ def test_the_steady_state_is_a_mean_behind_the_fill(intervals, fill, expected):
     assert steady_state(intervals, fill) == expected
 
 
+@pytest.mark.parametrize(
+    ("intervals", "expected"),
+    [
+        ((4, 1, 1, 4, 1, 1), (2, False)),  # the third copy gives the same in its second turn, or does not
+        ((9, 4, 1, 1, 4, 1, 1), (2, True)),
+        ((9, 4, 1, 1, 4, 1, 4), (2, False)),
+        ((9, 4, 1, 1, 4, 1, 1, 4, 1, 1, 4, 1, 1), (2, True)),
+        ((9, 4, 1), (2, False)),
+    ],
+)
+def test_of_copies_whole_rounds_count(intervals, expected):
+    assert steady_state(intervals, 1, 3) == expected
+
+
 def test_the_timeline_ends_with_the_latency(small_project, command):
     done = command("timeline", small_project)
     assert done.code == 0 and max(map(len, done.out.splitlines())) <= 100

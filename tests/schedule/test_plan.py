@@ -22,7 +22,7 @@ def test_fits_the_share_of_the_board_it_may_use(board):
     schedule = plan(GRAPH, board)
     assert not schedule.shortfalls
     for name, have in schedule.total.as_dict().items():
-        assert have <= board.budget.as_dict()[name]
+        assert have <= board.plan_budget.as_dict()[name]
 
 
 def test_tile_edges_join_equal_q_and_every_map_edge_has_a_fifo(board):

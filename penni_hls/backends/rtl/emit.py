@@ -234,7 +234,7 @@ def _top_view(schedule: Schedule, wires: list, instances: list, fifos: list, cou
     extend = top[OUTPUT].bits - output.width
     return {
         "title": f"{spec} pixels to {out}",
-        "values": "one value" if (values := top[INPUT].bits // spec.qtype.bits) == 1 else f"{values} values",
+        "beat": "one value" if (values := top[INPUT].bits // spec.qtype.bits) == 1 else f"{values} values",
         "signals": _signals(top),
         "counters": counters,
         "wires": wires, "instances": instances, "fifos": fifos,

@@ -23,6 +23,7 @@ DEFAULT = "pynq-z2"
 BARE = "none"  # the processor of a bare part
 # The processor's block in a block design, and how its properties are named.
 PROPERTIES = {"zynq7": r"PCW_\w+|preset", "zynqmp": r"PSU_\w+"}
+LUT_ERROR = 0.0125  # of an accelerator's LUTs: what their estimate may be too low by; it was by 0.5 % at most
 MOST_MHZ, MOST_CELLS = 2000, 10**9
 _FOLDER = Path(__file__).parent
 
@@ -30,9 +31,9 @@ _FOLDER = Path(__file__).parent
 @dataclass(frozen=True)
 class Usable:
     """The share of each resource that the accelerator may use; the rest is for the processor's interconnect, the DMA
-    engine and routing. Of LUTs a part of that is for what the estimate of a whole accelerator may be too low by."""
+    engine and routing."""
 
-    lut: float = 0.79
+    lut: float = 0.80
     ff: float = 0.85
     dsp: float = 0.97
     bram36: float = 0.97
@@ -70,6 +71,11 @@ class Board:
     @property
     def device(self) -> Resources:
         return Resources(self.lut, self.ff, self.dsp, self.bram36, self.uram)
+
+    @property
+    def plan_budget(self) -> Resources:
+        """What an estimate of the accelerator may come to, so that it keeps the budget when it is synthesized."""
+        return dataclasses.replace(self.budget, lut=(1 - LUT_ERROR) * self.budget.lut)
 
     @property
     def budget(self) -> Resources:
