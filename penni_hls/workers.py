@@ -1,6 +1,6 @@
 """One function for many arguments, on all cores.
 
-The calling process works, too; others are started only where that has gone on for a while. They are interpreters of their
+The calling process works, too; others are started only where much is left to do. They are interpreters of their
 own that import the function's module and nothing of the caller's program, whose threads and main module may be anything:
 what `multiprocessing` does needs a guard in every script that calls the library, or forks threads that hold locks.
 They end when their input does, so none outlives its caller by more than a call.
@@ -21,7 +21,9 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
-ALONE = 1.0  # seconds before others are started: about what a start takes
+ALONE = (
+    2.0  # seconds: what may be left to do, by what has been done, before others are started; a start takes about one
+)
 
 _SERVE = "from penni_hls.workers import serve; serve()"
 
@@ -36,7 +38,8 @@ def each(function: Callable[..., Result], calls: Sequence[tuple]) -> list[Result
         while (call := _next(todo)) is not None:
             index, arguments = call
             done[index] = function(*arguments)
-            if not others and len(todo) > 1 and time.monotonic() - start > ALONE:
+            left = (time.monotonic() - start) / len(done) * len(todo)
+            if not others and len(todo) > 1 and left > ALONE:
                 others = [_Other(function, todo, done) for _ in range(min(len(os.sched_getaffinity(0)) - 1, len(todo)))]
         for other in others:
             other.thread.join()

@@ -20,7 +20,7 @@ from .stages import Options, options, row
 
 ROUNDING = 0.01  # cycles that the model's floats may be off
 ROUNDS = 5  # of choosing, then seeing what FIFOs and waiting make of it
-WORTH = 0.98  # of the room for FIFOs: less than this must do for another choice to be looked for
+WORTH = 0.01  # of the budget: what FIFOs must leave of their room for another choice to be looked for
 GAIN = 0.995  # of the cycles: as few must be hoped for, for a choice to be simulated
 
 
@@ -76,7 +76,7 @@ def draft(
                 cycles = math.floor(cycles * wanted / last.cycles)
             else:
                 fifos, enough = np.minimum(fifos, last.fifos), fifos
-        if enough is not None and (fifos >= WORTH * enough).all():
+        if enough is not None and (enough - fifos <= WORTH * budget).all():
             break
     best = _best(fitting)
     if best is None and below < math.inf:

@@ -161,7 +161,9 @@ class SparseMac(Operator):
         turns = self.skip is not None and self.acc_type.bits <= 25  # one DSP can take both products
         limit = self.cycles(folding) * SLOWER
         for pace in (1, *((2,) if turns else ()), self._costs.serial_cycles):
-            paced = replace(folding, requant_cycles=pace)
+            if pace > 1 and self.pixels * self.channels * pace > limit:
+                continue
+            paced = folding if pace == 1 else replace(folding, requant_cycles=pace)
             if pace == 1 or self.cycles(paced) <= limit:
                 yield from (replace(paced, requant=style) for style in self._worth(paced, self._costs.constants))
 
