@@ -8,7 +8,8 @@ that is saved costs the least error. Where on this path to stop is found by bise
 How many images change their top-1 grows with the root of that error. Counting them takes many images, the error does
 not. So the drop is estimated from the error and from how many change with 8 bits, and where there are images of the
 task it is counted as well: neither may exceed what is allowed. Noise tells nothing of how near real images are to
-changing: without images, an ordinary network is assumed.
+changing, and may leave the ranges of the activations, so that the error at 8 bits is too large: without images, an
+ordinary network is assumed.
 
 Every number on which a decision rests is the same on every machine: see `exact`.
 """
@@ -43,6 +44,7 @@ PROBE_PIXELS = 1 << 15  # of the images on which errors are: 32 of 32x32
 LEAST_PROBES = 4
 TAP_BITS = 200  # bits of program memory that are worth one bit of one tap: 2 LUTs, of which a device has 97 bits each
 USUAL = (4, 256)  # of 256 images, 4 change with 8 bits everywhere: counts as much as 256 images
+ORDINARY = 0.01  # error of logits with 8 bits everywhere, of their variance: it was 0.002 to 0.014 on images
 STOPS = tuple(2.0 ** (i / 4) for i in range(-16, 5))  # errors at which a path is looked at, in those that are allowed
 
 Choice = dict[str, Bits]
@@ -117,13 +119,19 @@ class Study:
 
     def allowed(self, max_drop: float) -> float:
         """The mean square error of the logits that may be added."""
-        return self.meter.own * ((1 + max_drop / 100 / self.share) ** 2 - 1)
+        return self.own * ((1 + max_drop / 100 / self.share) ** 2 - 1)
+
+    @property
+    def own(self) -> float:
+        """The mean square error of the logits with 8 bits everywhere."""
+        return min(self.meter.own, ORDINARY * self.meter.variance) if self.noise else self.meter.own
 
     def drop(self, bits: Choice) -> float:
         """In points, by the error of the logits."""
-        if not self.meter.own:
+        if not self.own:
             return 0.0
-        return 100 * self.share * (math.sqrt(self.meter.error(self.quantizer.graph(bits)) / self.meter.own) - 1)
+        added = max(0.0, self.meter.error(self.quantizer.graph(bits)) - self.meter.own)
+        return 100 * self.share * (math.sqrt(1 + added / self.own) - 1)
 
     def most(self, max_drop: float) -> int:
         """Of how many images the top-1 may differ."""
@@ -200,7 +208,8 @@ def _steps(layer: WeightLayer, gain: float) -> list[_Step]:
 
 
 class Meter:
-    """Measures errors of the logits on some images. graph: the integer network at 8 bits everywhere; own: its error.
+    """Measures errors of the logits on some images. graph: the integer network at 8 bits everywhere; own: its error;
+    variance: of the float network's logits.
     wanted: the float network's logits; unit: of the integer ones."""
 
     def __init__(self, graph: Graph[Operator], images: np.ndarray, wanted: np.ndarray, unit: float) -> None:
@@ -209,6 +218,7 @@ class Meter:
             self._values = run(graph, images)
         self._plain = _logits(self._values[graph.output.name])
         self.own = self._square(self._plain * self._unit - self._wanted)
+        self.variance = steady(float(wanted.var()))
 
     def error(self, graph: Graph[Operator]) -> float:
         """The mean square error of an integer network's logits, against the float network's."""
