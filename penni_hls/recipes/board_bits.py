@@ -52,7 +52,7 @@ def choose_for_board(quantizer: Quantizer, board: Board, max_drop: float, stage:
     budget, fifos = row(board.plan_budget), row(shortest(_graph(quantizer, dict.fromkeys(layers, WIDEST))))
     allowed, best, fewest_cycles = study.allowed(max_drop), None, np.inf
     for _ in range(ROUNDS):
-        found = fewest(tuple(stages.values()), budget - fifos, allowed, study.meter.own)
+        found = fewest(tuple(stages.values()), budget - fifos, allowed, study.own)
         if found is None:
             break
         picked = {node: VARIANTS[pick] for nodes, pick in zip(stages, found.picks) for node in nodes}
