@@ -88,12 +88,8 @@ def fastest(stages: Sequence[Options], budget: np.ndarray, below: float = math.i
 
     # Where not even parts of options fit, nothing does; from there on few rates are too fast. rates[low] is too fast.
     low = bisect_left(range(len(rates)), True, key=lambda index: _parts_fit(fast(index), budget, clock)) - 1
-    proven, high, step, fits = (
-        low,
-        len(rates),
-        1,
-        None,
-    )  # rates[high] is slow enough, rates[proven] proven to be too fast
+    # rates[high] is slow enough, rates[proven] proven to be too fast.
+    proven, high, step, fits = low, len(rates), 1, None
     while high - low > 1:
         middle = (low + high) // 2 if fits else min(low + step, high - 1)
         step, options = 2 * step, fast(middle)
