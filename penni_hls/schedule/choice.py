@@ -17,8 +17,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import block_diag, csr_array, hstack, vstack
 
 from ..ir.ops.base import Folding
 from .stages import Options
@@ -168,6 +166,10 @@ def _solve(
         cheapest = [share.sum(1).argmin() for share in shares]
         if (sum(count * share[pick] for share, pick, count in zip(shares, cheapest, counts)) <= 1).all():
             return [np.full(count, pick) for pick, count in zip(cheapest, counts)], gap
+    # Here, not above: they take half a second, which processes that only work out options have no use for.
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import block_diag, csr_array, hstack, vstack
+
     one_each = block_diag([np.ones((1, len(share))) for share in shares], format="csr")
     used = csr_array(np.concatenate(shares).T)
     price = np.concatenate(shares).sum(1)

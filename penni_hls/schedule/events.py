@@ -181,7 +181,7 @@ class Simulation:
             self._begin(runner)
         if runner.waiting:
             self._stop(takes, gives)
-        else:
+        elif takes is not runner.takes or gives is not runner.gives:  # not the same step again
             going = {id(channel) for channel, _ in (*runner.takes, *runner.gives)}
             self._stop([pair for pair in takes if id(pair[0]) not in going],
                        [pair for pair in gives if id(pair[0]) not in going])  # fmt: skip

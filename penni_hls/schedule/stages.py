@@ -131,8 +131,13 @@ def _options(stage: Sequence[Node[Operator]], fabric: Fabric) -> Options:
     for index, (node, foldings) in enumerate(zip(stage, offered)):
         read_later = {name for other in stage[index + 1 :] for name in other.inputs}
         joined: dict[Open, list[Options]] = {}
+        giving: dict[Tiles, list[tuple[Open, Options]]] = {}
+        for left, before in partial.items():
+            for tiles, _ in left:
+                giving.setdefault(tiles, []).append((left, before))
         for group in _groups(node, foldings, node.name in read_later):
-            for left, before in partial.items():
+            first = next(iter(group.tiles_in), None)
+            for left, before in partial.items() if first is None else giving.get(first, ()):
                 feed = {group.tiles_in[tiles]: pace for tiles, pace in left if tiles in group.tiles_in}
                 if len(feed) < len(group.tiles_in):
                     continue

@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import block_diag, csr_array, vstack
 
 from .choice import FITS, NODES, SECONDS
 from .pareto import front
@@ -79,6 +77,10 @@ def _least_error(stages: Sequence[Sequence[Variant]], budget: np.ndarray, cycles
         kept = front(np.column_stack([np.ceil(cost / grains), error / grain]))
         costs, errors, owners = [*costs, cost[kept]], [*errors, error[kept]], [*owners, owner[kept]]
     shares, price = np.concatenate(costs) / budget[used], np.concatenate(errors)
+    # Here, not above: they take half a second, which processes that only work out options have no use for.
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import block_diag, csr_array, vstack
+
     one_each = block_diag([np.ones((1, len(cost))) for cost in costs], format="csr")
     low = np.concatenate([np.ones(len(stages)), np.full(len(used), -np.inf)])
     high = np.concatenate([np.ones(len(stages)), np.full(len(used), 1 - FITS)])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penni_hls.ir.ops.program import BIT, STEP, Coding, NonZeros, assign, cheapest, codings, words
+from penni_hls.ir.ops.program import BIT, STEP, Coding, NonZeros, assign, cheapest, codings, entries
 
 
 @st.composite
@@ -23,20 +23,20 @@ any_coding = st.one_of(
 )
 
 
-def walk(lane: list, coding: Coding, depth: int) -> list[np.ndarray]:
+def walk(coefs: list[int], wheres: list[int], lasts: list[int], coding: Coding, depth: int) -> list[np.ndarray]:
     """The rows that a lane's entries hold, as the hardware reads them."""
     rows, row, at, ended = [], np.zeros(depth, np.int64), 0, False
-    for entry in lane:
-        begins = ended if coding.row_ends == BIT else entry.where == coding.row_step
+    for coef, where, last in zip(coefs, wheres, lasts, strict=True):
+        begins = ended if coding.row_ends == BIT else where == coding.row_step
         if begins and coding.row_ends == STEP:
             rows.append(row)
             row, at = np.zeros(depth, np.int64), 0
         elif coding.step_bits:
-            at = (0 if begins else at) + entry.where
+            at = (0 if begins else at) + where
         else:
-            at = entry.where
-        row[at] += entry.coef  # an address outside the matrix raises
-        ended = entry.last
+            at = where
+        row[at] += coef  # an address outside the matrix raises
+        ended = last
         if ended:
             rows.append(row)
             row = np.zeros(depth, np.int64)
@@ -52,16 +52,17 @@ def test_walking_the_program_gives_the_matrix_back(coefs, lanes, coding):
     lanes = min(lanes, len(coefs))
     matrix = NonZeros.of(coefs)
     assigned = assign(matrix, lanes, coding)
-    program = words(matrix, assigned, coding)
-    assert len(program) == assigned.words
+    program = entries(matrix, assigned, coding)
+    assert program.coef.shape == program.where.shape == program.last.shape == (lanes, assigned.words)
     assert sorted(row for rows in assigned.rows for row in rows) == list(range(len(coefs)))
     depth, coef_bits = coefs.shape[1], 8
     limit = 1 << coding.where_bits(depth)
-    assert all(0 <= entry.where < limit for word in program for entry in word)
+    assert (0 <= program.where).all() and (program.where < limit).all()
     assert coding.bits(depth, coef_bits) == coef_bits + coding.where_bits(depth) + (coding.row_ends == BIT)
     for lane, rows in enumerate(assigned.rows):
         assert list(rows) == sorted(rows)
-        found = walk([word[lane] for word in program], coding, depth)
+        columns = (array[lane].tolist() for array in (program.coef, program.where, program.last))
+        found = walk(*columns, coding, depth)
         assert len(found) == len(rows)
         for row, values in zip(rows, found):
             assert np.array_equal(values, coefs[row])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
@@ -39,11 +40,16 @@ class Folding:
     @property
     def timed(self) -> tuple[int | str, ...]:
         """The choices that may change streams and timing: where they are equal, an operator is as fast."""
-        return tuple(value for name, value in self.choices().items() if name not in self.untimed)
+        return tuple(getattr(self, name) for name in _timed(type(self)))
 
     def choices(self) -> dict[str, int | str]:
         """Every choice by its name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+@cache
+def _timed(folding: type[Folding]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(folding) if field.name not in folding.untimed)
 
 
 class Operator(ABC):

@@ -6,8 +6,9 @@ what yosys makes of the rest is `FITTED`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, wraps
+from operator import attrgetter
 
 from ...target.memory import LUT, MemoryStyle, address_bits, chosen, ram_cost, rom_cost, shared_ram_cost
 from ...target.resources import Resources
@@ -17,6 +18,9 @@ from .program import STEP, Coding, Lanes, RowEnds
 
 NO_PAIRS = Pairing(0, 0)
 FEW = 12  # inputs of a multiplexer that yosys makes of LUTs with four inputs each
+WITHOUT_REQUANTIZER = attrgetter(
+    "q", "p", "z", "sums", "program", "step_bits", "row_ends", "z_buffers", "sum_buffers", "multiplier", "preadder_bits"
+)
 LEAST_MULTIPLIER = 8  # bits, so that a requantizer that takes turns is told from one without multipliers
 
 
@@ -70,7 +74,26 @@ class MacCost:
     bias_bits: int
     out_bits: int
 
+    def __getstate__(self) -> dict[str, object]:
+        """The sizes: what was worked out of them stays where it was."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
     def total(self, folding: SparseMacFolding, lanes: Lanes) -> Resources:
+        pair = folding.multiplier == PAIR
+        return self._all_but_requantizer(folding, lanes) + self._requantizer(folding.requant_cycles, folding.requant, pair)
+
+    def _all_but_requantizer(self, folding: SparseMacFolding, lanes: Lanes) -> Resources:
+        """The same for many foldings that are asked for."""
+        key = (*WITHOUT_REQUANTIZER(folding), lanes.words, lanes.longest)
+        if key not in self._bodies:
+            self._bodies[key] = self._body(folding, lanes)
+        return self._bodies[key]
+
+    @cached_property
+    def _bodies(self) -> dict[tuple, Resources]:
+        return {}
+
+    def _body(self, folding: SparseMacFolding, lanes: Lanes) -> Resources:
         p, q, z_buffers, sum_buffers = folding.p, folding.q, folding.z_buffers, folding.sum_buffers
         pair, longest, pairing = folding.multiplier == PAIR, lanes.longest, self.pairing(folding)
         return Resources.of(
@@ -82,7 +105,6 @@ class MacCost:
             self._shared_reads(p, folding.z, z_buffers),
             self._multipliers(p, folding.accumulators, folding.multiplier, pairing.extra),
             self._row_sums(p, q, folding.accumulators, longest, sum_buffers, self._sum_bits(pairing), pair),
-            self._requantizer(folding.requant_cycles, folding.requant, pair),
         )
 
     # ---- widths ----------------------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from .program import BIT, Coding, RowEnds
 Multiplier = Literal["dsp", "pair", "lut"]
 DSP, PAIR, LUTS = "dsp", "pair", "lut"
 
+_coding = cache(Coding)  # asked for again and again
+
 LUT_COEF_BITS = 4  # the widest coefficient that is multiplied in LUTs
 
 
@@ -50,7 +52,7 @@ class SparseMacFolding(Folding):
 
     @property
     def coding(self) -> Coding:
-        return Coding(self.step_bits, self.row_ends)
+        return _coding(self.step_bits, self.row_ends)
 
     @property
     def fetch(self) -> int:

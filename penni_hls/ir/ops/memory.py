@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+import numpy as np
+
+TOGETHER = 62  # bits that are packed as int64
 
 
 @dataclass(frozen=True)
@@ -29,3 +34,20 @@ def to_word(fields: tuple[tuple[int, int], ...]) -> int:
         word |= (int(value) & ((1 << width) - 1)) << at
         at += width
     return word
+
+
+def to_words(fields: Iterable[tuple[np.ndarray, int]]) -> tuple[int, ...]:
+    """`to_word` of many words: the values of a field are int64 (words,)."""
+    words: list[int] = []
+    part, begin, at = None, 0, 0
+    for values, width in fields:
+        if part is not None and at + width - begin > TOGETHER:
+            words, part, begin = _with(words, part, begin), None, at
+        field = (np.asarray(values, np.int64) & ((1 << width) - 1)) << at - begin
+        part = field if part is None else part | field
+        at += width
+    return tuple(words if part is None else _with(words, part, begin))
+
+
+def _with(words: list[int], part: np.ndarray, at: int) -> list[int]:
+    return [word | value << at for word, value in zip(words, part.tolist(), strict=True)] if at else part.tolist()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -61,16 +62,13 @@ def codings(depth: int) -> tuple[Coding, ...]:
     return (Coding(), *(Coding(bits, ends) for bits in widths for ends in (BIT, STEP)))
 
 
-@dataclass(frozen=True)
-class Entry:
-    """where: the address, or the step to it."""
+@dataclass(frozen=True, eq=False)
+class Entries:
+    """int64 (..., entries). where: the address, or the step to it. last: 1 at the end of a row, where a bit says so."""
 
-    coef: int
-    where: int
-    last: bool = False
-
-
-IDLE = Entry(0, 0)
+    coef: np.ndarray
+    where: np.ndarray
+    last: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +110,7 @@ class Lanes:
     rows: tuple[tuple[int, ...], ...]
     words: int
 
-    @property
+    @cached_property
     def longest(self) -> int:
         """Rows of the lane that has most."""
         return max(map(len, self.rows))
@@ -141,34 +139,41 @@ def assign(matrix: NonZeros, lanes: int, coding: Coding) -> Lanes:
     return Lanes(tuple(map(tuple, rows)), longest)
 
 
-def row_entries(matrix: NonZeros, row: int, coding: Coding, first: bool) -> list[Entry]:
-    """Entries of one output channel; first: of its lane."""
-    begin, end = matrix.start[row], matrix.start[row + 1]
-    pairs = list(zip(matrix.coef[begin:end].tolist(), matrix.address[begin:end].tolist()))
-    entries: list[Entry] = []
-    at = 0
-    if coding.row_ends == STEP and not first:
-        coef = pairs.pop(0)[0] if pairs[0][1] == 0 else 0
-        entries.append(Entry(coef, coding.row_step))
-    for coef, address in pairs:
-        if coding.step_bits:
-            while address - at > coding.longest:
-                entries.append(Entry(0, coding.longest))
-                at += coding.longest
-        entries.append(Entry(coef, address - at if coding.step_bits else address))
-        at = address
+def entries(matrix: NonZeros, lanes: Lanes, coding: Coding) -> Entries:
+    """What each lane reads in each cycle: (lanes, words)."""
+    result = Entries(*np.zeros((3, len(lanes.rows), lanes.words), np.int64))
+    for lane, rows in enumerate(lanes.rows):
+        if rows:
+            _fill(matrix, np.array(rows), coding, Entries(result.coef[lane], result.where[lane], result.last[lane]))
+    return result
+
+
+def _fill(matrix: NonZeros, rows: np.ndarray, coding: Coding, lane: Entries) -> None:
+    """Entries of the output channels of one lane."""
+    counts = matrix.start[rows + 1] - matrix.start[rows]
+    ends = np.cumsum(counts)
+    first = ends - counts
+    of = np.arange(ends[-1]) + np.repeat(matrix.start[rows] - first, counts)
+    coef, address = matrix.coef[of], matrix.address[of]
+    if not coding.step_bits:
+        place, where = np.arange(ends[-1]), address
+    else:
+        steps = np.diff(address, prepend=0)
+        steps[first] = address[first]
+        before = np.maximum(-(-steps // coding.longest) - 1, 0)  # entries with the longest step
+        where = steps - before * coding.longest
+        if coding.row_ends == STEP:
+            begins = first[1:]
+            at_zero = address[begins] == 0
+            where[begins[at_zero]] = coding.row_step
+            before[begins] += ~at_zero
+        place = np.arange(ends[-1]) + np.cumsum(before)
+        lane.where[: place[-1]] = coding.longest
+        if coding.row_ends == STEP:
+            lane.where[(place - before)[begins[~at_zero]]] = coding.row_step
+    lane.coef[place], lane.where[place] = coef, where
     if coding.row_ends == BIT:
-        entries[-1] = Entry(entries[-1].coef, entries[-1].where, True)
-    return entries
-
-
-def words(matrix: NonZeros, lanes: Lanes, coding: Coding) -> tuple[tuple[Entry, ...], ...]:
-    """words[t][l]: the entry of lane l in cycle t."""
-    columns = []
-    for rows in lanes.rows:
-        column = [entry for row in rows for entry in row_entries(matrix, row, coding, row == rows[0])]
-        columns.append(column + [IDLE] * (lanes.words - len(column)))
-    return tuple(zip(*columns, strict=True))
+        lane.last[place[ends - 1]] = 1
 
 
 def cheapest(options: dict[Coding, tuple[int, float]]) -> tuple[Coding, ...]:
@@ -206,5 +211,5 @@ class Programs:
             self._choice[lanes] = cheapest({c: (p.words, weight(p, c)) for c, p in programs.items()})
         return self._choice[lanes]
 
-    def words(self, lanes: Lanes, coding: Coding) -> tuple[tuple[Entry, ...], ...]:
-        return words(self.matrix, lanes, coding)
+    def entries(self, lanes: Lanes, coding: Coding) -> Entries:
+        return entries(self.matrix, lanes, coding)

@@ -27,7 +27,7 @@ from .base import Folding, Operator
 from .cpp_loops import DRAIN_DEPTH, HANDED, LOAD_DEPTH, WALK_DEPTH, called, loop
 from .mac_cost import MacCost
 from .mac_folding import DSP, LUT_COEF_BITS, LUTS, PAIR, Pairing, SparseMacFolding, undominated
-from .memory import Memory, to_word
+from .memory import Memory, to_words
 from .process import Blocks, Part
 from .program import BIT, Coding, Lanes, Programs
 from .timing import STEPS, Stage, Step, Timing
@@ -402,9 +402,7 @@ class SparseMac(Operator):
         lanes: per output channel its lane."""
         lanes, coding = self.lanes(folding.p, folding.coding), folding.coding
         mw, bw = self._costs.multiplier_bits(folding), self._bias_bits
-        constants = tuple(
-            to_word(((m, mw), (b, bw))) for m, b in zip(self.requant.multiplier, self.requant.rounded_bias())
-        )
+        constants = to_words(((self.requant.multiplier, mw), (self.requant.rounded_bias(), bw)))
         return {
             "program": Memory(folding.p * coding.bits(self.depth, self.coef_bits), self._program(folding.p, coding)),
             "requant": Memory(mw + bw, constants),
@@ -413,11 +411,10 @@ class SparseMac(Operator):
 
     def _program(self, p: int, coding: Coding) -> tuple[int, ...]:
         if (p, coding) not in self._made:  # each backend asks for it
-            cw, ww, last = self.coef_bits, coding.where_bits(self.depth), int(coding.row_ends == BIT)
-            self._made[p, coding] = tuple(
-                to_word(tuple(field for e in word for field in ((e.coef, cw), (e.where, ww), (int(e.last), last))))
-                for word in self._programs.words(self.lanes(p, coding), coding)
-            )
+            widths = self.coef_bits, coding.where_bits(self.depth), int(coding.row_ends == BIT)
+            made = self._programs.entries(self.lanes(p, coding), coding)
+            lanes = zip(made.coef, made.where, made.last)
+            self._made[p, coding] = to_words(field for lane in lanes for field in zip(lane, widths))
         return self._made[p, coding]
 
     @cached_property
