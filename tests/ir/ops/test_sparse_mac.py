@@ -1,10 +1,12 @@
 """sparse_mac: reference = dense A @ B = RTL, and cycles as predicted."""
 
+import pickle
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from penni_hls.ir.ops import SparseMac
+from penni_hls.target.fabric import SERIES7
 
 from . import dense
 from .cases import Case, case
@@ -26,6 +28,14 @@ def test_rtl_bits(case: Case, rtl) -> None:
 
 def test_rtl_cycles(case: Case, rtl) -> None:
     assert measured_cycles(case, rtl) == predicted_cycles(case)
+
+
+def test_can_be_sent_to_another_process_after_use() -> None:
+    op = case("mac_q4").op
+    offered = op.foldings(SERIES7)
+    sent = pickle.loads(pickle.dumps(op))
+    assert sent.foldings(SERIES7) == offered
+    assert [sent.cost(folding) for folding in offered] == [op.cost(folding) for folding in offered]
 
 
 @dataclass(frozen=True, eq=False)
