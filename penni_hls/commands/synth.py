@@ -58,8 +58,8 @@ def synth(
     over = [f"{name.upper()}: {total[name]:,.0f} of {budget[name]:,.0f}" for name in found.over]
     if board.family != "7series":
         report.note(
-            "yosys leaves registers, pre-adders and accumulators outside of this board's DSP slices; Vivado does not: "
-            "LUTs and FFs are too high by what these take"
+            "yosys packs this board's DSP slices as those of the 7 series: pre-adders of 26 and 27 bits stay in LUTs, "
+            "where Vivado has room for them"
         )
     report.say(f"Over budget: {'; '.join(over)}." if over else "Within the board's budget.")
     report.result(

@@ -166,15 +166,25 @@ def synthesis_script(unit: Unit, sources: list[str], family: str = "xc7") -> str
 
     Tables are mapped each by itself, and made part of the unit afterwards: with the rest of an operator, whose longest
     path leaves them time, ABC takes several levels and four times the LUTs.
+
+    yosys packs registers, pre-adders and accumulators into DSP48E1 only. A DSP48E2 has the same ones, so for that moment it
+    is called by the other name; but its pre-adders stay outside where they are wider than the 25 bits of a DSP48E1.
     """
     parameters = "".join(f" -chparam {name} {value}" for name, value in unit.parameters)
     top = INSTANCE if unit.module.startswith("penni_i_") else unit.module
+    synth = f"synth_xilinx -family {family} -flatten -noiopad -noclkbuf -top design_top"
+    if family != "xc7":
+        packed = (
+            "chtype -set DSP48E1 t:DSP48E2\nxilinx_dsp -family xc7\n"
+            "setparam -unset USE_DPORT t:DSP48E1\nchtype -set DSP48E2 t:DSP48E1\n"
+        )
+        synth = f"{synth} -run begin:coarse\n{packed}{synth} -run coarse:"
     return (
         f"read_verilog -sv -defer {' '.join(sources)}\n"
         f"hierarchy -check -top {top}{parameters}\n"
         "rename -top design_top\n"
         f"setattr -mod -set keep_hierarchy 1 *{TABLES}\n"
-        f"synth_xilinx -family {family} -flatten -noiopad -noclkbuf -top design_top\n"
+        f"{synth}\n"
         f"setattr -mod -unset keep_hierarchy *{TABLES}\n"
         "flatten\n"
         "opt_clean\n"

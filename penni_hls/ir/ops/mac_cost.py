@@ -80,7 +80,9 @@ class MacCost:
 
     def total(self, folding: SparseMacFolding, lanes: Lanes) -> Resources:
         pair = folding.multiplier == PAIR
-        return self._all_but_requantizer(folding, lanes) + self._requantizer(folding.requant_cycles, folding.requant, pair)
+        return self._all_but_requantizer(folding, lanes) + self._requantizer(
+            folding.requant_cycles, folding.requant, pair
+        )
 
     def _all_but_requantizer(self, folding: SparseMacFolding, lanes: Lanes) -> Resources:
         """The same for many foldings that are asked for."""

@@ -196,6 +196,14 @@ def test_ultra_rams_hold_what_they_are_meant_to(ultrascale) -> None:
         assert (estimate.uram, estimate.bram36) == (expected[name], ultrascale[name].bram36), name
 
 
+def test_dsp48e2_take_registers_and_accumulators(ultrascale) -> None:
+    for name, c in ULTRASCALE.items():
+        estimate, cost = c.op.cost(c.folding), ultrascale[name]
+        assert cost.dsp == estimate.dsp, name
+        assert np.isclose(estimate.ff, cost.ff, rtol=0.1), name
+        assert np.isclose(estimate.lut, cost.lut, rtol=0.25), name
+
+
 def test_ultra_rams_take_no_more_logic_than_block_rams(ultrascale) -> None:
     for name in ("depthwise", "pingpong"):
         assert ultrascale[name].lut <= 1.1 * ultrascale[f"block_{name}"].lut, name
