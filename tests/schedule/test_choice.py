@@ -105,7 +105,7 @@ def test_a_limit_that_is_hit_is_told(monkeypatch):
         )
         for i in range(5)
     ]
-    monkeypatch.setattr(choice, "milp", gives_up)
+    monkeypatch.setattr("scipy.optimize.milp", gives_up)
     found = fastest(made, np.full(4, 7.5))
     assert found is not None and found.gap == math.inf and found.bound < found.cycles
 
