@@ -14,8 +14,9 @@ minutes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 
 import numpy as np
 
@@ -33,6 +34,7 @@ RESOURCES = tuple(field.name for field in fields(Resources))  # the columns of `
 NEVER = np.int64(1 << 56)  # cycles
 TOGETHER = 256  # options that are compared with all others at once
 EXACT = 1000  # options of which every one that may matter is kept
+_values = attrgetter(*RESOURCES)
 GRAIN = (32, 256, 1, 0.5, 1)  # of each resource: estimates are by far not as good as that
 DIGITS = 6  # of a cost: what floats differ by beyond makes no option better
 
@@ -80,7 +82,7 @@ Known = dict[tuple[Operator, ...], Options]
 
 def row(resources: Resources) -> np.ndarray:
     """As in `Options.cost`."""
-    return np.array([getattr(resources, name) for name in RESOURCES], dtype=np.float64)
+    return np.array(_values(resources), dtype=np.float64)
 
 
 def options(graph: Graph[Operator], fabric: Fabric, known: Known | None = None) -> tuple[Options, ...]:
@@ -130,20 +132,9 @@ def _options(stage: Sequence[Node[Operator]], fabric: Fabric) -> Options:
     partial: dict[Open, Options] = {(): whole}
     for index, (node, foldings) in enumerate(zip(stage, offered)):
         read_later = {name for other in stage[index + 1 :] for name in other.inputs}
-        joined: dict[Open, list[Options]] = {}
-        giving: dict[Tiles, list[tuple[Open, Options]]] = {}
-        for left, before in partial.items():
-            for tiles, _ in left:
-                giving.setdefault(tiles, []).append((left, before))
-        for group in _groups(node, foldings, node.name in read_later):
-            first = next(iter(group.tiles_in), None)
-            for left, before in partial.items() if first is None else giving.get(first, ()):
-                feed = {group.tiles_in[tiles]: pace for tiles, pace in left if tiles in group.tiles_in}
-                if len(feed) < len(group.tiles_in):
-                    continue
-                still = tuple(edge for edge in left if edge[0][0] in read_later) + group.tiles_out
-                joined.setdefault(still, []).append(_joined(before, node.name, group, feed))
-        partial = {left: _together(tables).best() for left, tables in joined.items()}
+        groups = tuple(_groups(node, foldings, node.name in read_later))
+        before, pairs = tuple(partial.values()), _agreeing(tuple(partial), groups, read_later)
+        partial = {left: _joined(node.name, before, groups, those).best() for left, those in pairs.items()}
     (whole,) = partial.values()  # nothing is left to be read
     return replace(whole, beaten=_beaten(whole.cycles, whole.cost))
 
@@ -164,6 +155,7 @@ def _beaten(cycles: np.ndarray, cost: np.ndarray) -> np.ndarray:
 
 
 def _groups(node: Node[Operator], foldings: Sequence[Folding], tiles_read: bool) -> Iterator[_Group]:
+    costs = np.array([_values(node.op.cost(folding)) for folding in foldings], np.float64).round(DIGITS)
     by_timing: dict[tuple, list[int]] = {}
     for member, folding in enumerate(foldings):
         by_timing.setdefault(folding.timed, []).append(member)
@@ -171,7 +163,7 @@ def _groups(node: Node[Operator], foldings: Sequence[Folding], tiles_read: bool)
         folding = foldings[members[0]]
         ends = zip(node.inputs, node.op.inputs(folding))
         timing, out = node.op.timing(folding), node.op.outputs(folding)[0]
-        cost = np.array([row(node.op.cost(foldings[member])) for member in members]).round(DIGITS)
+        cost = costs[members]
         kept = front(cost)
         yield _Group(
             {(source, port.stream): port.name for source, port in ends if port.stream.spec.tiled},
@@ -182,21 +174,37 @@ def _groups(node: Node[Operator], foldings: Sequence[Folding], tiles_read: bool)
         )
 
 
-def _joined(before: Options, name: str, group: _Group, feed: Mapping[str, float]) -> Options:
-    """Every option of the nodes before with every folding of the group. feed: as for `Timing.cycles`."""
-    m, n = len(before.cycles), len(group.rows)
-    picks = np.column_stack([before.picks.repeat(n, 0), np.tile(group.rows, m)])
-    cost = before.cost.repeat(n, 0) + np.tile(group.cost, (m, 1))
-    cycles = np.maximum(before.cycles, group.timing.cycles(feed)).repeat(n)
-    return Options((*before.nodes, name), before.foldings, picks, cycles, cost.round(DIGITS))
+Pairs = list[tuple[int, int, int]]  # (which open tiles, which group that reads them, its cycles at their pace)
 
 
-def _together(tables: list[Options]) -> Options:
-    first = tables[0]
-    return Options(
-        first.nodes,
-        first.foldings,
-        np.concatenate([table.picks for table in tables]),
-        np.concatenate([table.cycles for table in tables]),
-        np.concatenate([table.cost for table in tables]),
-    )
+def _agreeing(before: Sequence[Open], groups: Sequence[_Group], read_later: set[str]) -> dict[Open, Pairs]:
+    """By what is still to be read behind them."""
+    giving: dict[Tiles, list[tuple[int, Open]]] = {}
+    for number, left in enumerate(before):
+        for tiles, _ in left:
+            giving.setdefault(tiles, []).append((number, left))
+    result: dict[Open, Pairs] = {}
+    for g, group in enumerate(groups):
+        first = next(iter(group.tiles_in), None)
+        for number, left in enumerate(before) if first is None else giving.get(first, ()):
+            feed = {group.tiles_in[tiles]: pace for tiles, pace in left if tiles in group.tiles_in}
+            if len(feed) == len(group.tiles_in):
+                still = tuple(edge for edge in left if edge[0][0] in read_later) + group.tiles_out
+                result.setdefault(still, []).append((number, g, group.timing.cycles(feed)))
+    return result
+
+
+def _joined(name: str, before: Sequence[Options], groups: Sequence[_Group], pairs: Pairs) -> Options:
+    """For each of the pairs every option of the nodes before with every folding of the group. name: of the node."""
+    which, group, cycles = np.array(pairs).T
+    sizes = np.array([len(options.cycles) for options in before]), np.array([len(g.rows) for g in groups])
+    m, n = sizes[0][which], sizes[1][group]
+    pair = np.arange(len(which)).repeat(m * n)
+    at = np.arange(len(pair)) - (np.cumsum(m * n) - m * n)[pair]
+    old = (np.cumsum(sizes[0]) - sizes[0])[which][pair] + at // n[pair]
+    new = (np.cumsum(sizes[1]) - sizes[1])[group][pair] + at % n[pair]
+    picks = (np.concatenate([options.picks for options in before])[old], np.concatenate([g.rows for g in groups])[new])
+    slowest = np.maximum(np.concatenate([options.cycles for options in before])[old], cycles[pair])
+    cost = np.concatenate([options.cost for options in before])[old] + np.concatenate([g.cost for g in groups])[new]
+    nodes, foldings = (*before[0].nodes, name), before[0].foldings
+    return Options(nodes, foldings, np.column_stack(picks), slowest, cost.round(DIGITS))
