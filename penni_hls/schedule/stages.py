@@ -34,9 +34,10 @@ RESOURCES = tuple(field.name for field in fields(Resources))  # the columns of `
 NEVER = np.int64(1 << 56)  # cycles
 TOGETHER = 256  # options that are compared with all others at once
 EXACT = 1000  # options of which every one that may matter is kept
-_values = attrgetter(*RESOURCES)
 GRAIN = (32, 256, 1, 0.5, 1)  # of each resource: estimates are by far not as good as that
 DIGITS = 6  # of a cost: what floats differ by beyond makes no option better
+
+_values = attrgetter(*RESOURCES)  # a row of `Options.cost`
 
 Tiles = tuple[str, Stream]  # a stream of tiles, by the node that gives it
 Open = tuple[tuple[Tiles, float], ...]  # those that are still to be read, with the cycles between their beats
